@@ -1,0 +1,24 @@
+/* libvault/base/clock.h - the one source of time, passed in, so that tests can set it.
+ * Thread: any; a settable clock is set from one thread. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Milliseconds since 1970-01-01T00:00:00Z, wall clock; and monotonic nanoseconds for measuring. */
+struct vt_clock {
+    int64_t (*now_ms)(const struct vt_clock *clock);
+    int64_t offset_ms;          /* used by the test clock: added to the wall clock */
+    bool is_test_clock;         /* what is signed meanwhile says so */
+};
+
+/** The machine's clock. Static storage. */
+const struct vt_clock *vt_clock_system(void);
+static inline int64_t vt_clock_now_ms(const struct vt_clock *clock)
+{
+    return clock->now_ms(clock);
+}
+/** Monotonic nanoseconds (CLOCK_MONOTONIC). */
+uint64_t vt_monotonic_ns(void);
+/** Write "2026-07-01T00:00:00.000Z" (RFC 3339, 24 characters and a zero). */
+enum { VT_TIME_TEXT_LEN = 25 };
+void vt_time_format(int64_t at_ms, char out_text[VT_TIME_TEXT_LEN]);

@@ -1,0 +1,42 @@
+#include "libvault/base/pool.h"
+#include "tests/support/suite.h"
+
+START_TEST(blocks_are_aligned_zeroed_and_distinct)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    uint8_t *previous = NULL;
+    for (size_t len = 1; len < 3000; len += 97) {
+        uint8_t *block = vt_pool_alloc(&pool, len);
+        ck_assert_ptr_nonnull(block);
+        ck_assert_uint_eq((uintptr_t)block % 16, 0);
+        for (size_t i = 0; i < len; i++) ck_assert_uint_eq(block[i], 0);
+        memset(block, 0xFF, len);
+        ck_assert_ptr_ne(block, previous);
+        previous = block;
+    }
+}
+END_TEST
+
+START_TEST(the_maximum_holds)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(64);
+    ck_assert_ptr_nonnull(vt_pool_alloc(&pool, 48));
+    ck_assert_ptr_null(vt_pool_alloc(&pool, 32));
+    ck_assert_ptr_nonnull(vt_pool_alloc(&pool, 16));
+    ck_assert_ptr_null(vt_pool_calloc(&pool, SIZE_MAX / 2, 4));
+}
+END_TEST
+
+START_TEST(reset_wipes_and_reuses)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    uint8_t *first = vt_pool_copy(&pool, vt_bytes_str("personal")).data == NULL ? NULL : vt_pool_alloc(&pool, 16);
+    ck_assert_ptr_nonnull(first);
+    memset(first, 0xEE, 16);
+    vt_pool_reset(&pool);
+    uint8_t *again = vt_pool_alloc(&pool, 8192);
+    for (size_t i = 0; i < 8192; i++) ck_assert_uint_eq(again[i], 0);
+}
+END_TEST
+
+VT_TEST_MAIN("base/pool", blocks_are_aligned_zeroed_and_distinct, the_maximum_holds, reset_wipes_and_reuses)
