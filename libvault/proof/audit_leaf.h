@@ -1,7 +1,9 @@
-/* libvault/proof/audit_leaf.h - the bytes of one audit entry: what the log's tree is built over. docs/FORMAT.md "Audit".
+/* libvault/proof/audit_leaf.h - the bytes of one audit entry, over which the log's tree is built.
+ * docs/FORMAT.md "Audit".
  *
- * A stored row is leaf | payload items. The leaf's place in the log is its sequence, which is its index in the tree. The
- * leaf keeps SHA-256 of the items as stored, so that a shred blinds the items (their key is gone) while the tree verifies.
+ * A stored row is leaf | payload items. The leaf's place in the log is its sequence, which is its index in the tree.
+ * The leaf keeps SHA-256 of the items as stored, so that a shred blinds the items (their key is gone) while the tree
+ * verifies.
  *
  * leaf, big-endian, 109 bytes and the two names:
  *     0 version 1 = 1      1 effect 1          2 flags 1          3 purpose length 1   4 recipient length 1

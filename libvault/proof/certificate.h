@@ -1,10 +1,10 @@
-/* libvault/proof/certificate.h - certificate of destruction: what was made unrecoverable, when, how, and on whose word; a
- * signed note that a person can read as it stands. docs/FORMAT.md "Certificate of destruction".
+/* libvault/proof/certificate.h - certificate of destruction: what was made unrecoverable, when, how, and on whose word;
+ * a signed note that a person can read as it stands. docs/FORMAT.md "Certificate of destruction".
  *
- * The text is a first line that names the version, then `key: value` lines in one fixed order; every list is its count and
- * then its numbered lines, so that a missing, doubled or moved line is noticed. One text per certificate: reading refuses
- * what writing would not have written. No personal data and no plain hash of an identifier: the subject stands in it as a
- * commitment under a salt that only the requester gets. The name of the signing key is the vault's origin
+ * The text is a first line that names the version, then `key: value` lines in one fixed order; every list is its count
+ * and then its numbered lines, so that a missing, doubled or moved line is noticed. One text per certificate: reading
+ * refuses what writing would not have written. No personal data and no plain hash of an identifier: the subject stands
+ * in it as a commitment under a salt that only the requester gets. The name of the signing key is the vault's origin
  * (checkpoint.h), so a certificate cannot be moved to another vault.
  * Source: FORGETTING section 10; NIST SP 800-88 Rev. 1; GDPR Art. 5(2), 17. Thread: any. */
 #pragma once
@@ -26,15 +26,15 @@ enum vt_certificate_state {
     VT_CERTIFICATE_FINAL,           /* all keepers, the recovery window and the index era too */
 };
 enum vt_certificate_scope {
-    VT_SCOPE_WHOLE_SUBJECT = 1,     /* "whole subject" */
-    VT_SCOPE_CATEGORIES,            /* "categories" */
-    VT_SCOPE_RECORDS,               /* "records" */
-    VT_SCOPE_BATCH,                 /* "batch": several subjects of one retention run */
-    VT_SCOPE_TENANT,                /* "tenant" */
+    VT_CERTIFICATE_OF_SUBJECT = 1,  /* "whole subject" */
+    VT_CERTIFICATE_OF_CATEGORIES,   /* "categories" */
+    VT_CERTIFICATE_OF_RECORDS,      /* "records" */
+    VT_CERTIFICATE_OF_BATCH,        /* "batch": several subjects of one retention run */
+    VT_CERTIFICATE_OF_TENANT,       /* "tenant" */
 };
-/** FORGETTING section 5. */
+/** FORGETTING section 5; in the order of the keepers' own classes. */
 enum vt_erase_class {
-    VT_ERASE_E0 = 1, VT_ERASE_E1, VT_ERASE_E2, VT_ERASE_E3, VT_ERASE_E4, VT_ERASE_X,
+    VT_ERASE_E0 = 0, VT_ERASE_E1, VT_ERASE_E2, VT_ERASE_E3, VT_ERASE_E4, VT_ERASE_X,
 };
 enum vt_erase_state {
     VT_ERASE_WAITING = 1,           /* "waiting": no receipt yet */
@@ -44,7 +44,7 @@ enum vt_erase_state {
 /** A keeper of a share, or a custodian of the recovery window's key. */
 struct vt_certificate_keeper {
     uint64_t id;
-    enum vt_erase_class class;
+    enum vt_erase_class erase_class;
     enum vt_erase_state state;
     uint8_t receipt[32];            /* SHA-256 of the signed receipt; zero while waiting */
 };
@@ -56,7 +56,7 @@ struct vt_certificate_approval {
     uint8_t principal[16];
     int64_t at_ms;
 };
-/** Something kept, or outside the promise: a name such as export, ff1-set, hold, minimum-retention; and how many. */
+/** Something kept, or outside the promise: a code such as export, ff1-set, hold, minimum-retention; and how many. */
 struct vt_certificate_count {
     struct vt_bytes code;
     uint64_t count;
@@ -72,7 +72,8 @@ enum vt_phase {
     VT_PHASE_CLOSED,                /* "closed 2026-..." */
 };
 
-/** A plain value; texts and arrays are borrowed (a parsed one's from the pool and the note). */
+/** A plain value; codes are [A-Za-z0-9][A-Za-z0-9._-]{0,63}, texts one line of UTF-8; texts and arrays are borrowed
+ *  (a parsed one's from the pool and the note). */
 struct vt_certificate {
     uint8_t vault_id[16];
     uint64_t incarnation;
@@ -85,7 +86,7 @@ struct vt_certificate {
     uint64_t subjects, records, rows, index_entries, tokens, blobs;     /* how many were destroyed */
     const struct vt_bytes *categories;
     size_t category_count;
-    struct vt_bytes legal_basis;    /* a code: [a-z][a-z0-9_-]* */
+    struct vt_bytes legal_basis;    /* a code such as gdpr-17-1-b */
     int64_t requested_ms;
     int64_t effective_ms;           /* 0 while pending */
     enum vt_final_kind final_kind;
@@ -119,18 +120,18 @@ struct vt_certificate {
 /** The names used in the text: "pending", "whole subject", "E0", ... Static storage. */
 const char *vt_certificate_state_name(enum vt_certificate_state state);
 const char *vt_certificate_scope_name(enum vt_certificate_scope scope);
-const char *vt_erase_class_name(enum vt_erase_class class);
+const char *vt_erase_class_name(enum vt_erase_class erase_class);
 /** The sentence that states what erasing by a keeper of this class means, for `assumptions`. Static storage. */
-const char *vt_erase_class_assumption(enum vt_erase_class class);
-/** Whether the receipts can ever carry `final`: FORGETTING section 5. Counted are E2, E3, E4, and E1 beside another counted
- *  one; the counted ones must be at least m - k + 1. */
+const char *vt_erase_class_assumption(enum vt_erase_class erase_class);
+/** Whether the receipts can ever carry `final`: FORGETTING section 5. Counted are E2, E3, E4, and E1 beside another
+ *  counted one; the counted ones must be at least m - k + 1. */
 bool vt_certificate_can_be_final(const struct vt_certificate_keeper *keepers, size_t count, unsigned threshold);
 
-/** HMAC-SHA256(salt, "vaultd reference v1" || 0 || reference): ties a certificate to the controller's own reference. */
+/** SHA-256(salt || reference): ties a certificate to the controller's own reference for whoever holds the salt. */
 VT_RESULT vt_certificate_commit(const uint8_t salt[32], struct vt_bytes reference, uint8_t out_commitment[32]);
 
-/** Whether the parts fit each other: state against times, epochs, receipts (effective needs m - k + 1 of them, final all,
- *  from classes that count) and phases; codes, texts and list lengths.
+/** Whether the parts fit each other: state against times, epochs, receipts (effective needs m - k + 1 of them, final
+ *  all, from classes that count) and phases; codes, texts and list lengths.
  *  @param err  NULL allowed; names the field
  *  @return VAULT_E_ARGUMENT */
 VT_RESULT vt_certificate_check(const struct vt_certificate *certificate, struct vt_err *err);
@@ -141,20 +142,21 @@ VT_RESULT vt_certificate_write(struct vt_buf *out, const struct vt_certificate *
 VT_RESULT vt_certificate_parse(struct vt_pool *pool, struct vt_bytes text, struct vt_certificate *out_certificate,
                                struct vt_err *err);
 
-/** Append the signed note. The seed is the vault's audit key; the key's name is the certificate's origin. */
-VT_RESULT vt_certificate_sign(const struct vt_certificate *certificate, const struct vt_key *seed, struct vt_buf *out_note,
-                              struct vt_err *err);
+/** Append the signed note. The seed is the vault's certificate key; the key's name is the certificate's origin. */
+VT_RESULT vt_certificate_sign(const struct vt_certificate *certificate, const struct vt_key *seed,
+                              struct vt_buf *out_note, struct vt_err *err);
 /** Check signature and text; the vault that the text names must be among the signers.
  *  @return VAULT_E_PARSE, VAULT_E_FORMAT, VAULT_E_AUTHENTICITY, VAULT_E_ARGUMENT as vt_note_verify() */
 VT_RESULT vt_certificate_verify(struct vt_pool *pool, struct vt_bytes note, const struct vt_note_verifier *verifiers,
                                 size_t count, struct vt_certificate *out_certificate, struct vt_err *err);
-/** Check besides that the audit log recorded it: @p proof_text is a tlog-proof whose extra data is the audit row that holds
- *  the evidence item of this note. @param out_checkpoint  the log state that covers it; origin only is checked against the
- *  certificate, NULL allowed */
+/** Check besides that the audit log recorded it: @p proof_text is a tlog-proof whose extra data is the audit row that
+ *  holds the evidence item of this note. @param out_checkpoint  the log state that covers it; origin only is checked
+ *  against the certificate, NULL allowed */
 VT_RESULT vt_certificate_verify_logged(struct vt_pool *pool, struct vt_bytes note, struct vt_bytes proof_text,
                                        const struct vt_note_verifier *verifiers, size_t count,
                                        struct vt_certificate *out_certificate, struct vt_checkpoint *out_checkpoint,
                                        struct vt_err *err);
 
 /** As a value for JSON and tables, all parts built in @p pool. */
-VT_RESULT vt_certificate_view(struct vt_pool *pool, const struct vt_certificate *certificate, struct vt_value *out_value);
+VT_RESULT vt_certificate_view(struct vt_pool *pool, const struct vt_certificate *certificate,
+                              struct vt_value *out_value);

@@ -1,7 +1,9 @@
-/* libvault/proof/checkpoint.h - the state of a log in a signed note: origin LF, size LF, base64(root) LF, extension lines.
+/* libvault/proof/checkpoint.h - the state of a log in a signed note: origin LF, size LF, base64(root) LF, and
+ * perhaps extension lines.
  *
- * The origin of a vault's log is "vaultd/<vault id, 32 hex digits>/<incarnation>", and so is the name of its key: a vault
- * restored from a backup is another incarnation and may not contradict checkpoints that the former one has signed.
+ * The origin of a vault's log is "vaultd/<vault id, 32 hex digits>/<incarnation>", and so is the name of its key: a
+ * vault restored from a backup is another incarnation and may not contradict checkpoints that the former one has
+ * signed.
  * Source: C2SP tlog-checkpoint (c2sp.org/tlog-checkpoint). Thread: any. */
 #pragma once
 #include "libvault/proof/merkle.h"

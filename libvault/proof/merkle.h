@@ -1,4 +1,5 @@
-/* libvault/proof/merkle.h - the Merkle tree of RFC 6962 section 2.1: hashing, proofs, and a frontier that grows by appending.
+/* libvault/proof/merkle.h - the Merkle tree of RFC 6962 section 2.1: hashing, proofs, and a frontier that grows
+ * by appending.
  *
  * Hash of a leaf: SHA-256(0x00 || entry). Hash of a node: SHA-256(0x01 || left || right). Hash of nothing: SHA-256("").
  * A tree of n > 1 leaves splits at the largest power of two below n. A *complete subtree* at (level, index) covers the
@@ -38,8 +39,8 @@ VT_RESULT vt_merkle_node(const struct vt_merkle_hash *left, const struct vt_merk
 
 /* Growing --------------------------------------------------------------------------------------------------------- */
 
-/** The complete subtrees that make up a tree of @c size leaves: at[l] is set when bit l of size is. A plain value: copy it
- *  to keep a state, assign it back to return there. All zero is the empty tree. */
+/** The complete subtrees that make up a tree of @c size leaves: at[l] is set when bit l of size is. A plain value: copy
+ *  it to keep a state, assign it back to return there. All zero is the empty tree. */
 struct vt_merkle_frontier {
     uint64_t size;
     struct vt_merkle_hash at[VT_MERKLE_LEVELS];
@@ -47,7 +48,8 @@ struct vt_merkle_frontier {
 #define VT_MERKLE_FRONTIER_INIT ((struct vt_merkle_frontier){0})
 
 /** Told of every complete subtree that an appended leaf finished, level 0 first. A failure stops the append. */
-typedef vault_status (*vt_merkle_sink)(void *context, unsigned level, uint64_t index, const struct vt_merkle_hash *hash);
+typedef vault_status (*vt_merkle_sink)(void *context, unsigned level, uint64_t index,
+                                       const struct vt_merkle_hash *hash);
 
 /** Append one leaf hash. One hash on average. @p frontier is unchanged on failure.
  *  @param sink  may be NULL
@@ -72,7 +74,8 @@ VT_RESULT vt_merkle_root_at(const struct vt_merkle_source *source, uint64_t size
 /** PATH(index, D[size]). @return VAULT_E_ARGUMENT unless index < size */
 VT_RESULT vt_merkle_prove_inclusion(const struct vt_merkle_source *source, uint64_t index, uint64_t size,
                                     struct vt_merkle_proof *out_proof);
-/** PROOF(old_size, D[new_size]); empty when old_size is 0 or new_size. @return VAULT_E_ARGUMENT when old_size > new_size */
+/** PROOF(old_size, D[new_size]); empty when old_size is 0 or new_size.
+ *  @return VAULT_E_ARGUMENT when old_size > new_size */
 VT_RESULT vt_merkle_prove_consistency(const struct vt_merkle_source *source, uint64_t old_size, uint64_t new_size,
                                       struct vt_merkle_proof *out_proof);
 /** Root of @p count leaf hashes held in memory. */
@@ -80,10 +83,10 @@ VT_RESULT vt_merkle_root(const struct vt_merkle_hash *leaves, size_t count, stru
 
 /* Verifying ------------------------------------------------------------------------------------------------------- */
 
-/** @return VAULT_E_AUTHENTICITY unless the proof leads from @p leaf at @p index to @p root of a tree of @p size leaves */
+/** @return VAULT_E_AUTHENTICITY unless the proof leads from @p leaf at @p index to @p root of @p size leaves */
 VT_RESULT vt_merkle_verify_inclusion(const struct vt_merkle_hash *leaf, uint64_t index, uint64_t size,
                                      const struct vt_merkle_proof *proof, const struct vt_merkle_hash *root);
-/** @return VAULT_E_AUTHENTICITY unless the tree with @p new_root begins with the one with @p old_root. A tree of size 0 is
- *  the beginning of all, but its root must be that of nothing. */
+/** @return VAULT_E_AUTHENTICITY unless the tree with @p new_root begins with the one with @p old_root. A tree of size 0
+ *  is the beginning of all, but its root must be that of nothing. */
 VT_RESULT vt_merkle_verify_consistency(uint64_t old_size, const struct vt_merkle_hash *old_root, uint64_t new_size,
                                        const struct vt_merkle_hash *new_root, const struct vt_merkle_proof *proof);

@@ -43,21 +43,23 @@ VT_RESULT vt_note_verifier_parse(struct vt_bytes text, struct vt_note_verifier *
 VT_RESULT vt_note_verifier_write(struct vt_buf *out, const struct vt_note_verifier *verifier);
 
 /** Append the note: @p text, a blank line, one signature per signer. @p out_note is unchanged on failure.
- *  @return VAULT_E_ARGUMENT: text empty, without final LF, not UTF-8 or with control characters; no signer or too many; a
- *  name that is not valid. VAULT_E_TOO_LARGE past VT_NOTE_MAX */
-VT_RESULT vt_note_sign(struct vt_bytes text, const struct vt_note_signer *signers, size_t count, struct vt_buf *out_note);
+ *  @return VAULT_E_ARGUMENT: text empty, without final LF, not UTF-8 or with control characters; no signer or too many;
+ *  a name that is not valid. VAULT_E_TOO_LARGE past VT_NOTE_MAX */
+VT_RESULT vt_note_sign(struct vt_bytes text, const struct vt_note_signer *signers, size_t count,
+                       struct vt_buf *out_note);
 /** Append one more signature to a well-formed note (a witness, a second keeper of the log).
  *  @return VAULT_E_PARSE when @p note is not well-formed; VAULT_E_LIMIT past VT_NOTE_SIGNATURES_MAX */
 VT_RESULT vt_note_cosign(struct vt_buf *note, const struct vt_note_signer *signer);
 
 /** Check a note and hand out its text, final LF included, borrowed from @p note.
  *  @param err  NULL allowed; says which rule was broken
- *  @return VAULT_E_PARSE: not well-formed. VAULT_E_AUTHENTICITY: a signature of a known key is bad, or no known key signed.
- *  VAULT_E_ARGUMENT: two of @p verifiers have the same name and id, or there are more than VT_NOTE_VERIFIERS_MAX */
+ *  @return VAULT_E_PARSE: not well-formed. VAULT_E_AUTHENTICITY: a signature of a known key is bad, or no known key
+ *  signed. VAULT_E_ARGUMENT: two of @p verifiers have the same name and id, or there are more than
+ *  VT_NOTE_VERIFIERS_MAX */
 VT_RESULT vt_note_verify(struct vt_bytes note, const struct vt_note_verifier *verifiers, size_t count,
                          struct vt_bytes *out_text, struct vt_err *err);
 /** The same, and who signed: bit i of @p out_signed_by stands for verifiers[i]. */
 VT_RESULT vt_note_verify_who(struct vt_bytes note, const struct vt_note_verifier *verifiers, size_t count,
                              struct vt_bytes *out_text, uint64_t *out_signed_by, struct vt_err *err);
-/** The text of a well-formed note, nothing verified: to be shown as such, never to be believed. @return VAULT_E_PARSE */
+/** The text of a well-formed note, nothing verified: shown as such, never believed. @return VAULT_E_PARSE */
 VT_RESULT vt_note_text_unverified(struct vt_bytes note, struct vt_bytes *out_text, struct vt_err *err);

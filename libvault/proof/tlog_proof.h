@@ -1,4 +1,5 @@
-/* libvault/proof/tlog_proof.h - proof that a log holds an entry, for a reader without the daemon; extension .tlog-proof.
+/* libvault/proof/tlog_proof.h - proof that a log holds an entry, for a reader without the daemon;
+ * extension .tlog-proof.
  *     c2sp.org/tlog-proof@v1 LF [extra SP base64 LF] index SP decimal LF (base64 hash LF)* LF checkpoint note
  * The extra data is not authenticated by itself; ours is an audit row (leaf | payloads), which the proof then confirms.
  * Source: C2SP tlog-proof (c2sp.org/tlog-proof). Thread: any. */

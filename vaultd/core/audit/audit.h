@@ -1,4 +1,5 @@
-/* vaultd/core/audit/audit.h - the Merkle log in the store: one leaf per call, in the transaction that carries its effect.
+/* vaultd/core/audit/audit.h - the Merkle log in the store: one leaf per call, in the transaction that carries
+ * its effect.
  *
  * Tables: VT_TABLE_AUDIT sequence 8 -> leaf | payload items (libvault/proof/audit_leaf.h), appended in order;
  * VT_TABLE_AUDIT_NODE level 1 | index 8 -> hash of a complete subtree, level 8 (256 leaves) and above; lower ones are
@@ -6,8 +7,8 @@
  * Invariants: the sequence of a leaf is its index in the tree, without gaps. The nodes stored are exactly the complete
  * subtrees of level 8 and above. The frontier in memory is that of the last committed transaction; that of the open
  * transaction is dropped when the transaction is.
- * Thread: struct vt_audit belongs to the committer. Functions that take only a transaction may run anywhere, each on the
- * snapshot of its transaction. */
+ * Thread: struct vt_audit belongs to the committer. Functions that take only a transaction may run anywhere, each on
+ * the snapshot of its transaction. */
 #pragma once
 #include "libvault/proof/audit_check.h"
 #include "vaultd/core/store/store.h"
@@ -31,12 +32,12 @@ VT_DEFINE_AUTO_PTR(vt_audit);
  *  @param leaf      borrowed; sequence and payload_hash are filled in by the log, whatever they hold
  *  @param payloads  items one after another as vt_audit_item_write() writes them; may be empty. Not looked at here.
  *  @param out_sequence  NULL allowed
- *  @return VAULT_E_ARGUMENT (the leaf), VAULT_E_TOO_LARGE, VAULT_E_CORRUPT (the table is not where the frontier is), and
- *          those of vt_store_put() */
+ *  @return VAULT_E_ARGUMENT (the leaf), VAULT_E_TOO_LARGE, VAULT_E_CORRUPT (the table is not where the frontier is),
+ *          and those of vt_store_put() */
 VT_RESULT vt_audit_append(struct vt_audit *audit, struct vt_txn *txn, const struct vt_audit_leaf *leaf,
                           struct vt_bytes payloads, uint64_t *out_sequence);
-/** Sign the state that the open transaction will leave behind and keep it as the last checkpoint. To be called after the
- *  transaction's appends.
+/** Sign the state that the open transaction will leave behind and keep it as the last checkpoint. To be called after
+ *  the transaction's appends.
  *  @param signer    borrowed: origin (vt_origin_format()) and the vault's audit key
  *  @param out_note  NULL allowed: the note is appended */
 VT_RESULT vt_audit_checkpoint(struct vt_audit *audit, struct vt_txn *txn, const struct vt_note_signer *signer,
@@ -56,7 +57,8 @@ struct vt_audit_where {
     uint64_t incarnation;           /* opening: of the leaf */
     uint64_t tenant;
 };
-/** Append a sealed item under the subject's audit key, or under the tenant's with a zero origin. The payload id is random.
+/** Append a sealed item under the subject's audit key, or under the tenant's with a zero origin. The payload id is
+ *  random.
  *  @param origin  16 bytes: sid or zero
  *  @return VAULT_E_TOO_LARGE, VAULT_E_MEMORY, VAULT_E_CRYPTO; @p out_items is unchanged then */
 VT_RESULT vt_audit_payload_seal(const struct vt_key *key, const struct vt_audit_where *where, const uint8_t origin[16],
@@ -84,7 +86,8 @@ VT_RESULT vt_audit_each(struct vt_txn *txn, uint64_t from, uint64_t to, vt_audit
 
 /** Proofs over any past size. @return VAULT_E_ARGUMENT when index and sizes do not fit the log, VAULT_E_CORRUPT */
 VT_RESULT vt_audit_root_at(struct vt_txn *txn, uint64_t size, struct vt_merkle_hash *out_root);
-VT_RESULT vt_audit_prove_inclusion(struct vt_txn *txn, uint64_t sequence, uint64_t size, struct vt_merkle_proof *out_proof);
+VT_RESULT vt_audit_prove_inclusion(struct vt_txn *txn, uint64_t sequence, uint64_t size,
+                                   struct vt_merkle_proof *out_proof);
 VT_RESULT vt_audit_prove_consistency(struct vt_txn *txn, uint64_t old_size, uint64_t new_size,
                                      struct vt_merkle_proof *out_proof);
 /** Append a .tlog-proof of an entry against the last checkpoint; its extra data is the entry's row.
