@@ -4,6 +4,7 @@
 #pragma once
 #include "libvault/base/buf.h"
 #include "libvault/base/secret.h"
+#include "libvault/crypto/aes.h"
 
 enum {
     VT_SEAL_VERSION = 1,
@@ -57,19 +58,12 @@ VT_RESULT vt_seal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, 
  *  @return VAULT_E_AUTHENTICITY (key, context or bytes do not fit), VAULT_E_FORMAT (version, algorithm), VAULT_E_CORRUPT
  *  (too short), VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
 VT_RESULT vt_unseal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed, struct vt_buf *out_plain);
-/** The same into a fixed array of sealed.len - VT_SEAL_OVERHEAD bytes. */
+/** The same into a fixed array of sealed.len - VT_SEAL_OVERHEAD bytes, which is wiped when the tag is wrong. */
 VT_RESULT vt_unseal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed,
                          uint8_t *out_plain);
 /** For the vector tests and the fuzzer only: SEAL with salt and IV given. */
 VT_RESULT vt_seal_deterministic(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain,
                                 const uint8_t salt[32], const uint8_t iv[12], struct vt_buf *out_sealed);
 
-/** One raw AES-256 block (FIPS 197), for opaque tokens: ECB of exactly 16 bytes under a per-purpose key. */
-VT_RESULT vt_aes256_block(const struct vt_key *key, bool encrypt, const uint8_t in[16], uint8_t out[16]);
-/** Plain AES-256-GCM for the published vectors. @return VAULT_E_AUTHENTICITY on a wrong tag */
-VT_RESULT vt_aes256_gcm_encrypt(const struct vt_key *key, struct vt_bytes iv, struct vt_bytes aad, struct vt_bytes plain,
-                                uint8_t *out_cipher, uint8_t out_tag[16]);
-VT_RESULT vt_aes256_gcm_decrypt(const struct vt_key *key, struct vt_bytes iv, struct vt_bytes aad, struct vt_bytes cipher,
-                                const uint8_t tag[16], uint8_t *out_plain);
 /** How many algorithm fetches the process has made so far; a test finds none on the hot path. */
 uint64_t vt_crypto_fetch_count(void);
