@@ -19,8 +19,8 @@ enum {
 _Static_assert((int)IV_AT + IV_LEN == (int)VT_SEAL_HEADER_LEN, "header");
 _Static_assert((int)VT_SEAL_HEADER_LEN + TAG_LEN == (int)VT_SEAL_OVERHEAD, "overhead");
 
-void vt_seal_ctx_begin(struct vt_seal_ctx *ctx, const uint8_t vault_id[16], uint64_t incarnation, enum vt_seal_kind kind,
-                       uint64_t tenant)
+void vt_seal_ctx_begin(struct vt_seal_ctx *ctx, const uint8_t vault_id[16], uint64_t incarnation,
+                       enum vt_seal_kind kind, uint64_t tenant)
 {
     ctx->len = 0;
     vt_seal_ctx_bytes(ctx, vt_bytes(vault_id, 16));
@@ -106,7 +106,8 @@ static VT_RESULT seal_filled(const struct vt_key *key, const struct vt_seal_ctx 
                              });
 }
 
-VT_RESULT vt_seal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain, uint8_t *out_sealed)
+VT_RESULT vt_seal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain,
+                       uint8_t *out_sealed)
 {
     uint8_t random[SALT_LEN + IV_LEN];
     VT_TRY(vt_random_bytes(random, sizeof random));
@@ -124,7 +125,8 @@ static VT_RESULT sealed_reserve(struct vt_buf *buf, struct vt_bytes plain, size_
     return VAULT_OK;
 }
 
-VT_RESULT vt_seal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain, struct vt_buf *out_sealed)
+VT_RESULT vt_seal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain,
+                  struct vt_buf *out_sealed)
 {
     size_t len;
     uint8_t *space;
@@ -183,7 +185,8 @@ VT_RESULT vt_unseal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx
                              });
 }
 
-VT_RESULT vt_unseal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed, struct vt_buf *out_plain)
+VT_RESULT vt_unseal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed,
+                    struct vt_buf *out_plain)
 {
     VT_TRY(sealed_check(sealed));
     uint8_t *space;

@@ -1,6 +1,6 @@
-/* libvault/crypto/aead.h - SEAL, the one authenticated encryption of the vault; committing, so that a ciphertext opens under
- * one key only. Bytes: docs/FORMAT.md "SEAL". Source: AES-256-GCM NIST SP 800-38D; HKDF RFC 5869; key commitment as in
- * FORGETTING section 3. Thread: any; per-thread contexts inside, algorithms fetched once. */
+/* libvault/crypto/aead.h - SEAL, the one authenticated encryption of the vault; committing, so that a ciphertext opens
+ * under one key only. Bytes: docs/FORMAT.md "SEAL". Source: AES-256-GCM NIST SP 800-38D; HKDF RFC 5869; key commitment
+ * by a second half of the derived key. Thread: any; per-thread contexts inside, algorithms fetched once. */
 #pragma once
 #include "libvault/base/buf.h"
 #include "libvault/base/secret.h"
@@ -12,27 +12,27 @@ enum {
     /* version 1 | algorithm 1 | salt 32 | commitment 32 | IV 12 | ciphertext | tag 16 */
     VT_SEAL_HEADER_LEN = 78,
     VT_SEAL_OVERHEAD = 94,
-    VT_SEAL_CTX_MAX = 128,          /* bytes of a context */
+    VT_SEAL_CTX_MAX = 128, /* bytes of a context */
 };
 
 /** What a ciphertext is: the kind byte of its context. Numbers are part of the format: never renumber, never reuse. */
 enum vt_seal_kind {
-    VT_SEAL_PAGE = 1,               /* tree 1 | level 1 | page id 8 | page version 8 | epoch 8 */
-    VT_SEAL_ROOT_PAGE = 2,          /* page version 8 | epoch 8 */
-    VT_SEAL_KEY_BLOCK = 3,          /* sid 16 | key-block version 4 */
-    VT_SEAL_ROW = 4,                /* sid 16 | category 2 | record 8 | field group 2 | row version 4 | DEK version 4 */
-    VT_SEAL_SLOT = 5,               /* keeper 8 | epoch 8 | attempt 16 | k 1 | m 1 | x 1 */
-    VT_SEAL_AUDIT_PAYLOAD = 6,      /* origin 16 (sid or zero) | payload id 16 */
-    VT_SEAL_WRAP = 7,               /* method 1 | wrap id 16 */
-    VT_SEAL_TOKEN = 8,              /* token row key, padded to 17 */
-    VT_SEAL_LEDGER = 9,             /* sequence 8 */
-    VT_SEAL_CONFIG = 10,            /* object kind 1 | name hash 32 | version 8 */
-    VT_SEAL_PENDING = 11,           /* sid 16 | category 2 | record 8 */
-    VT_SEAL_IDEMPOTENCY = 12,       /* principal 16 | key hash 16 */
-    VT_SEAL_CAPSULE = 13,           /* window 8 | epoch 8 | attempt 16 */
-    VT_SEAL_CHUNK = 14,             /* sid 16 | record 8 | field 2 | chunk 4 | is last 1 | DEK version 4 */
+    VT_SEAL_PAGE = 1,          /* tree 1 | level 1 | page id 8 | page version 8 | epoch 8 */
+    VT_SEAL_ROOT_PAGE = 2,     /* page version 8 | epoch 8 */
+    VT_SEAL_KEY_BLOCK = 3,     /* sid 16 | key-block version 4 */
+    VT_SEAL_ROW = 4,           /* sid 16 | category 2 | record 8 | field group 2 | row version 4 | DEK version 4 */
+    VT_SEAL_SLOT = 5,          /* keeper 8 | epoch 8 | attempt 16 | k 1 | m 1 | x 1 */
+    VT_SEAL_AUDIT_PAYLOAD = 6, /* origin 16 (sid or zero) | payload id 16 */
+    VT_SEAL_WRAP = 7,          /* method 1 | wrap id 16 */
+    VT_SEAL_TOKEN = 8,         /* token row key, padded to 17 */
+    VT_SEAL_LEDGER = 9,        /* sequence 8 */
+    VT_SEAL_CONFIG = 10,       /* object kind 1 | name hash 32 | version 8 */
+    VT_SEAL_PENDING = 11,      /* sid 16 | category 2 | record 8 */
+    VT_SEAL_IDEMPOTENCY = 12,  /* principal 16 | key hash 16 */
+    VT_SEAL_CAPSULE = 13,      /* window 8 | epoch 8 | attempt 16 */
+    VT_SEAL_CHUNK = 14,        /* sid 16 | record 8 | field 2 | chunk 4 | is last 1 | DEK version 4 */
     VT_SEAL_EXPORT = 15,
-    VT_SEAL_JOB = 16,               /* job id 16 */
+    VT_SEAL_JOB = 16, /* job id 16 */
 };
 
 /** The common head of every context; the kind's own fields follow, fixed-width, big-endian. */
@@ -41,8 +41,8 @@ struct vt_seal_ctx {
     size_t len;
 };
 /** vault id 16 | incarnation 8 | kind 1 | tenant 8 */
-void vt_seal_ctx_begin(struct vt_seal_ctx *ctx, const uint8_t vault_id[16], uint64_t incarnation, enum vt_seal_kind kind,
-                       uint64_t tenant);
+void vt_seal_ctx_begin(struct vt_seal_ctx *ctx, const uint8_t vault_id[16], uint64_t incarnation,
+                       enum vt_seal_kind kind, uint64_t tenant);
 void vt_seal_ctx_u8(struct vt_seal_ctx *ctx, uint8_t value);
 void vt_seal_ctx_u16(struct vt_seal_ctx *ctx, uint16_t value);
 void vt_seal_ctx_u32(struct vt_seal_ctx *ctx, uint32_t value);
@@ -51,13 +51,16 @@ void vt_seal_ctx_bytes(struct vt_seal_ctx *ctx, struct vt_bytes bytes);
 
 /** Append SEAL(key, ctx, plain): plain.len + VT_SEAL_OVERHEAD bytes.
  *  @return VAULT_E_TOO_LARGE (out's maximum), VAULT_E_MEMORY, VAULT_E_CRYPTO */
-VT_RESULT vt_seal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain, struct vt_buf *out_sealed);
+VT_RESULT vt_seal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain,
+                  struct vt_buf *out_sealed);
 /** The same into a fixed array of plain.len + VT_SEAL_OVERHEAD bytes. */
-VT_RESULT vt_seal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain, uint8_t *out_sealed);
+VT_RESULT vt_seal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain,
+                       uint8_t *out_sealed);
 /** Append the plaintext. The commitment is compared in constant time before GCM runs.
- *  @return VAULT_E_AUTHENTICITY (key, context or bytes do not fit), VAULT_E_FORMAT (version, algorithm), VAULT_E_CORRUPT
- *  (too short), VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
-VT_RESULT vt_unseal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed, struct vt_buf *out_plain);
+ *  @return VAULT_E_AUTHENTICITY (key, context or bytes do not fit), VAULT_E_FORMAT (version, algorithm),
+ *  VAULT_E_CORRUPT (too short), VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
+VT_RESULT vt_unseal(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed,
+                    struct vt_buf *out_plain);
 /** The same into a fixed array of sealed.len - VT_SEAL_OVERHEAD bytes, which is wiped when the tag is wrong. */
 VT_RESULT vt_unseal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed,
                          uint8_t *out_plain);

@@ -35,8 +35,8 @@ static VT_RESULT gcm_once(struct vt_bytes iv, const struct vt_gcm_call *call)
     return status;
 }
 
-VT_RESULT vt_aes256_gcm_encrypt(const struct vt_key *key, struct vt_bytes iv, struct vt_bytes aad, struct vt_bytes plain,
-                                uint8_t *out_cipher, uint8_t out_tag[16])
+VT_RESULT vt_aes256_gcm_encrypt(const struct vt_key *key, struct vt_bytes iv, struct vt_bytes aad,
+                                struct vt_bytes plain, uint8_t *out_cipher, uint8_t out_tag[16])
 {
     return gcm_once(iv, &(struct vt_gcm_call){.key = key->bytes,
                                               .iv = iv.data,
@@ -47,15 +47,12 @@ VT_RESULT vt_aes256_gcm_encrypt(const struct vt_key *key, struct vt_bytes iv, st
                                               .is_encrypting = true});
 }
 
-VT_RESULT vt_aes256_gcm_decrypt(const struct vt_key *key, struct vt_bytes iv, struct vt_bytes aad, struct vt_bytes cipher,
-                                const uint8_t tag[16], uint8_t *out_plain)
+VT_RESULT vt_aes256_gcm_decrypt(const struct vt_key *key, struct vt_bytes iv, struct vt_bytes aad,
+                                struct vt_bytes cipher, const uint8_t tag[16], uint8_t *out_plain)
 {
     uint8_t expected[16];
     memcpy(expected, tag, sizeof expected);
-    return gcm_once(iv, &(struct vt_gcm_call){.key = key->bytes,
-                                              .iv = iv.data,
-                                              .aad = {aad},
-                                              .in = cipher,
-                                              .out = out_plain,
-                                              .tag = expected});
+    return gcm_once(
+        iv, &(struct vt_gcm_call){
+                .key = key->bytes, .iv = iv.data, .aad = {aad}, .in = cipher, .out = out_plain, .tag = expected});
 }

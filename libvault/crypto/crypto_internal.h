@@ -1,9 +1,9 @@
 /* libvault/crypto/crypto_internal.h - the algorithms, fetched once per process, and each thread's contexts for them.
  *
  * OpenSSL 3.0 looks an algorithm up by name, under locks, on every EVP_sha256(), HMAC() or EVP_KDF call; that cost more
- * than the cryptography itself (docs/PERFORMANCE.md). So it is done once here, and contexts are re-initialised, never rebuilt.
- * Invariant: between two calls the contexts of a thread hold no key, no message and no result: an idle thread must not keep
- * what a shred has forgotten. Thread: any; a thread's contexts are its own and are freed when it ends. */
+ * than the cryptography itself (docs/PERFORMANCE.md). So it is done once here, and contexts are re-initialised, never
+ * rebuilt. Invariant: between two calls the contexts of a thread hold no key, no message and no result: an idle thread
+ * must not keep what a shred has forgotten. Thread: any; a thread's contexts are its own and are freed when it ends. */
 #pragma once
 #include <openssl/types.h>
 
@@ -11,21 +11,23 @@
 
 enum { VT_RANDOM_POOL_LEN = 4096 };
 
-/** Random bytes drawn ahead, in arena memory: a forked child finds it zeroed, hence empty. Bytes handed out are wiped. */
+/** Random bytes drawn ahead, in arena memory: a forked child finds it zeroed, hence empty. Bytes handed out are wiped.
+ */
 struct vt_random_pool {
-    size_t left;                            /* the last @p left bytes are still unused */
+    size_t left; /* the last @p left bytes are still unused */
     uint8_t bytes[VT_RANDOM_POOL_LEN];
 };
 
 struct vt_crypto_thread {
-    EVP_MD_CTX *sha;                        /* plain digests */
-    EVP_MD_CTX *inner, *outer;              /* the two digests of an HMAC */
+    EVP_MD_CTX *sha;           /* plain digests */
+    EVP_MD_CTX *inner, *outer; /* the two digests of an HMAC */
     EVP_CIPHER_CTX *gcm;
     EVP_CIPHER_CTX *ecb;
     struct vt_random_pool *pool;
 };
 
-/** The calling thread's contexts, made on first use. @return VAULT_E_MEMORY, VAULT_E_CRYPTO (an algorithm is missing) */
+/** The calling thread's contexts, made on first use. @return VAULT_E_MEMORY, VAULT_E_CRYPTO (an algorithm is missing)
+ */
 VT_RESULT vt_crypto_thread(struct vt_crypto_thread **out_thread);
 /** Free the calling thread's contexts now. Threads that end do so by themselves; tests of the main thread call it. */
 void vt_crypto_thread_release(void);
@@ -43,12 +45,12 @@ VT_RESULT vt_crypto_md_reset(EVP_MD_CTX *md);
 /** One GCM operation. @p tag is written when encrypting and checked when decrypting. Leaves a zero key behind.
  *  @return VAULT_E_AUTHENTICITY (what was written to @p out is wiped), VAULT_E_TOO_LARGE, VAULT_E_CRYPTO */
 struct vt_gcm_call {
-    const uint8_t *key;                     /* 32 bytes, borrowed */
-    const uint8_t *iv;                      /* as long as the context's IV length, borrowed */
+    const uint8_t *key; /* 32 bytes, borrowed */
+    const uint8_t *iv;  /* as long as the context's IV length, borrowed */
     struct vt_bytes aad[2];
     struct vt_bytes in;
-    uint8_t *out;                           /* in.len bytes */
-    uint8_t *tag;                           /* 16 bytes */
+    uint8_t *out; /* in.len bytes */
+    uint8_t *tag; /* 16 bytes */
     bool is_encrypting;
 };
 VT_RESULT vt_crypto_gcm_run(EVP_CIPHER_CTX *cipher, const struct vt_gcm_call *call);

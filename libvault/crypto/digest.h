@@ -12,6 +12,7 @@ VT_RESULT vt_sha256_one(struct vt_bytes bytes, uint8_t out_hash[VT_SHA256_LEN]);
 struct vt_sha256_stream;
 VT_RESULT vt_sha256_stream_new(struct vt_sha256_stream **out_stream);
 VT_RESULT vt_sha256_stream_update(struct vt_sha256_stream *stream, struct vt_bytes bytes);
+/** The stream then starts anew. */
 VT_RESULT vt_sha256_stream_finish(struct vt_sha256_stream *stream, uint8_t out_hash[VT_SHA256_LEN]);
 void vt_sha256_stream_free(struct vt_sha256_stream *stream);
 VT_DEFINE_AUTO_PTR(vt_sha256_stream);

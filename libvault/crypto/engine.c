@@ -226,8 +226,7 @@ static VT_RESULT gcm_run(EVP_CIPHER_CTX *cipher, const struct vt_gcm_call *call)
 
 VT_RESULT vt_crypto_gcm_run(EVP_CIPHER_CTX *cipher, const struct vt_gcm_call *call)
 {
-    for (size_t i = 0; i < VT_ARRAY_LEN(call->aad); i++)
-        VT_ENSURE(call->aad[i].len <= INT32_MAX, VAULT_E_TOO_LARGE);
+    for (size_t i = 0; i < VT_ARRAY_LEN(call->aad); i++) VT_ENSURE(call->aad[i].len <= INT32_MAX, VAULT_E_TOO_LARGE);
     VT_ENSURE(call->in.len <= INT32_MAX, VAULT_E_TOO_LARGE);
 
     vault_status status = gcm_run(cipher, call);

@@ -31,8 +31,8 @@ static bool pad_absorb(EVP_MD_CTX *md, const struct vt_hmac_key *key, uint8_t pa
     return EVP_DigestUpdate(md, padded.block, BLOCK_LEN) == 1;
 }
 
-static VT_RESULT hmac_with(struct vt_crypto_thread *thread, const struct vt_hmac_key *key, const struct vt_bytes *pieces,
-                           size_t count, uint8_t out_mac[HASH_LEN])
+static VT_RESULT hmac_with(struct vt_crypto_thread *thread, const struct vt_hmac_key *key,
+                           const struct vt_bytes *pieces, size_t count, uint8_t out_mac[HASH_LEN])
 {
     VT_AUTO(vt_key) inner = VT_KEY_INIT;
     const bool is_keyed = pad_absorb(thread->inner, key, 0x36) && pad_absorb(thread->outer, key, 0x5c);
@@ -68,7 +68,8 @@ static VT_RESULT hkdf_expand(struct vt_crypto_thread *thread, const struct vt_hm
     return VAULT_OK;
 }
 
-VT_RESULT vt_hkdf_sha256(struct vt_bytes ikm, struct vt_bytes salt, struct vt_bytes info, uint8_t *out_okm, size_t out_len)
+VT_RESULT vt_hkdf_sha256(struct vt_bytes ikm, struct vt_bytes salt, struct vt_bytes info, uint8_t *out_okm,
+                         size_t out_len)
 {
     VT_ENSURE(out_len <= (size_t)HKDF_BLOCKS_MAX * HASH_LEN, VAULT_E_ARGUMENT);
     struct vt_crypto_thread *thread;

@@ -22,8 +22,8 @@ VT_RESULT vt_scrypt_unchecked(struct vt_bytes passphrase, struct vt_bytes salt, 
     uint64_t memory;
     VT_TRY(memory_needed(params, &memory));
     VT_ENSURE(!vt_fault_hit(VT_FAULT_ALLOC), VAULT_E_MEMORY);
-    if (EVP_PBE_scrypt((const char *)passphrase.data, passphrase.len, salt.data, salt.len, params->n, params->r, params->p,
-                       memory, out_bytes, out_len) == 1)
+    if (EVP_PBE_scrypt((const char *)passphrase.data, passphrase.len, salt.data, salt.len, params->n, params->r,
+                       params->p, memory, out_bytes, out_len) == 1)
         return VAULT_OK;
     const bool is_short = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
     vt_crypto_forget_errors();

@@ -1,5 +1,5 @@
-/* libvault/crypto/pwhash.h - scrypt (RFC 7914): passphrase to key. N=2^17, r=8, p=1 by default: 128 MiB, about half a second;
- * slow lane only. Thread: any. */
+/* libvault/crypto/pwhash.h - scrypt (RFC 7914): passphrase to key. N=2^17, r=8, p=1 by default: 128 MiB, about half a
+ * second; slow lane only. Thread: any. */
 #pragma once
 #include "libvault/base/secret.h"
 

@@ -27,8 +27,8 @@ static VT_RESULT kernel_random(uint8_t *out_bytes, size_t len)
     return VAULT_OK;
 }
 
-/* Kernel bytes go in as additional input (SP 800-90A section 9.3): a cloned machine clones the generator's state in user
- * space, while the kernel's is told of the cloning. */
+/* Kernel bytes go in as additional input (SP 800-90A section 9.3): a cloned machine clones the generator's state in
+ * user space, while the kernel's is told of the cloning. */
 static VT_RESULT generator_draw(uint8_t *out_bytes, size_t len)
 {
     VT_AUTO(vt_key) fresh = VT_KEY_INIT;

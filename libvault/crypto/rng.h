@@ -1,10 +1,14 @@
-/* libvault/crypto/rng.h - randomness. Keys: HKDF(getrandom(32) XOR RAND_priv_bytes(32), boot id || process counter), since a
- * cloned machine clones a user-space generator. Salts, IVs and ids: a per-thread pool of RAND_bytes, wiped after use and
- * on fork. VT_FAULT_RANDOM fails the n-th draw. Source: FORGETTING section 3; NIST SP 800-90A. Thread: any. */
+/* libvault/crypto/rng.h - randomness. A cloned machine clones a user-space generator, so the kernel's, which is told of
+ * the cloning, takes part in everything here: in each key, and in each filling of the pool that serves the rest.
+ * VT_FAULT_RANDOM fails the n-th draw. Source: NIST SP 800-90A; docs/KEYS.md "fresh keys". Thread: any. */
 #pragma once
 #include "libvault/base/secret.h"
 
+/** HKDF-SHA256(getrandom(32) XOR RAND_priv_bytes(32), info boot id | process id | counter). @return VAULT_E_CRYPTO */
 VT_RESULT vt_random_key(struct vt_key *out_key);
+/** Salts, IVs, ids, nonces: from a pool of 4 KiB per thread, wiped as it is used and empty in a forked child.
+ *  Not for keys: a pool filled before a machine was cloned gives both clones the same bytes until it is empty.
+ *  @return VAULT_E_CRYPTO, VAULT_E_MEMORY */
 VT_RESULT vt_random_bytes(void *out_bytes, size_t len);
 /** Uniform in [0, bound), without modulo bias. @p bound > 0. */
 VT_RESULT vt_random_below(uint64_t bound, uint64_t *out_number);

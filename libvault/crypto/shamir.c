@@ -2,8 +2,8 @@
 
 #include "libvault/crypto/rng.h"
 
-/* Secret bytes only ever meet and, xor and shifts by fixed distances: neither the time nor the memory touched depends on
- * them. A product is eight conditional additions, each condition a mask. */
+/* Secret bytes only ever meet and, xor and shifts by fixed distances: neither the time nor the memory touched depends
+ * on them. A product is eight conditional additions, each condition a mask. */
 uint8_t vt_gf256_mul(uint8_t a, uint8_t b)
 {
     unsigned product = 0;
@@ -40,8 +40,7 @@ static void share_write(struct vt_bytes secret, unsigned k, const uint8_t *coeff
 {
     for (size_t i = 0; i < secret.len; i++) {
         uint8_t value = 0;
-        for (unsigned c = k - 1; c > 0; c--)
-            value = vt_gf256_mul(value ^ coefficients[(c - 1) * secret.len + i], x);
+        for (unsigned c = k - 1; c > 0; c--) value = vt_gf256_mul(value ^ coefficients[(c - 1) * secret.len + i], x);
         out_share[i] = value ^ secret.data[i];
     }
 }
@@ -64,7 +63,7 @@ VT_RESULT vt_shamir_split(struct vt_bytes secret, unsigned k, unsigned m, uint8_
 
 static bool xs_are_distinct(const uint8_t *xs, unsigned count)
 {
-    bool is_seen[256] = {true};             /* x = 0 would be the secret itself */
+    bool is_seen[256] = {true}; /* x = 0 would be the secret itself */
     for (unsigned i = 0; i < count; i++) {
         if (is_seen[xs[i]]) return false;
         is_seen[xs[i]] = true;

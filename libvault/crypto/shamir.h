@@ -1,6 +1,6 @@
-/* libvault/crypto/shamir.h - secret sharing over GF(2^8), polynomial 0x11b, constant time: no tables, no branches on secrets.
- * The secret is f(0); share x in 1..255 is f(x), byte by byte (A. Shamir, "How to share a secret", CACM 22(11), 1979).
- * Authentication of a share is the caller's (see core/keyring/unseal.h). Thread: any. */
+/* libvault/crypto/shamir.h - secret sharing over GF(2^8), polynomial 0x11b, constant time: no tables, no branches on
+ * secrets. The secret is f(0); share x in 1..255 is f(x), byte by byte (A. Shamir, "How to share a secret", CACM
+ * 22(11), 1979). Authentication of a share is the caller's (see core/keyring/unseal.h). Thread: any. */
 #pragma once
 #include "libvault/base/secret.h"
 
@@ -11,4 +11,4 @@ VT_RESULT vt_shamir_split(struct vt_bytes secret, unsigned k, unsigned m, uint8_
  *  @return VAULT_E_ARGUMENT */
 VT_RESULT vt_shamir_combine(const uint8_t *xs, const uint8_t *shares, unsigned count, size_t len, uint8_t *out_secret);
 uint8_t vt_gf256_mul(uint8_t a, uint8_t b);
-uint8_t vt_gf256_inv(uint8_t a);        /* inverse of 0 is 0 */
+uint8_t vt_gf256_inv(uint8_t a); /* inverse of 0 is 0 */

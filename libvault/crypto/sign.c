@@ -31,7 +31,8 @@ static bool sign_with(EVP_MD_CTX *md, EVP_PKEY *pkey, struct vt_bytes message, u
            EVP_DigestSign(md, out_signature, &len, message.data, message.len) == 1 && len == VT_ED25519_SIGNATURE_LEN;
 }
 
-VT_RESULT vt_ed25519_sign(const struct vt_key *seed, struct vt_bytes message, uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
+VT_RESULT vt_ed25519_sign(const struct vt_key *seed, struct vt_bytes message,
+                          uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
 {
     EVP_PKEY *pkey;
     VT_TRY(seed_load(seed, &pkey));

@@ -143,8 +143,8 @@ START_TEST(every_bit_of_the_key_matters)
 }
 END_TEST
 
-/* GCM writes plaintext before it has seen the tag, and what it wrote is wiped when the tag is wrong. So a buffer left as it
- * was shows that GCM has not run, and a wiped one that it has. */
+/* GCM writes plaintext before it has seen the tag, and what it wrote is wiped when the tag is wrong. So a buffer left
+ * as it was shows that GCM has not run, and a wiped one that it has. */
 START_TEST(the_commitment_refuses_a_wrong_key_before_gcm_runs)
 {
     uint8_t sealed[SEALED_LEN], opened[PLAIN_LEN], untouched[PLAIN_LEN], wiped[PLAIN_LEN] = {0};
@@ -206,7 +206,7 @@ END_TEST
 VT_TEST_MAIN("crypto/aead", what_was_sealed_unseals_at_every_length,
              two_seals_of_the_same_share_no_salt_iv_commitment_or_ciphertext,
              a_flipped_bit_anywhere_fails_with_its_exact_status, every_unknown_version_and_algorithm_is_a_format_error,
-             a_truncated_ciphertext_is_corrupt_below_the_overhead_and_unauthentic_above, every_bit_of_the_context_is_bound,
-             every_bit_of_the_key_matters, the_commitment_refuses_a_wrong_key_before_gcm_runs,
-             a_full_buffer_refuses_and_keeps_what_it_had, without_randomness_nothing_is_sealed,
-             contexts_are_fixed_width_and_big_endian)
+             a_truncated_ciphertext_is_corrupt_below_the_overhead_and_unauthentic_above,
+             every_bit_of_the_context_is_bound, every_bit_of_the_key_matters,
+             the_commitment_refuses_a_wrong_key_before_gcm_runs, a_full_buffer_refuses_and_keeps_what_it_had,
+             without_randomness_nothing_is_sealed, contexts_are_fixed_width_and_big_endian)
