@@ -1,5 +1,5 @@
-/* libvault/base/fault.h - fault hooks: make the n-th allocation, store call, sync, random draw fail, or die at a named step.
- * Compiled to nothing unless the build sets VT_FAULTS (the test builds do; release builds do not).
+/* libvault/base/fault.h - fault hooks: make the n-th allocation, store call, sync, random draw fail, or die at a named
+ * step. Compiled to nothing unless the build sets VT_FAULTS (the test builds do; release builds do not).
  * Thread: hooks any; arm and disarm from the test's thread. */
 #pragma once
 #include <stdbool.h>

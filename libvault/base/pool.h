@@ -1,5 +1,5 @@
-/* libvault/base/pool.h - memory that dies with one call: bump allocation, no single frees, wiped when reset or released.
- * Thread: one owner at a time. */
+/* libvault/base/pool.h - memory that dies with one call: bump allocation, no single frees, wiped when reset or
+ * released. Thread: one owner at a time. */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/result.h"

@@ -61,7 +61,8 @@ struct vt_err {
     char message[256];  /* one sentence with its full stop; empty: use vault_status_text() */
 };
 
-/** Fill @p err (NULL allowed) and return @p status, so that `return vt_fail(err, S, "field", "Sentence.", ...)` reads well.
+/** Fill @p err (NULL allowed) and return @p status, so that `return vt_fail(err, S, "field", "Sentence.", ...)` reads
+ *  well.
  *  @param field  may be NULL
  *  @param format printf format; its arguments must never be personal data */
 __attribute__((format(printf, 4, 5))) vault_status vt_fail(struct vt_err *err, vault_status status, const char *field,

@@ -1,7 +1,7 @@
 /* libvault/codec/json.h - values to and from JSON (RFC 8259) through jansson; daemon, CLI and tools only, never in the
  * shared object: jansson's allocator is process-wide (set here to one that wipes).
- * Strict: duplicate keys, invalid UTF-8, NUL in text, trailing bytes and numbers that do not fit are refused. Bytes travel
- * as {"$bytes": "<base64>"}. Thread: any. */
+ * Strict: duplicate keys, invalid UTF-8, NUL in text, trailing bytes and numbers that do not fit are refused. Bytes
+ * travel as {"$bytes": "<base64>"}. Thread: any. */
 #pragma once
 #include "libvault/base/buf.h"
 #include "libvault/codec/value.h"

@@ -1,19 +1,21 @@
-/* libvault/codec/msgpack.h - values to and from msgpack (the published specification, github.com/msgpack/msgpack spec.md).
- * Reading is our bounded scan: counts and depth are checked against the bytes present before anything is reserved, since
- * the packaged unpacker reserves gigabytes for a five-byte header. Writing packs straight into a vt_buf through the packer's
- * callback, because msgpack_sbuffer is freed unwiped. Thread: any, on the caller's buffers. */
+/* libvault/codec/msgpack.h - values to and from msgpack (the published specification, github.com/msgpack/msgpack
+ * spec.md). Reading is our bounded scan: counts and depth are checked against the bytes present before anything is
+ * reserved, since the packaged unpacker reserves gigabytes for a five-byte header. Writing packs straight into a vt_buf
+ * through the packer's callback, because msgpack_sbuffer is freed unwiped. Thread: any, on the caller's buffers. */
 #pragma once
 #include "libvault/base/buf.h"
 #include "libvault/codec/value.h"
 
 /** Length of the first complete object in @p input, without building it.
- *  @return VAULT_E_CONFLICT when more bytes are needed (*out_len untouched), VAULT_E_PARSE, VAULT_E_TOO_LARGE by limits.h */
+ *  @return VAULT_E_CONFLICT when more bytes are needed (*out_len untouched), VAULT_E_PARSE, VAULT_E_TOO_LARGE by
+ *  limits.h */
 VT_RESULT vt_msgpack_measure(struct vt_bytes input, size_t *out_len);
 /** Read exactly one object that fills @p input. Text and bytes stay borrowed from @p input.
  *  Refused: extension types, invalid UTF-8 in str, keys that are not str, a key twice, trailing bytes.
  *  @return VAULT_E_PARSE, VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
 VT_RESULT vt_msgpack_read(struct vt_pool *pool, struct vt_bytes input, struct vt_value *out_value, struct vt_err *err);
-/** Append @p value. Integers take their shortest form. @return VAULT_E_TOO_LARGE, VAULT_E_MEMORY; @p out unchanged then */
+/** Append @p value. Integers take their shortest form. @return VAULT_E_TOO_LARGE, VAULT_E_MEMORY; @p out unchanged
+ *  then */
 VT_RESULT vt_msgpack_write(struct vt_buf *out, const struct vt_value *value);
 /** Pieces for writing without a tree. */
 VT_RESULT vt_msgpack_write_map(struct vt_buf *out, uint32_t count);

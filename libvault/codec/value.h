@@ -91,7 +91,8 @@ bool vt_value_get_bool(const struct vt_value *map, const char *key, bool otherwi
 /** Append to an array; the item's parts must outlive the tree. @param out_item NULL allowed: where it went
  *  @return VAULT_E_MEMORY */
 VT_RESULT vt_value_push(struct vt_pool *pool, struct vt_value *array, struct vt_value item, struct vt_value **out_item);
-/** Add a pair; the key must outlive the tree and must not be there yet (VT_BUG_ON in debug use vt_value_put_new for input).
+/** Add a pair; the key must outlive the tree and must not be there yet (VT_BUG_ON in debug use vt_value_put_new for
+ *  input).
  *  @param out_value NULL allowed */
 VT_RESULT vt_value_put(struct vt_pool *pool, struct vt_value *map, const char *key, struct vt_value value,
                        struct vt_value **out_value);

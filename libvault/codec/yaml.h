@@ -1,6 +1,6 @@
-/* libvault/codec/yaml.h - values from YAML through libyaml's events: one document, no aliases, no anchors, no tags but the
- * core ones, no key twice, limits.h. Plain scalars resolve by the YAML 1.2 core schema (true/false, integers, floats,
- * null); quoted ones are text. Every value knows its line. Thread: any. */
+/* libvault/codec/yaml.h - values from YAML through libyaml's events: one document, no aliases, no anchors, no tags but
+ * the core ones, no key twice, limits.h. Plain scalars resolve by the YAML 1.2 core schema (true/false, integers,
+ * floats, null); quoted ones are text. Every value knows its line. Thread: any. */
 #pragma once
 #include "libvault/codec/value.h"
 

@@ -1,8 +1,8 @@
 /* libvault/schema/collection.h - a collection: the fields that a subject's records have, written as data.
  *
- * A schema is read strictly (unknown keys are refused with their line), gets field numbers when it is applied, and keeps
- * them for ever: rows are packed by number, so a field may be added, and may not be removed, retyped or recategorised.
- * One category's fields of one record are one sealed row; vt_record_split() says which go where.
+ * A schema is read strictly (unknown keys are refused with their line), gets field numbers when it is applied, and
+ * keeps them for ever: rows are packed by number, so a field may be added, and may not be removed, retyped or
+ * recategorised. One category's fields of one record are one sealed row; vt_record_split() says which go where.
  *
  *   name: cards                     # [a-z][a-z0-9_-]{0,63}
  *   doc: Payment cards.
@@ -60,17 +60,19 @@ struct vt_collection {
 };
 
 /** Read a schema as its author writes it. All parts live in @p pool or are borrowed from @p schema.
- *  @return VAULT_E_ARGUMENT, VAULT_E_REFUSED_TYPE (security codes and the like), VAULT_E_UNSUPPORTED (blob), VAULT_E_LIMIT,
+ *  @return VAULT_E_ARGUMENT, VAULT_E_REFUSED_TYPE (security codes and the like), VAULT_E_UNSUPPORTED (blob),
+ *  VAULT_E_LIMIT,
  *          VAULT_E_MEMORY; err names the field and, when known, the line */
-VT_RESULT vt_collection_parse(struct vt_pool *pool, const struct vt_value *schema, struct vt_collection **out_collection,
-                              struct vt_err *err);
+VT_RESULT vt_collection_parse(struct vt_pool *pool, const struct vt_value *schema,
+                              struct vt_collection **out_collection, struct vt_err *err);
 /** vt_collection_parse() of a YAML text (collection_yaml.c, which the shared object leaves out). */
 VT_RESULT vt_collection_read_yaml(struct vt_pool *pool, struct vt_bytes text, struct vt_collection **out_collection,
                                   struct vt_err *err);
 
 /** Give a parsed collection its field numbers and version.
  *  @param old  what is applied now, or NULL the first time
- *  @return VAULT_E_CONFLICT with a sentence when a field was removed, retyped, recategorised, re-indexed, made required or
+ *  @return VAULT_E_CONFLICT with a sentence when a field was removed, retyped, recategorised, re-indexed, made required
+ *  or
  *          narrowed, or when cardinality, subjects or forgetting changed; VAULT_E_LIMIT when numbers run out */
 VT_RESULT vt_collection_apply(struct vt_collection *collection, const struct vt_collection *old, struct vt_err *err);
 /** True when both say the same, numbers and version aside: applying it again changes nothing. */
@@ -78,12 +80,14 @@ bool vt_collection_same(const struct vt_collection *a, const struct vt_collectio
 
 /** The canonical form, as vt_collection_parse() reads it, defaults left out: for `schema show` and package/schema.
  *  It borrows from @p collection. @return VAULT_E_MEMORY */
-VT_RESULT vt_collection_to_value(struct vt_pool *pool, const struct vt_collection *collection, struct vt_value *out_value);
+VT_RESULT vt_collection_to_value(struct vt_pool *pool, const struct vt_collection *collection,
+                                 struct vt_value *out_value);
 /** The same as YAML text. */
 VT_RESULT vt_collection_write_yaml(struct vt_buf *out, const struct vt_collection *collection);
 
 /** The form that is kept: canonical form plus format version, field numbers, version. Pack it with msgpack. */
-VT_RESULT vt_collection_to_stored(struct vt_pool *pool, const struct vt_collection *collection, struct vt_value *out_value);
+VT_RESULT vt_collection_to_stored(struct vt_pool *pool, const struct vt_collection *collection,
+                                  struct vt_value *out_value);
 /** @return VAULT_E_FORMAT for a version unknown here, VAULT_E_CORRUPT, VAULT_E_MEMORY */
 VT_RESULT vt_collection_from_stored(struct vt_pool *pool, const struct vt_value *stored,
                                     struct vt_collection **out_collection);

@@ -99,9 +99,10 @@ static VT_RESULT check_text(const struct vt_arg *arg, enum vt_arg_kind kind, str
         return vt_fail(err, VAULT_E_TOO_LARGE, arg->name, "The argument %s is longer than %zu bytes.", arg->name, max);
     if (kind == VT_T_ID) return check_hex_id(arg, text, err);
     if (kind == VT_T_NAME && !name_is_valid(text))
-        return vt_fail(err, VAULT_E_ARGUMENT, arg->name,
-                       "The argument %s must be a name: a lower-case letter, then letters, digits, dot, dash, underscore.",
-                       arg->name);
+        return vt_fail(
+            err, VAULT_E_ARGUMENT, arg->name,
+            "The argument %s must be a name: a lower-case letter, then letters, digits, dot, dash, underscore.",
+            arg->name);
     const bool is_short = text.len == 0 || text.len > VT_LIMIT_EXTERNAL_ID_BYTES;
     if ((kind == VT_T_EXTERNAL_ID || kind == VT_T_TOKEN) && is_short)
         return vt_fail(err, VAULT_E_ARGUMENT, arg->name, "The argument %s must have 1 to %d bytes.", arg->name,
@@ -161,7 +162,8 @@ VT_RESULT vt_command_validate(const struct vt_command *command, const struct vt_
         const struct vt_arg *arg = arg_find(command->args, pair->key);
         if (arg == NULL) arg = arg_find(VT_COMMON_ARGS, pair->key);
         if (arg == NULL)
-            return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The command %s does not know one of its arguments.", command->name);
+            return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The command %s does not know one of its arguments.",
+                           command->name);
         VT_TRY(check_value(arg, &pair->value, err));
     }
     return check_required(command, params, err);

@@ -1,6 +1,6 @@
-/* libvault/schema/command.h - what every command is, as data. From a row come dispatch, HTTP route, argument checks, the
- * permission asked, the audit class, CLI verb, help and completion, the reference in docs/generated, fuzz seeds and the
- * conformance suite. Handlers are bound by name in vaultd/service/bind.c. Thread: constants. */
+/* libvault/schema/command.h - what every command is, as data. From a row come dispatch, HTTP route, argument checks,
+ * the permission asked, the audit class, CLI verb, help and completion, the reference in docs/generated, fuzz seeds and
+ * the conformance suite. Handlers are bound by name in vaultd/service/bind.c. Thread: constants. */
 #pragma once
 #include "libvault/codec/value.h"
 

@@ -1,10 +1,10 @@
-/* libvault/schema/field_type.h - what a value is: one row per field type, from which follow validation, the stored form,
- * equality in the index, masks, sensitivity and what an access answer may show (RIGHTS rows 4, 7, 8, 9, 10, 97).
+/* libvault/schema/field_type.h - what a value is: one row per field type, from which follow validation, the stored
+ * form, equality in the index, masks, sensitivity and what an access answer may show (RIGHTS rows 4, 7, 8, 9, 10, 97).
  *
  * There is no type for card security codes, PINs and track data, and the names people give them are refused: see
  * vt_field_refused_name().
- * Invariants: checking a stored form gives the same stored form; values that normalise alike are found alike; a mask never
- * shows more than its documentation says; no message holds any part of a value.
+ * Invariants: checking a stored form gives the same stored form; values that normalise alike are found alike; a mask
+ * never shows more than its documentation says; no message holds any part of a value.
  * Thread: any, on the caller's pool. */
 #pragma once
 #include "libvault/codec/value.h"
@@ -13,7 +13,8 @@ struct vt_field_type;
 
 enum vt_field_flags {
     VT_FIELD_SENSITIVE = 1,         /* reads are tightened, listed on demand; from the type alone (RIGHTS row 7) */
-    VT_FIELD_NEVER_DISCLOSE = 2,    /* an access answer says only that it is held (RIGHTS section 6); no option turns it off */
+    VT_FIELD_NEVER_DISCLOSE = 2,    /* an access answer says only that it is held (RIGHTS section 6); no option turns it
+                                     * off */
     VT_FIELD_INDEXABLE = 4,         /* `index: unique | many` is allowed */
     VT_FIELD_UNSTORABLE = 8,        /* declared, but this version cannot keep it: VAULT_E_UNSUPPORTED */
     VT_FIELD_TYPED = 16,            /* number, date or phone: exempt from the formula guard of CSV (RIGHTS section 6) */
@@ -33,7 +34,8 @@ enum vt_pan_policy {
     VT_PAN_TOKEN,                   /* keep the number; callers hold tokens */
 };
 
-/** The options of one field, parsed. Zero-initialised with vt_field_options_init() they are the defaults of the type. */
+/** The options of one field, parsed. Zero-initialised with vt_field_options_init() they are the defaults of the
+ *  type. */
 struct vt_field_options {
     bool accept_reserved;
     enum vt_pan_policy policy;
@@ -86,29 +88,32 @@ const struct vt_field_type *vt_field_type_at(size_t index);
 const struct vt_field_type *vt_field_type_find(struct vt_bytes name);
 const struct vt_field_type *vt_field_type_by_number(uint16_t number);
 
-/** Why data of this name is never stored, as a full sentence; NULL when the name is harmless. Case, `_`, `-`, spaces and a
- *  leading `card` do not matter. Used on type names, field names, import columns.
+/** Why data of this name is never stored, as a full sentence; NULL when the name is harmless. Case, `_`, `-`, spaces
+ *  and a leading `card` do not matter. Used on type names, field names, import columns.
  *  Source: PCI DSS v4.0.1 requirement 3.3.1: sensitive authentication data is not kept after authorisation. */
 const char *vt_field_refused_name(struct vt_bytes name);
 
 /** The defaults of @p type. */
 void vt_field_options_init(const struct vt_field_type *type, struct vt_field_options *out_options);
 /** Read `options:` of a field. @param map NULL or nil: the defaults
- *  @return VAULT_E_ARGUMENT for an option that the type does not take or a value it cannot have, with a sentence; VAULT_E_MEMORY */
+ *  @return VAULT_E_ARGUMENT for an option that the type does not take or a value it cannot have, with a sentence;
+ *  VAULT_E_MEMORY */
 VT_RESULT vt_field_options_read(const struct vt_field_type *type, const struct vt_value *map, const char *field,
                                 struct vt_pool *pool, struct vt_field_options *out_options, struct vt_err *err);
 /** The options that differ from the defaults, as a map; nil when none does. */
 VT_RESULT vt_field_options_write(const struct vt_field_type *type, const struct vt_field_options *options,
                                  struct vt_pool *pool, struct vt_value *out_map);
 
-/** Check @p input and make its stored form: what export shows and re-import accepts unchanged. Integers and booleans are
- *  taken as such or as text ("42"; "true", "false", "1", "0"), so that API, CSV and correction obey one rule.
- *  @return VAULT_E_TYPE for a wrong kind, VAULT_E_TOO_LARGE, VAULT_E_INVALID_VALUE, VAULT_E_UNSUPPORTED, VAULT_E_MEMORY;
+/** Check @p input and make its stored form: what export shows and re-import accepts unchanged. Integers and booleans
+ *  are taken as such or as text ("42"; "true", "false", "1", "0"), so that API, CSV and correction obey one rule.
+ *  @return VAULT_E_TYPE for a wrong kind, VAULT_E_TOO_LARGE, VAULT_E_INVALID_VALUE, VAULT_E_UNSUPPORTED,
+ *  VAULT_E_MEMORY;
  *          err->field is the field's name and err->message a sentence that says why, never what */
 VT_RESULT vt_field_check_value(const struct vt_field_type *type, const struct vt_field_check *check,
                                const struct vt_value *input, struct vt_value *out_stored);
 
-/** The bytes that two equal values share, for the blind index: type number (2) || normalisation version (1) || normal form.
+/** The bytes that two equal values share, for the blind index: type number (2) || normalisation version (1) || normal
+ *  form.
  *  @param stored  a stored form, or for a search any value that vt_field_check_value() accepted
  *  @return VAULT_E_TYPE when the type cannot be indexed, VAULT_E_MEMORY */
 VT_RESULT vt_field_index_bytes(const struct vt_field_type *type, const struct vt_value *stored, struct vt_pool *pool,
@@ -119,7 +124,8 @@ VT_RESULT vt_field_index_bytes(const struct vt_field_type *type, const struct vt
 VT_RESULT vt_field_mask_value(const struct vt_field_type *type, const struct vt_value *stored, enum vt_mask mask,
                               struct vt_pool *pool, struct vt_value *out_shown);
 
-/** Brand of a card number by its prefix and length, digits only: "visa", "mastercard", ... or "other". Static storage. */
+/** Brand of a card number by its prefix and length, digits only: "visa", "mastercard", ... or "other". Static
+ *  storage. */
 const char *vt_pan_brand(struct vt_bytes digits);
 /** ISO/IEC 7812-1 annex B: the last digit makes the Luhn sum of @p digits a multiple of ten. */
 bool vt_luhn_is_valid(struct vt_bytes digits);

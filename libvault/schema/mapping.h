@@ -1,4 +1,5 @@
-/* libvault/schema/mapping.h - which CSV column is which field: one row of a file becomes records of several collections.
+/* libvault/schema/mapping.h - which CSV column is which field: one row of a file becomes records of several
+ * collections.
  *
  *   name: people
  *   doc: Subscribers, one row each.
@@ -42,7 +43,8 @@ struct vt_mapping {
     bool is_guarded;
 };
 
-/** @return VAULT_E_ARGUMENT (a sentence, with the line when known), VAULT_E_REFUSED_TYPE for a column or target that names
+/** @return VAULT_E_ARGUMENT (a sentence, with the line when known), VAULT_E_REFUSED_TYPE for a column or target that
+ *  names
  *          a security code, VAULT_E_LIMIT, VAULT_E_MEMORY */
 VT_RESULT vt_mapping_parse(struct vt_pool *pool, const struct vt_value *value, struct vt_mapping **out_mapping,
                            struct vt_err *err);
@@ -60,7 +62,8 @@ VT_RESULT vt_mapping_check(const struct vt_mapping *mapping, vt_collection_looku
 /** A mapping bound to the header of one file. */
 struct vt_mapping_plan;
 /** @param mapping  borrowed by the plan
- *  @return VAULT_E_ARGUMENT when a column is missing, doubled, or neither mapped nor ignored; VAULT_E_REFUSED_TYPE when a
+ *  @return VAULT_E_ARGUMENT when a column is missing, doubled, or neither mapped nor ignored; VAULT_E_REFUSED_TYPE when
+ *  a
  *          column, mapped or not, is named like a security code and not ignored; VAULT_E_MEMORY */
 VT_RESULT vt_mapping_bind(struct vt_pool *pool, const struct vt_mapping *mapping, const struct vt_csv_cell *header,
                           size_t count, struct vt_mapping_plan **out_plan, struct vt_err *err);
@@ -75,7 +78,8 @@ struct vt_mapped_row {
     size_t record_count;
 };
 /** @param pool  holds the row's maps; reset it after each row
- *  @return VAULT_E_PARSE for a wrong number of cells, VAULT_E_ARGUMENT when an external id is absent, empty or too long,
+ *  @return VAULT_E_PARSE for a wrong number of cells, VAULT_E_ARGUMENT when an external id is absent, empty or too
+ *  long,
  *          VAULT_E_PARSE for a json cell that is not JSON; err->field is the column, never a value */
 VT_RESULT vt_mapping_apply(const struct vt_mapping_plan *plan, const struct vt_csv_cell *cells, size_t count,
                            struct vt_pool *pool, struct vt_mapped_row *out_row, struct vt_err *err);

@@ -15,11 +15,11 @@ int vt_run_tests(const char *name, const TTest *const *tests, size_t count);
     }
 
 /** Assert the exact status; the failure message names the expected one and the one that came. */
-#define ck_assert_status(expression, expected)                                                                         \
-    do {                                                                                                               \
-        const vault_status ck_status_ = (expression);                                                                  \
-        ck_assert_msg(ck_status_ == (expected), "%s gave %s, not %s", #expression, vault_status_code(ck_status_),       \
-                      vault_status_code(expected));                                                                    \
+#define ck_assert_status(expression, expected)                                                                    \
+    do {                                                                                                          \
+        const vault_status ck_status_ = (expression);                                                             \
+        ck_assert_msg(ck_status_ == (expected), "%s gave %s, not %s", #expression, vault_status_code(ck_status_), \
+                      vault_status_code(expected));                                                               \
     } while (0)
 #define ck_assert_ok(expression) ck_assert_status(expression, VAULT_OK)
 

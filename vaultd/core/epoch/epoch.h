@@ -1,9 +1,10 @@
 /* vaultd/core/epoch/epoch.h - the shred protocol S1 to S8 (FORGETTING section 6), first initialisation, unsealing with
- * recovery, and the keepers' quorum. Any other order fails: acknowledging before erasing leaves the old key alive, erasing
- * before committing can lose everybody.
+ * recovery, and the keepers' quorum. Any other order fails: acknowledging before erasing leaves the old key alive,
+ * erasing before committing can lose everybody.
  *
  * The slow halves (keepers) run on the epoch thread, the fast halves (S1 freeze, S3, S4, S7) inside the committer:
- *     freeze (committer) -> prepare (epoch thread) -> commit (committer) -> finalize (epoch thread) -> record (committer)
+ *     freeze (committer) -> prepare (epoch thread) -> commit (committer) -> finalize (epoch thread)
+ *     -> record (committer)
  * Thread: as each function says. One epoch closes at a time. */
 #pragma once
 #include "libvault/base/clock.h"
@@ -43,8 +44,8 @@ VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch,
 VT_RESULT vt_epoch_wraps(struct vt_epoch *epoch, struct vt_wraps **out_wraps);
 /** Unseal with U: read the keepers, decide by the table of FORGETTING section 6 (database epoch; epochs readable from k
  *  keepers), open, finalise or abort what was left half done, load pending shreds. Nothing is served before it returns.
- *  @return VAULT_E_WRONG_SECRET, VAULT_E_KEEPER (too few answered), VAULT_E_ROLLBACK, VAULT_E_CORRUPT; err says which floor
- *  was broken and what to do. Thread: main or slow lane, alone. */
+ *  @return VAULT_E_WRONG_SECRET, VAULT_E_KEEPER (too few answered), VAULT_E_ROLLBACK, VAULT_E_CORRUPT; err says which
+ *  floor was broken and what to do. Thread: main or slow lane, alone. */
 VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err);
 /** Wipe U and R_e, seal the ring. */
 void vt_epoch_seal(struct vt_epoch *epoch);
@@ -56,24 +57,27 @@ bool vt_epoch_is_due(struct vt_epoch *epoch);
 /** One closing of an epoch. */
 struct vt_epoch_closing;
 /** S1, committer: freeze the batch of pending shreds (from then on cancel is refused with VAULT_E_STATE).
- *  @return VAULT_E_NOT_FOUND when nothing is pending and @p even_if_empty is false (root rotation closes an empty epoch) */
+ *  @return VAULT_E_NOT_FOUND when nothing is pending and @p even_if_empty is false (root rotation closes an empty
+ *  epoch) */
 VT_RESULT vt_epoch_freeze(struct vt_epoch *epoch, struct vt_keyring_view *view, bool even_if_empty,
                           struct vt_epoch_closing **out_closing);
 /** S2, epoch thread: fresh R', attempt id, PREPARE at every keeper, at least `prepare quorum` must answer. */
 VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing);
 /** S3 and S4 up to the store commit, committer: drop the batch's subjects, key-block entries and index entries through
- *  @p destroy (the layer above knows rows and index entries), ledger entries, delta to the journal, synced. The caller then
- *  commits @p txn (the commit point) and calls vt_epoch_committed() or vt_epoch_aborted().
- *  @param destroy called per pending item; does vt_keyring_drop_subject / vt_keyring_put_keyblock, deletes rows and index
+ *  @p destroy (the layer above knows rows and index entries), ledger entries, delta to the journal, synced. The caller
+ *  then commits @p txn (the commit point) and calls vt_epoch_committed() or vt_epoch_aborted().
+ *  @param destroy called per pending item; does vt_keyring_drop_subject / vt_keyring_put_keyblock, deletes rows and
+ *  index
  *         entries, fills the counts */
 struct vt_destroyed {
     uint64_t records, rows, index_entries, tokens, keys;
 };
-typedef vault_status (*vt_epoch_destroy)(void *context, struct vt_keyring_write *write, const struct vt_pending *pending,
-                                         struct vt_destroyed *out_counts);
+typedef vault_status (*vt_epoch_destroy)(void *context, struct vt_keyring_write *write,
+                                         const struct vt_pending *pending, struct vt_destroyed *out_counts);
 VT_RESULT vt_epoch_commit(struct vt_epoch_closing *closing, struct vt_keyring_write *write, struct vt_txn *txn,
                           vt_epoch_destroy destroy, void *context);
-/** After the store's commit. @param kept false: the transaction failed; the attempt is aborted at the keepers (S2's row) */
+/** After the store's commit. @param kept false: the transaction failed; the attempt is aborted at the keepers (S2's
+ *  row) */
 void vt_epoch_committed(struct vt_epoch_closing *closing, bool kept);
 /** S5 and S6, epoch thread: fence, FINALIZE at the keepers (m-k+1 receipts needed), zeroise R_e. Repeats are harmless.
  *  @return VAULT_E_KEEPER while too few have answered: call again later */
@@ -88,13 +92,14 @@ VT_DEFINE_AUTO_PTR(vt_epoch_closing);
 /** All of the above in one call, for tools and tests without threads. */
 VT_RESULT vt_epoch_close_now(struct vt_epoch *epoch, bool even_if_empty, vt_epoch_destroy destroy, void *context);
 
-/** Commit an ordinary keyring change: finish the write, append its delta to the journal, then the caller commits the store.
- *  Thread: the committer. */
+/** Commit an ordinary keyring change: finish the write, append its delta to the journal, then the caller commits the
+ *  store. Thread: the committer. */
 VT_RESULT vt_epoch_write_finish(struct vt_epoch *epoch, struct vt_keyring_write *write, uint64_t commit_number);
 
 /** Push the commit number as floor to the keepers (every 5 s and at stop). Thread: epoch thread. */
 VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch);
-/** Replace the wraps (rotation of U: the slots are re-sealed under the new U first; two-wrap, verified). Epoch thread. */
+/** Replace the wraps (rotation of U: the slots are re-sealed under the new U first; two-wrap, verified). Epoch
+ *  thread. */
 VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch,
                                      vault_status (*add_wraps)(void *context, struct vt_wraps *wraps,
                                                                const struct vt_key *unseal_key),

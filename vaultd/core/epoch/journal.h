@@ -1,8 +1,8 @@
-/* vaultd/core/epoch/journal.h - the delta journal: every commit that changes the keyring appends {pages, key blocks, ledger
- * entries, commit number, previous hash} to a directory that should lie on an independent device. Ciphertext only, needs no
- * secrecy, may be kept for ever. Hash-chained; synced before the acknowledgement, or every N ms by setting.
- * File: `journal-<first commit number, 16 hex>.vtj`, records of length 8 | SHA-256 of the previous record 32 | body | CRC by the
- * hash of the next; a torn tail is cut at the last whole record. Bytes: docs/FORMAT.md "journal".
+/* vaultd/core/epoch/journal.h - the delta journal: every commit that changes the keyring appends {pages, key blocks,
+ * ledger entries, commit number, previous hash} to a directory that should lie on an independent device. Ciphertext
+ * only, needs no secrecy, may be kept for ever. Hash-chained; synced before the acknowledgement, or every N ms by
+ * setting. File: `journal-<first commit number, 16 hex>.vtj`, records of length 8 | SHA-256 of the previous record 32 |
+ * body | CRC by the hash of the next; a torn tail is cut at the last whole record. Bytes: docs/FORMAT.md "journal".
  * Thread: the committer appends; recovery reads while nothing else runs. */
 #pragma once
 #include "vaultd/core/keyring/keyring.h"

@@ -1,6 +1,6 @@
 /* vaultd/core/epoch/ledger.h - what has been destroyed: pending requests, the ledger that outlives them, certificates.
- * Ledger entries {seq, kind, object id 16, sid, category, record, op, certificate number} are sealed under the ledger key of
- * T_sys and indexed by sid, so that a dead token finds its certificate: token -> sid -> ledger -> certificate.
+ * Ledger entries {seq, kind, object id 16, sid, category, record, op, certificate number} are sealed under the ledger
+ * key of T_sys and indexed by sid, so that a dead token finds its certificate: token -> sid -> ledger -> certificate.
  * Thread: reads any; writes the committer. */
 #pragma once
 #include "libvault/proof/certificate.h"
@@ -38,7 +38,8 @@ struct vt_pending {
     vt_tenant_id tenant;
     uint8_t object_id[16];          /* random: the request */
     uint64_t certificate;           /* number given at once */
-    uint8_t commitment[32];         /* SHA-256(salt 32 || controller's reference); the salt goes to the requester only */
+    uint8_t commitment[32];         /* SHA-256(salt 32 || controller's reference); the salt goes to the requester
+                                     * only */
     char legal_basis[33];           /* code, e.g. "gdpr-17-1-a", "ccpa-1798.105"; not personal */
     int64_t requested_at_ms;
     uint8_t principal[16];

@@ -1,7 +1,7 @@
 /* vaultd/core/keeper/keeper.h - what keeps a share of the root key and can really erase it (FORGETTING section 5).
  *
- * A keeper stores a few share slots {incarnation, epoch, attempt, sealed share, state} and a floor (epoch, commit number)
- * that only rises. The share is sealed under the unseal key by the caller; a keeper never sees it open.
+ * A keeper stores a few share slots {incarnation, epoch, attempt, sealed share, state} and a floor (epoch, commit
+ * number) that only rises. The share is sealed under the unseal key by the caller; a keeper never sees it open.
  * Invariants: PREPARE is durable before it answers; FINALIZE erases every slot but the committed one, raises the floor,
  * and answers with a signed receipt; all are idempotent; compare-and-swap on (incarnation, epoch).
  * Thread: one caller at a time per keeper (the epoch thread). */
@@ -33,8 +33,8 @@ struct vt_keeper_floor {
     uint64_t epoch;
     uint64_t commit_number;
 };
-/** Signed statement that all slots but one are erased. Text is a signed note (proof/note.h) with one `key: value` a line:
- *  keeper id, class, vault id, incarnation, epoch, attempt, floor, what was erased, time. */
+/** Signed statement that all slots but one are erased. Text is a signed note (proof/note.h) with one `key: value` a
+ *  line: keeper id, class, vault id, incarnation, epoch, attempt, floor, what was erased, time. */
 struct vt_keeper_receipt {
     struct vt_buf note;                     /* owned by the caller */
 };
@@ -52,7 +52,8 @@ struct vt_keeper_ops {
     vault_status (*info)(struct vt_keeper *keeper, struct vt_keeper_info *out_info);
     /** All non-empty slots of this vault. */
     vault_status (*read)(struct vt_keeper *keeper, struct vt_keeper_slot out_slots[VT_KEEPER_SLOTS], size_t *out_count);
-    /** @return VAULT_E_CONFLICT when (incarnation, epoch) is not the next after the committed one, or another attempt is prepared */
+    /** @return VAULT_E_CONFLICT when (incarnation, epoch) is not the next after the committed one, or another attempt
+     *  is prepared */
     vault_status (*prepare)(struct vt_keeper *keeper, const struct vt_keeper_slot *slot);
     vault_status (*finalize)(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch,
                              const uint8_t attempt[VT_ATTEMPT_LEN], uint64_t commit_number, int64_t now_ms,
@@ -72,7 +73,8 @@ struct vt_keeper {
 void vt_keeper_free(struct vt_keeper *keeper);  /* NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_keeper);
 
-/** E0: one file of two fixed 4 KiB blocks, written in place, never renamed, each with sequence and SHA-256, fsynced; a torn
- *  write of one leaves the other. FINALIZE overwrites both. Mode 0600.
- *  @param must_exist VAULT_E_KEEPER instead of creating. @return VAULT_E_CORRUPT when neither block is whole, VAULT_E_FORMAT */
+/** E0: one file of two fixed 4 KiB blocks, written in place, never renamed, each with sequence and SHA-256, fsynced; a
+ *  torn write of one leaves the other. FINALIZE overwrites both. Mode 0600.
+ *  @param must_exist VAULT_E_KEEPER instead of creating. @return VAULT_E_CORRUPT when neither block is whole,
+ *  VAULT_E_FORMAT */
 VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exist, struct vt_keeper **out_keeper);

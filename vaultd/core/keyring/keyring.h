@@ -1,12 +1,13 @@
-/* vaultd/core/keyring/keyring.h - the forgetful tree and the key blocks: the only code that unwraps keys. Root, page and
- * subject keys never leave it; callers get data keys (DEKs) and named tenant keys, borrowed for the length of a view.
+/* vaultd/core/keyring/keyring.h - the forgetful tree and the key blocks: the only code that unwraps keys. Root, page
+ * and subject keys never leave it; callers get data keys (DEKs) and named tenant keys, borrowed for the length of a
+ * view.
  *
- * Shape (FORGETTING sections 2 and 4): a root page sealed under R_e holds the roots of T_sys and T_dir; T_dir leads to one
- * tenant page per tenant, which holds the roots of T_sub, T_idx and T_ten. All are radix trees over 16-byte uniformly random
- * keys with inner pages of 64 slots and leaf pages of 60 entries of 65 bytes (key 16 | payload 49).
- * Invariants: every page write uses a fresh page key, up to the root page; a page is one store value of exactly 4,080 bytes;
- * pages are built and sealed by the committer at commit time; no page or key block is ever overwritten without the parent
- * that names its key and version being rewritten in the same transaction.
+ * Shape (FORGETTING sections 2 and 4): a root page sealed under R_e holds the roots of T_sys and T_dir; T_dir leads to
+ * one tenant page per tenant, which holds the roots of T_sub, T_idx and T_ten. All are radix trees over 16-byte
+ * uniformly random keys with inner pages of 64 slots and leaf pages of 60 entries of 65 bytes (key 16 | payload 49).
+ * Invariants: every page write uses a fresh page key, up to the root page; a page is one store value of exactly 4,080
+ * bytes; pages are built and sealed by the committer at commit time; no page or key block is ever overwritten without
+ * the parent that names its key and version being rewritten in the same transaction.
  * Thread: views any; writes the committer; open, unseal, seal the main or slow-lane thread while nothing else runs. */
 #pragma once
 #include "libvault/base/buf.h"
@@ -35,13 +36,16 @@ struct vt_root_record {
     uint8_t root_hash[32];          /* SHA-256 of the sealed root page: manifests and journals name it */
 };
 
-/** Starts sealed. @p store borrowed, must outlive the ring. @return VAULT_E_NOT_INITIALISED (ring is still made: see create) */
-VT_RESULT vt_keyring_open(struct vt_store *store, const struct vt_keyring_options *options, struct vt_keyring **out_ring);
+/** Starts sealed. @p store borrowed, must outlive the ring. @return VAULT_E_NOT_INITIALISED (ring is still made: see
+ *  create) */
+VT_RESULT vt_keyring_open(struct vt_store *store, const struct vt_keyring_options *options,
+                          struct vt_keyring **out_ring);
 void vt_keyring_free(struct vt_keyring *ring);      /* wipes; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_keyring);
 
-/** First initialisation: writes an empty tree (T_sys with fresh ledger, config, audit-signing and certificate keys; T_dir
- *  with tenant `default`) under @p root_key in @p txn. Refuses a store that holds a root record: VAULT_E_EXISTS. */
+/** First initialisation: writes an empty tree (T_sys with fresh ledger, config, audit-signing and certificate keys;
+ *  T_dir with tenant `default`) under @p root_key in @p txn. Refuses a store that holds a root record:
+ *  VAULT_E_EXISTS. */
 VT_RESULT vt_keyring_create(struct vt_keyring *ring, struct vt_txn *txn, const struct vt_vault_id *vault_id,
                             uint64_t incarnation, const uint8_t attempt[16], const struct vt_key *root_key);
 /** @return VAULT_E_NOT_INITIALISED, VAULT_E_FORMAT, VAULT_E_CORRUPT */
@@ -57,8 +61,9 @@ VT_RESULT vt_keyring_fence(struct vt_keyring *ring, int64_t timeout_ms);
 
 /* Reading -------------------------------------------------------------------------------------------------------- */
 
-/** A view pins the keys that belong to the snapshot of @p txn (a read transaction, or the write's own). Short-lived: the
- *  fence waits for it. @param out_view owned, end with vt_keyring_view_end(). @return VAULT_E_SEALED, VAULT_E_AUTHENTICITY */
+/** A view pins the keys that belong to the snapshot of @p txn (a read transaction, or the write's own). Short-lived:
+ *  the fence waits for it. @param out_view owned, end with vt_keyring_view_end(). @return VAULT_E_SEALED,
+ *  VAULT_E_AUTHENTICITY */
 VT_RESULT vt_keyring_view_begin(struct vt_keyring *ring, struct vt_txn *txn, struct vt_keyring_view **out_view);
 void vt_keyring_view_end(struct vt_keyring_view *view);     /* NULL is allowed */
 static inline void vt_keyring_view_free(struct vt_keyring_view *view)
@@ -144,8 +149,8 @@ enum { VT_INDEX_HASH_LEN = 16, VT_INDEX_DATA_LEN = 24 };
 struct vt_index_hash {
     uint8_t bytes[VT_INDEX_HASH_LEN];
 };
-/** HMAC-SHA256(K_idx of @p key_index, label || 0 || pieces with 4-byte lengths), first 16 bytes. The label names type and
- *  normalisation version, e.g. "field:email:1", "external-id:1". */
+/** HMAC-SHA256(K_idx of @p key_index, label || 0 || pieces with 4-byte lengths), first 16 bytes. The label names type
+ *  and normalisation version, e.g. "field:email:1", "external-id:1". */
 VT_RESULT vt_keyring_index_hash(struct vt_keyring_view *view, vt_tenant_id tenant, size_t key_index, const char *label,
                                 const struct vt_bytes *pieces, size_t count, struct vt_index_hash *out_hash);
 /** All entries of a hash, oldest group first. @param max at most this many are returned
@@ -170,15 +175,18 @@ VT_RESULT vt_keyblock_new(struct vt_keyring_view *view, vt_tenant_id tenant, con
 VT_RESULT vt_keyblock_edit(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_sid *sid,
                            struct vt_keyblock_draft **out_draft);
 /** Add a fresh live data key; an older live one of the same (category, record) becomes open-only.
- *  @return VAULT_E_LIMIT past VT_LIMIT_RECORD_KEYS records or the block's size. @param out_key borrowed from the draft */
+ *  @return VAULT_E_LIMIT past VT_LIMIT_RECORD_KEYS records or the block's size. @param out_key borrowed from the
+ *  draft */
 VT_RESULT vt_keyblock_add(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, int64_t now_ms,
                           const struct vt_data_key **out_key);
-/** Take every key of (category, record) out; category 0 means all, record 0 means the category's key and all its records'.
- *  Forgetting: the draft gets a fresh KS, so that older blocks die with the old one once the epoch is finalised.
+/** Take every key of (category, record) out; category 0 means all, record 0 means the category's key and all its
+ *  records'. Forgetting: the draft gets a fresh KS, so that older blocks die with the old one once the epoch is
+ *  finalised.
  *  @return VAULT_E_NOT_FOUND when there was none */
 VT_RESULT vt_keyblock_drop(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record);
 /** Take out or restate one version (rotation). Dropping gives a fresh KS. */
-VT_RESULT vt_keyblock_drop_version(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, uint32_t version);
+VT_RESULT vt_keyblock_drop_version(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record,
+                                   uint32_t version);
 VT_RESULT vt_keyblock_set_state(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, uint32_t version,
                                 enum vt_data_key_state state);
 /** The draft as keys to seal rows with. Borrowed. */
@@ -194,7 +202,8 @@ VT_DEFINE_AUTO_PTR(vt_keyblock_draft);
 VT_RESULT vt_keyring_write_begin(struct vt_keyring *ring, struct vt_txn *txn, struct vt_keyring_write **out_write);
 /** A view on the same transaction that sees the changes collected so far. Borrowed, ends with the write. */
 struct vt_keyring_view *vt_keyring_write_view(struct vt_keyring_write *write);
-/** True once anything has been changed: a failed apply before that fails alone, after that the batch is replayed without it. */
+/** True once anything has been changed: a failed apply before that fails alone, after that the batch is replayed
+ *  without it. */
 bool vt_keyring_write_is_dirty(const struct vt_keyring_write *write);
 /** Insert (a draft from vt_keyblock_new) or update. @p draft borrowed, may be applied again when a batch is replayed.
  *  @return VAULT_E_CONFLICT when the block has changed since the draft was read, VAULT_E_EXISTS, VAULT_E_NOT_FOUND */
@@ -212,18 +221,20 @@ VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id t
 VT_RESULT vt_keyring_create_tenant(struct vt_keyring_write *write, vt_tenant_id tenant, int64_t now_ms);
 /** Drop a tenant's page from T_dir: everything of it is forgotten with the epoch. */
 VT_RESULT vt_keyring_drop_tenant(struct vt_keyring_write *write, vt_tenant_id tenant);
-/** A fresh live version of a tenant key; older ones stay until dropped. @return VAULT_E_LIMIT past VT_TENANT_KEY_VERSIONS */
-VT_RESULT vt_keyring_rotate_tenant_key(struct vt_keyring_write *write, vt_tenant_id tenant, enum vt_tenant_key_name name,
-                                       int64_t now_ms);
+/** A fresh live version of a tenant key; older ones stay until dropped. @return VAULT_E_LIMIT past
+ *  VT_TENANT_KEY_VERSIONS */
+VT_RESULT vt_keyring_rotate_tenant_key(struct vt_keyring_write *write, vt_tenant_id tenant,
+                                       enum vt_tenant_key_name name, int64_t now_ms);
 VT_RESULT vt_keyring_drop_tenant_key(struct vt_keyring_write *write, vt_tenant_id tenant, enum vt_tenant_key_name name,
                                      uint32_t version);
-/** Rewrite up to @p page_count more pages of the whole tree with fresh keys (root re-key in bounded steps). @p cursor 32
- *  bytes, zeroes at first, to be kept between steps. *out_done when the tree has been walked to its end. */
+/** Rewrite up to @p page_count more pages of the whole tree with fresh keys (root re-key in bounded steps). @p cursor
+ *  32 bytes, zeroes at first, to be kept between steps. *out_done when the tree has been walked to its end. */
 VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor[32], size_t page_count, bool *out_done);
 
 /** What one write changed, for the journal: borrowed until the write ends. */
 struct vt_keyring_delta {
-    const struct vt_buf *bytes;     /* concatenated {table 1 | key len 2 | key | value len 4 | value}, deletes have len 2^32-1 */
+    const struct vt_buf *bytes;     /* concatenated {table 1 | key len 2 | key | value len 4 | value}, deletes have len
+                                     * 2^32-1 */
     struct vt_root_record root;
 };
 /** Seal all dirty pages with fresh keys bottom-up and put them; the root page goes under the current root key, or under
@@ -248,7 +259,8 @@ struct vt_keyring_stats {
     uint64_t views_open;
 };
 void vt_keyring_stats(struct vt_keyring *ring, struct vt_keyring_stats *out_stats);
-/** Walk everything: every page opens, every parent matches, every key block's tag matches, counts. First fault in err. */
+/** Walk everything: every page opens, every parent matches, every key block's tag matches, counts. First fault in
+ *  err. */
 struct vt_keyring_check {
     uint64_t pages, subjects, index_entries, key_blocks, orphan_pages, orphan_key_blocks;
 };

@@ -1,6 +1,6 @@
-/* vaultd/core/keyring/stamps.h - who has changed since a read began. A call notes the clock at its start; the committer refuses
- * a read that a shred, a cancel or a revocation has overtaken. Also the set of pending shreds, in memory, loaded from the
- * PENDING table at unseal: a subject is unreadable from the moment its request is durable.
+/* vaultd/core/keyring/stamps.h - who has changed since a read began. A call notes the clock at its start; the committer
+ * refuses a read that a shred, a cancel or a revocation has overtaken. Also the set of pending shreds, in memory,
+ * loaded from the PENDING table at unseal: a subject is unreadable from the moment its request is durable.
  * Thread: any; sharded locks inside. */
 #pragma once
 #include "vaultd/core/store/ids.h"
@@ -13,7 +13,8 @@ VT_DEFINE_AUTO_PTR(vt_stamps);
 
 /** Rises with every change; note it before the read begins. */
 uint64_t vt_stamps_now(struct vt_stamps *stamps);
-/** An id (sid or principal id, 16 bytes) has changed state. @return VAULT_E_MEMORY: the clock is then raised for every id */
+/** An id (sid or principal id, 16 bytes) has changed state. @return VAULT_E_MEMORY: the clock is then raised for every
+ *  id */
 void vt_stamps_touch(struct vt_stamps *stamps, const uint8_t id[16]);
 /** Every id has changed (seal, restore, policy change). */
 void vt_stamps_touch_all(struct vt_stamps *stamps);

@@ -1,9 +1,9 @@
-/* vaultd/core/keyring/unseal.h - the unseal key U (32 random bytes) and its wraps, one per method, kept in META "wraps" and
- * in backup manifests. U protects slots and capsules at rest and contributes nothing to forgetting (FORGETTING section 2).
- * Wraps: passphrase (scrypt N=2^17 r=8 p=1), key file (32 bytes hex or base64, through HKDF), Shamir k-of-n share set (a random
- * set key is split; U is sealed under it; each share carries a check value HMAC so that a wrong share is known on entry).
- * A share prints as one line of text: `vaultd-share-1-<set id hex8>-<x>-<k>-of-<n>-<base32 payload with checksum>`.
- * Thread: slow lane. */
+/* vaultd/core/keyring/unseal.h - the unseal key U (32 random bytes) and its wraps, one per method, kept in META "wraps"
+ * and in backup manifests. U protects slots and capsules at rest and contributes nothing to forgetting (FORGETTING
+ * section 2). Wraps: passphrase (scrypt N=2^17 r=8 p=1), key file (32 bytes hex or base64, through HKDF), Shamir k-of-n
+ * share set (a random set key is split; U is sealed under it; each share carries a check value HMAC so that a wrong
+ * share is known on entry). A share prints as one line of text: `vaultd-share-1-<set id hex8>-<x>-<k>-of-<n>-<base32
+ * payload with checksum>`. Thread: slow lane. */
 #pragma once
 #include "libvault/base/buf.h"
 #include "libvault/base/secret.h"
@@ -38,8 +38,10 @@ VT_RESULT vt_wraps_add_shamir(struct vt_wraps *wraps, const struct vt_key *unsea
 VT_RESULT vt_wraps_remove(struct vt_wraps *wraps, const uint8_t wrap_id[16]);
 
 /** @return VAULT_E_WRONG_SECRET, VAULT_E_NOT_FOUND when no wrap of that method exists */
-VT_RESULT vt_wraps_open_passphrase(const struct vt_wraps *wraps, struct vt_bytes passphrase, struct vt_key *out_unseal_key);
-VT_RESULT vt_wraps_open_key_file(const struct vt_wraps *wraps, struct vt_bytes file_bytes, struct vt_key *out_unseal_key);
+VT_RESULT vt_wraps_open_passphrase(const struct vt_wraps *wraps, struct vt_bytes passphrase,
+                                   struct vt_key *out_unseal_key);
+VT_RESULT vt_wraps_open_key_file(const struct vt_wraps *wraps, struct vt_bytes file_bytes,
+                                 struct vt_key *out_unseal_key);
 
 /** Shares arrive one by one, each checked on entry. */
 struct vt_share_entry;

@@ -1,5 +1,5 @@
-/* vaultd/core/store/ids.h - the plain ids that the whole core shares. Random or sequential, never derived from a person.
- * Thread: plain values. */
+/* vaultd/core/store/ids.h - the plain ids that the whole core shares. Random or sequential, never derived from a
+ * person. Thread: plain values. */
 #pragma once
 #include "libvault/base/bytes.h"
 
@@ -20,7 +20,8 @@ struct vt_scope {
     uint64_t record;        /* 0: every record of the category */
 };
 
-/** Category ids of keys: 1..26 are the letters A..Z of the built-in scheme (CCPA A to L), 0x100 on are loaded schemes. */
+/** Category ids of keys: 1..26 are the letters A..Z of the built-in scheme (CCPA A to L), 0x100 on are loaded
+ *  schemes. */
 enum {
     VT_CATEGORY_ALL = 0,
     VT_CATEGORY_VAULT = 0xffff,     /* the subject's own administration: external id, legal state */

@@ -1,10 +1,10 @@
 /* vaultd/core/store/store.h - the ordered, transactional store beneath everything; back ends LMDB, memory and fault.
  *
- * Invariants: only ciphertext and random ids get here. Keys are ordered bytes, values opaque. One write transaction at a
- * time (the committer's); any number of readers, each on a consistent snapshot. A read transaction is used by one thread
- * at a time and is short: a long one stops page reuse (a running backup is the one exception, shown in `status`).
- * Values read are borrowed until the transaction ends or, in a write transaction, until the next put or delete.
- * Thread: begin_read any; begin_write the committer (or a tool that owns the store alone). */
+ * Invariants: only ciphertext and random ids get here. Keys are ordered bytes, values opaque. One write transaction at
+ * a time (the committer's); any number of readers, each on a consistent snapshot. A read transaction is used by one
+ * thread at a time and is short: a long one stops page reuse (a running backup is the one exception, shown in
+ * `status`). Values read are borrowed until the transaction ends or, in a write transaction, until the next put or
+ * delete. Thread: begin_read any; begin_write the committer (or a tool that owns the store alone). */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/result.h"
@@ -76,7 +76,8 @@ bool vt_txn_is_write(const struct vt_txn *txn);
 
 /** @param out_value borrowed. @return VAULT_E_NOT_FOUND, VAULT_E_IO, VAULT_E_CORRUPT */
 VT_RESULT vt_store_get(struct vt_txn *txn, enum vt_table table, struct vt_bytes key, struct vt_bytes *out_value);
-/** @return VAULT_E_EXISTS and VAULT_E_ARGUMENT as the flags say, VAULT_E_DISK_FULL, VAULT_E_TOO_LARGE (key), VAULT_E_IO */
+/** @return VAULT_E_EXISTS and VAULT_E_ARGUMENT as the flags say, VAULT_E_DISK_FULL, VAULT_E_TOO_LARGE (key),
+ *  VAULT_E_IO */
 VT_RESULT vt_store_put(struct vt_txn *txn, enum vt_table table, struct vt_bytes key, struct vt_bytes value,
                        enum vt_put_flags flags);
 /** @return VAULT_E_NOT_FOUND when there was nothing */
