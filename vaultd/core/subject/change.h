@@ -1,0 +1,47 @@
+/* vaultd/core/subject/change.h - what a call wants changed, as a list: prepared and sealed on a network thread, applied by the
+ * committer. Application has two passes: every condition is checked before anything is written, so that a change that no
+ * longer fits fails alone and leaves its batch untouched. One mechanism for every command that writes.
+ * Thread: built by one thread, applied by the committer; immutable once submitted. */
+#pragma once
+#include "vaultd/core/keyring/keyring.h"
+#include "vaultd/core/keyring/stamps.h"
+
+struct vt_change;
+/** @param out_change owned */
+VT_RESULT vt_change_new(vt_tenant_id tenant, struct vt_change **out_change);
+void vt_change_free(struct vt_change *change);      /* wipes; NULL is allowed */
+VT_DEFINE_AUTO_PTR(vt_change);
+bool vt_change_is_empty(const struct vt_change *change);
+
+/* Conditions, checked again at commit time; the call fails alone when one does not hold. */
+
+/** The subject exists and neither it nor @p scope's part is pending. @return at apply: VAULT_E_NOT_FOUND, VAULT_E_SHRED_PENDING */
+VT_RESULT vt_change_require_live(struct vt_change *change, const struct vt_scope *scope);
+/** The stored value under the key still is what was read (compared by SHA-256); absent: @p value is NULL.
+ *  @return at apply: VAULT_E_CONFLICT, upon which the dispatcher prepares the call again */
+VT_RESULT vt_change_expect(struct vt_change *change, enum vt_table table, struct vt_bytes key, const struct vt_bytes *value);
+
+/* Effects. Values and keys are copied. */
+
+/** @p draft moved: sealed already (vt_keyblock_seal). @return at apply: VAULT_E_CONFLICT, VAULT_E_EXISTS */
+VT_RESULT vt_change_put_keyblock(struct vt_change *change, struct vt_keyblock_draft *draft);
+/** @return at apply: VAULT_E_EXISTS (unique), VAULT_E_LIMIT; both are found in the first pass */
+VT_RESULT vt_change_index_add(struct vt_change *change, const struct vt_index_hash *hash,
+                              const uint8_t data[VT_INDEX_DATA_LEN], bool is_unique);
+VT_RESULT vt_change_index_remove(struct vt_change *change, const struct vt_index_hash *hash,
+                                 const uint8_t data[VT_INDEX_DATA_LEN]);
+VT_RESULT vt_change_put(struct vt_change *change, enum vt_table table, struct vt_bytes key, struct vt_bytes value,
+                        enum vt_put_flags flags);
+VT_RESULT vt_change_delete(struct vt_change *change, enum vt_table table, struct vt_bytes key);
+/** Something that the list cannot say: run in the second pass. It must not fail for reasons that a condition could have
+ *  caught. @param context borrowed: must live until the call is done */
+typedef vault_status (*vt_change_hook)(void *context, struct vt_keyring_write *write, struct vt_txn *txn);
+VT_RESULT vt_change_hook_add(struct vt_change *change, vt_change_hook hook, void *context);
+
+/** First pass. Nothing is written. @return as above */
+VT_RESULT vt_change_check(const struct vt_change *change, struct vt_keyring_write *write, struct vt_txn *txn,
+                          struct vt_stamps *stamps);
+/** Second pass. @return VAULT_E_DISK_FULL, VAULT_E_IO, VAULT_E_MEMORY: the whole batch must be aborted */
+VT_RESULT vt_change_apply(const struct vt_change *change, struct vt_keyring_write *write, struct vt_txn *txn);
+/** Does it touch the tree at all? Calls that do not are committed without sealing a page. */
+bool vt_change_touches_tree(const struct vt_change *change);

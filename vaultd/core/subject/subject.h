@@ -1,0 +1,144 @@
+/* vaultd/core/subject/subject.h - subjects and their records: planned into a vt_change, read through a view.
+ *
+ * Rows: ROW key record 8 | category 2 | field group 2 -> incarnation 8 | DEK version 4 | row version 4 | SEAL(DEK, row context,
+ * padded plain). One category's fields of one record are one row; what exceeds VT_LIMIT_ROW_PLAIN_BYTES goes into further field
+ * groups. A row's plain holds: format byte, flags, created and updated ms, collection number, join id and side (two-subject
+ * records), the references it has placed in T_idx {kind 1, hash 16, data 24}, and the fields by number as msgpack.
+ * The subject's own row (external id, creation) is a record of collection 0 in category VT_CATEGORY_VAULT.
+ * RECORD key sid 16 | collection 2 | record 8 -> empty lists who has what.
+ * External ids: T_idx under label "external-id:1", unique per tenant, byte for byte.
+ * Errors: erased and never existed look the same here (VAULT_E_NOT_FOUND); the service tells them apart through the ledger for
+ * callers who may know. Thread: planning and reading any; destroy the committer. */
+#pragma once
+#include "vaultd/core/subject/schemas.h"
+#include "vaultd/core/subject/sequence.h"
+
+/** What planning needs; borrowed, filled in by the service for each call. */
+struct vt_subject_env {
+    struct vt_keyring_view *view;
+    vt_tenant_id tenant;
+    const struct vt_schema_set *schemas;
+    struct vt_stamps *stamps;
+    struct vt_sequence *records;        /* record ids */
+    struct vt_pool *pool;               /* of the call */
+    int64_t now_ms;
+    struct vt_err *err;
+};
+
+/* Finding -------------------------------------------------------------------------------------------------------- */
+
+/** @return VAULT_E_NOT_FOUND, VAULT_E_SHRED_PENDING */
+VT_RESULT vt_subject_by_external_id(const struct vt_subject_env *env, struct vt_bytes external_id, struct vt_sid *out_sid);
+/** Exists and is not pending? @return VAULT_E_NOT_FOUND, VAULT_E_SHRED_PENDING */
+VT_RESULT vt_subject_check(const struct vt_subject_env *env, const struct vt_sid *sid);
+struct vt_match {
+    struct vt_sid sid;
+    uint64_t record;
+};
+/** Exact search on an indexed field. @return VAULT_E_NOT_FOUND (none), VAULT_E_STATE (field not indexed) */
+VT_RESULT vt_subject_find(const struct vt_subject_env *env, const struct vt_collection_entry *collection,
+                          const struct vt_field *field, const struct vt_value *value, struct vt_match *out_matches,
+                          size_t max, size_t *out_count);
+struct vt_subject_info {
+    struct vt_sid sid;
+    struct vt_bytes external_id;        /* in env->pool; data NULL when it has none */
+    int64_t created_at_ms;
+};
+VT_RESULT vt_subject_info(const struct vt_subject_env *env, const struct vt_sid *sid, struct vt_subject_info *out_info);
+/** Subjects by sid order behind @p after (NULL: from the start). */
+VT_RESULT vt_subject_list(const struct vt_subject_env *env, const struct vt_sid *after, size_t max,
+                          struct vt_subject_info *out_infos, size_t *out_count);
+
+/* Writing -------------------------------------------------------------------------------------------------------- */
+
+/** A subject with its first records in one unit: builder, so that import and create share it. */
+struct vt_subject_draft;
+/** @param external_id data NULL: none (a value alone got tokenised) */
+VT_RESULT vt_subject_draft_new(const struct vt_subject_env *env, struct vt_bytes external_id,
+                               struct vt_subject_draft **out_draft);
+/** Draft on an existing subject: more records for it. @return VAULT_E_NOT_FOUND, VAULT_E_SHRED_PENDING */
+VT_RESULT vt_subject_draft_open(const struct vt_subject_env *env, const struct vt_sid *sid,
+                                struct vt_subject_draft **out_draft);
+const struct vt_sid *vt_subject_draft_sid(const struct vt_subject_draft *draft);
+/** Options of one record. */
+struct vt_record_draft {
+    const struct vt_collection_entry *collection;
+    const struct vt_value *fields;      /* map, checked here */
+    uint64_t record;                    /* 0: a new one; else merge into the existing one (null removes) */
+    int side;                           /* two-subject collections: 0 or 1 */
+    uint8_t join_id[16];                /* two-subject collections */
+};
+/** Validate, seal, index. Keys that the subject lacks are added. @return VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD,
+ *  VAULT_E_EXISTS (cardinality one has its record), VAULT_E_LIMIT, VAULT_E_NOT_FOUND (record) */
+VT_RESULT vt_subject_draft_record(struct vt_subject_draft *draft, const struct vt_record_draft *record,
+                                  uint64_t *out_record);
+/** Attach one more index reference to the row of (record, category) being drafted: tokens use it. kind 1: token holder. */
+enum { VT_REF_INDEX = 0, VT_REF_TOKEN = 1 };
+VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t record, uint16_t category, uint8_t kind,
+                                     const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
+/** Seal everything into @p change. The draft is used up. */
+VT_RESULT vt_subject_draft_finish(struct vt_subject_draft *draft, struct vt_change *change);
+void vt_subject_draft_free(struct vt_subject_draft *draft);
+VT_DEFINE_AUTO_PTR(vt_subject_draft);
+
+/** Correct so that the old value dies with the epoch: fresh DEK for the category of every field given, all rows of the
+ *  subject in these categories re-sealed. */
+VT_RESULT vt_record_correct(const struct vt_subject_env *env, const struct vt_sid *sid,
+                            const struct vt_collection_entry *collection, uint64_t record, const struct vt_value *fields,
+                            struct vt_change *change, uint64_t *out_resealed);
+/** Delete rows and index entries; drops the record's own keys where the collection forgets by record. */
+VT_RESULT vt_record_delete(const struct vt_subject_env *env, const struct vt_sid *sid,
+                           const struct vt_collection_entry *collection, uint64_t record, struct vt_change *change,
+                           uint64_t *out_rows);
+/** Give a subject's (category's) rows fresh DEKs, at most @p max_rows per step; for key rotation. @p cursor 16 bytes, zero at
+ *  first. @param destroy_old drop the old version when no row needs it; else it becomes restore-only */
+VT_RESULT vt_subject_rotate_step(const struct vt_subject_env *env, const struct vt_sid *sid, uint16_t category,
+                                 size_t max_rows, bool destroy_old, struct vt_change *change, uint8_t cursor[16],
+                                 uint64_t *out_rows, bool *out_done);
+
+/* Reading -------------------------------------------------------------------------------------------------------- */
+
+struct vt_record {
+    uint64_t record;
+    const struct vt_collection_entry *collection;
+    struct vt_value fields;             /* map in env->pool, canonical plain values */
+    int64_t created_at_ms, updated_at_ms;
+    uint32_t version;
+    int side;                           /* two-subject records */
+    uint8_t join_id[16];
+    uint32_t erased_categories;         /* bit (category - 1): this record had fields there, their key is gone */
+};
+/** @param record 0: the one of a `one` collection. @param fields NULL or a list of names: only their rows are opened
+ *  @return VAULT_E_NOT_FOUND; VAULT_E_ERASED when every row's key is gone */
+VT_RESULT vt_record_get(const struct vt_subject_env *env, const struct vt_sid *sid,
+                        const struct vt_collection_entry *collection, uint64_t record, const struct vt_value *fields,
+                        struct vt_record *out_record);
+/** One field alone, opening one row: the hot path of reveal. */
+VT_RESULT vt_record_field(const struct vt_subject_env *env, const struct vt_sid *sid,
+                          const struct vt_collection_entry *collection, uint64_t record, const struct vt_field *field,
+                          struct vt_value *out_value);
+/** Records of a subject behind @p after. @param collection NULL: of every collection, in order of number then id */
+VT_RESULT vt_record_list(const struct vt_subject_env *env, const struct vt_sid *sid,
+                         const struct vt_collection_entry *collection, uint64_t after, size_t max,
+                         struct vt_record *out_records, size_t *out_count);
+/** How many records a subject has per collection. */
+VT_RESULT vt_record_counts(const struct vt_subject_env *env, const struct vt_sid *sid,
+                           void (*visit)(void *context, uint16_t collection, uint64_t count), void *context);
+
+/* Destroying: called by the epoch at S3/S4, inside the committer ------------------------------------------------- */
+
+/** Told of each reference of kind VT_REF_TOKEN that goes, so that the token layer lets go of its holder. */
+typedef vault_status (*vt_reference_gone)(void *context, struct vt_keyring_write *write, const struct vt_sid *sid,
+                                          uint64_t record, const struct vt_index_hash *hash,
+                                          const uint8_t data[VT_INDEX_DATA_LEN]);
+struct vt_destroyed_rows {
+    uint64_t records, rows, index_entries, tokens, keys;
+};
+/** Drop the scope's keys (whole subject, category, record), its index entries, rows and RECORD entries.
+ *  The only function that reaches key destruction of subjects. */
+VT_RESULT vt_subject_destroy(struct vt_keyring_write *write, struct vt_txn *txn, vt_tenant_id tenant,
+                             const struct vt_scope *scope, vt_reference_gone gone, void *context,
+                             struct vt_destroyed_rows *out_counts);
+/** The same walk without a change: for --dry-run. */
+VT_RESULT vt_subject_destroy_plan(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_scope *scope,
+                                  struct vt_destroyed_rows *out_counts);
