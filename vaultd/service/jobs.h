@@ -1,0 +1,21 @@
+/* vaultd/service/jobs.h - slow work: progress for job.status, cancel, and what must be resumed after a crash.
+ * A job that must survive writes its progress (sealed state) to the JOB table with each step's commit.
+ * Thread: any; internally locked. */
+#pragma once
+#include "libvault/codec/value.h"
+#include "vaultd/core/keyring/keyring.h"
+
+struct vt_jobs;
+enum vt_job_state { VT_JOB_RUNNING = 1, VT_JOB_DONE = 2, VT_JOB_FAILED = 3, VT_JOB_CANCELLED = 4 };
+VT_RESULT vt_jobs_new(struct vt_jobs **out_jobs);
+void vt_jobs_free(struct vt_jobs *jobs);
+VT_DEFINE_AUTO_PTR(vt_jobs);
+/** @param kind static text, e.g. "key.rotate tenant". @param id_or_null of a job that is resumed; else random */
+VT_RESULT vt_jobs_begin(struct vt_jobs *jobs, const char *kind, const uint8_t *id_or_null, uint8_t out_id[16]);
+/** @return false when the job has been cancelled or the vault shuts down: stop at once */
+bool vt_jobs_progress(struct vt_jobs *jobs, const uint8_t id[16], uint64_t done, uint64_t total);
+void vt_jobs_end(struct vt_jobs *jobs, const uint8_t id[16], vault_status status, const char *message);
+void vt_jobs_cancel_all(struct vt_jobs *jobs);
+/** List value for job.status: id, kind, state, done, total, started_at, message. @param id NULL: all
+ *  @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_jobs_list(struct vt_jobs *jobs, const uint8_t *id, struct vt_pool *pool, struct vt_value *out_list);

@@ -1,0 +1,114 @@
+/* vaultd/service/vault.h - the vault as a whole, without network or threads of its own: store, keyring, epoch, audit log, caches.
+ * The server gives it threads; tests drive it inline. There is no mode in which data leaves before its audit leaf is
+ * durable: an answer is released only by the commit that carries the leaf.
+ *
+ * Life: open -> (initialise) -> unseal -> calls -> seal -> free.
+ * Thread: as each function says. */
+#pragma once
+#include "libvault/base/clock.h"
+#include "libvault/base/list.h"
+#include "libvault/base/pool.h"
+#include "vaultd/core/audit/audit.h"
+#include "vaultd/core/epoch/epoch.h"
+#include "vaultd/core/subject/change.h"
+#include "vaultd/core/subject/schemas.h"
+#include "vaultd/core/subject/sequence.h"
+#include "vaultd/core/token/token.h"
+
+struct vt_credentials;
+struct vt_jobs;
+struct vt_vault;
+
+struct vt_vault_options {
+    struct vt_store *store;                 /* moved: freed with the vault */
+    struct vt_keeper **keepers;             /* the keepers are moved, the array is copied */
+    size_t keeper_count;
+    unsigned quorum;                        /* k */
+    struct vt_journal *journal;             /* moved; NULL: none */
+    const struct vt_clock *clock;           /* borrowed */
+    const char *const *purposes;            /* registered purposes; NULL: the built-in list */
+    size_t purpose_count;
+    uint64_t close_after_count;             /* epochs: pending shreds; 0: 1,000 */
+    int64_t close_after_ms;                 /* epochs: 0: 15 min */
+    bool is_dev;                            /* dev mode: status and certificates say so */
+    bool is_read_only;                      /* a restored environment under inspection: nothing but audit leaves is written */
+};
+VT_RESULT vt_vault_open(const struct vt_vault_options *options, struct vt_vault **out_vault, struct vt_err *err);
+void vt_vault_free(struct vt_vault *vault);
+VT_DEFINE_AUTO_PTR(vt_vault);
+
+/** Unseal with U and load what lives in memory: pending shreds, schemas, templates, credentials, sequences, audit frontier.
+ *  Thread: main or slow lane, while the committer is idle (the server pauses it). */
+VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_key, struct vt_err *err);
+void vt_vault_seal(struct vt_vault *vault);
+enum vt_vault_state { VT_VAULT_NOT_INITIALISED, VT_VAULT_SEALED, VT_VAULT_READY, VT_VAULT_DISK_FULL, VT_VAULT_READ_ONLY };
+enum vt_vault_state vt_vault_state(struct vt_vault *vault);
+const char *vt_vault_state_name(enum vt_vault_state state);
+
+/* Committing ------------------------------------------------------------------------------------------------------ */
+
+/** What one call (or the vault itself) hands to the committer: conditions, changes, its audit leaf. */
+struct vt_commit_item {
+    struct vt_list link;
+    /* conditions */
+    uint64_t since;                         /* vt_stamps_now() when the call began */
+    const struct vt_sid *touched;           /* subjects whose change overtakes the call; borrowed */
+    size_t touched_count;
+    uint8_t principal[16];                  /* whose revocation overtakes it; zero: none */
+    /* effect */
+    const struct vt_change *change;         /* borrowed; NULL: a read */
+    bool is_reserved;                       /* audited reads and shreds go on while the disk is full */
+    /** Alone in its transaction, after all conditions: the epoch's S3/S4. It finishes the keyring write itself. */
+    vault_status (*exclusive)(void *context, struct vt_keyring_write *write, struct vt_txn *txn);
+    void (*on_committed)(void *context, bool kept);     /* committer thread, before the next batch: stamps, caches */
+    void *context;
+    /* audit */
+    struct vt_audit_leaf leaf;              /* names borrowed */
+    const struct vt_buf *payloads;          /* borrowed; NULL: none */
+    bool is_unaudited;                      /* the vault's own housekeeping: floors, sequence reserves */
+    /* outcome */
+    vault_status status;                    /* VAULT_OK: durable, as is its leaf */
+    bool is_durable;                        /* the leaf is in the log: a refusal may be answered, too */
+    uint64_t leaf_sequence;
+    void (*on_done)(struct vt_commit_item *item);       /* committer thread: hand it back to its owner */
+};
+/** Apply everything in @p items (a list of links) in one transaction with one full sync. A change whose condition does not hold
+ *  fails alone, with its refusal audited; a failing transaction fails all. Calls on_done for each.
+ *  Thread: the committer. */
+void vt_vault_commit_batch(struct vt_vault *vault, struct vt_list *items);
+/** How items reach the committer: the server sets a queue; by default it is vt_vault_commit_batch() of one, inline. */
+void vt_vault_set_submit(struct vt_vault *vault, vault_status (*submit)(void *context, struct vt_commit_item *item),
+                         void *context);
+/** @return VAULT_E_BUSY when the queue is full, VAULT_E_SHUTDOWN; the item is untouched then */
+VT_RESULT vt_vault_submit(struct vt_vault *vault, struct vt_commit_item *item);
+/** Submit and wait. Thread: workers, tests; never a network thread or the committer. @return the item's status */
+VT_RESULT vt_vault_commit_wait(struct vt_vault *vault, struct vt_commit_item *item);
+
+/** Close the epoch: freeze, prepare, commit, finalise, record. Blocks until the certificates are effective.
+ *  Thread: the epoch thread or, without a server, the caller; one at a time. @return VAULT_E_NOT_FOUND: nothing pending */
+VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty);
+/** Who runs vt_vault_close_epoch() when somebody wishes it: the server's epoch thread; inline without a server. */
+void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context), void *context);
+/** Wish a close and wait until a close that began after this call is through. Thread: workers, tests.
+ *  @return what vt_vault_close_epoch() returned */
+VT_RESULT vt_vault_close_epoch_wait(struct vt_vault *vault, bool even_if_empty);
+/** Due by count, timer or wish? Then the epoch thread calls vt_vault_run_due_epoch(). Thread: the epoch thread. */
+bool vt_vault_epoch_is_due(struct vt_vault *vault);
+VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault);
+
+/* Parts, for handlers and the server --------------------------------------------------------------------------------- */
+
+struct vt_store *vt_vault_store(struct vt_vault *vault);
+struct vt_keyring *vt_vault_keyring(struct vt_vault *vault);
+struct vt_epoch *vt_vault_epoch(struct vt_vault *vault);
+struct vt_stamps *vt_vault_stamps(struct vt_vault *vault);
+struct vt_schemas *vt_vault_schemas(struct vt_vault *vault);
+struct vt_templates *vt_vault_templates(struct vt_vault *vault);
+struct vt_credentials *vt_vault_credentials(struct vt_vault *vault);
+struct vt_jobs *vt_vault_jobs(struct vt_vault *vault);
+struct vt_sequence *vt_vault_record_sequence(struct vt_vault *vault);
+struct vt_sequence *vt_vault_token_sequence(struct vt_vault *vault);
+const struct vt_clock *vt_vault_clock(struct vt_vault *vault);
+uint64_t vt_vault_audit_size(struct vt_vault *vault);
+const struct vt_vault_options *vt_vault_get_options(const struct vt_vault *vault);
+bool vt_vault_purpose_is_registered(const struct vt_vault *vault, struct vt_bytes purpose);
