@@ -212,11 +212,11 @@ class Style(LintCase):
     def test_an_empty_tree_is_no_success(self):
         self.assert_needs_something()
 
-    def test_a_line_of_120_columns_is_fine_and_121_is_not(self):
-        self.write("libvault/base/a.c", "int " + "é" * 115 + ";\n")
+    def test_a_line_of_132_columns_is_fine_and_133_is_not(self):
+        self.write("libvault/base/a.c", "int " + "é" * 127 + ";\n")
         self.assert_clean()
-        self.write("libvault/base/a.c", "int " + "é" * 116 + ";\n")
-        self.assert_complains("libvault/base/a.c:1", "121 columns")
+        self.write("libvault/base/a.c", "int " + "é" * 128 + ";\n")
+        self.assert_complains("libvault/base/a.c:1", "133 columns")
 
     def test_a_command_table_may_be_wider(self):
         self.write("libvault/schema/cmd_a.c", "int " + "a" * 155 + ";\n")
