@@ -1,7 +1,7 @@
 /* libvault/codec/value.h - what messages, JSON, YAML and rows are made of: nil, bool, integers, double, text, bytes,
  * arrays, maps with text keys. A value tree lives in a vt_pool; text and bytes may instead be borrowed from the input.
- * Invariants: text is valid UTF-8; a map has no key twice; depth and items obey limits.h.
- * Thread: one owner at a time. */
+ * Invariants: text is valid UTF-8; a map has no key twice; a double is finite, since JSON can carry no other and a
+ * value must be writable in every format; depth and items obey limits.h. Thread: one owner at a time. */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/pool.h"
@@ -10,8 +10,8 @@
 enum vt_value_kind {
     VT_VALUE_NIL,
     VT_VALUE_BOOL,
-    VT_VALUE_INT,           /* fits int64_t */
-    VT_VALUE_UINT,          /* above INT64_MAX only */
+    VT_VALUE_INT,  /* fits int64_t */
+    VT_VALUE_UINT, /* above INT64_MAX only */
     VT_VALUE_DOUBLE,
     VT_VALUE_TEXT,
     VT_VALUE_BYTES,
@@ -21,13 +21,13 @@ enum vt_value_kind {
 
 struct vt_value {
     enum vt_value_kind kind;
-    uint32_t line;              /* 1-based line in a YAML or JSON text; 0 when unknown */
+    uint32_t line; /* 1-based line in a YAML or JSON text; 0 when unknown */
     union {
         bool boolean;
         int64_t integer;
         uint64_t unsigned_integer;
         double number;
-        struct vt_bytes bytes;          /* TEXT and BYTES */
+        struct vt_bytes bytes; /* TEXT and BYTES */
         struct {
             struct vt_value *items;
             size_t count;
@@ -91,15 +91,21 @@ bool vt_value_get_bool(const struct vt_value *map, const char *key, bool otherwi
 /** Append to an array; the item's parts must outlive the tree. @param out_item NULL allowed: where it went
  *  @return VAULT_E_MEMORY */
 VT_RESULT vt_value_push(struct vt_pool *pool, struct vt_value *array, struct vt_value item, struct vt_value **out_item);
-/** Add a pair; the key must outlive the tree and must not be there yet (VT_BUG_ON in debug use vt_value_put_new for
- *  input).
- *  @param out_value NULL allowed */
+/** Add a pair under a key of ours; it must outlive the tree and must not be there yet (VT_BUG_ON). Keys from outside go
+ *  through vt_value_put_new(). @param out_value NULL allowed  @return VAULT_E_MEMORY */
 VT_RESULT vt_value_put(struct vt_pool *pool, struct vt_value *map, const char *key, struct vt_value value,
                        struct vt_value **out_value);
-/** As vt_value_put for keys from outside. @return VAULT_E_PARSE when the key is there already */
+/** As vt_value_put for keys from outside. Looks at every key there is: whoever reads a whole map appends its pairs with
+ *  vt_value_append() and asks vt_value_has_key_twice() once. @return VAULT_E_PARSE when the key is there already */
 VT_RESULT vt_value_put_new(struct vt_pool *pool, struct vt_value *map, struct vt_bytes key, struct vt_value value,
                            struct vt_value **out_value);
-/** Deep equality; map order does not matter. */
+/** Add a pair without looking for the key; a map built so is not finished before vt_value_has_key_twice() said no. */
+VT_RESULT vt_value_append(struct vt_pool *pool, struct vt_value *map, struct vt_bytes key, struct vt_value value,
+                          struct vt_value **out_value);
+/** Whether some key stands in the map twice, in n log n: a hostile map must not cost its square.
+ *  @param out_is_twice written on success  @return VAULT_E_MEMORY (the order of a large map is kept in @p pool) */
+VT_RESULT vt_value_has_key_twice(struct vt_pool *pool, const struct vt_value *map, bool *out_is_twice);
+/** Whether two values are the same: kind, content, order of arrays; not lines, and not the order of maps. */
 bool vt_value_equal(const struct vt_value *a, const struct vt_value *b);
-/** Deep copy, texts included. */
+/** Deep copy, texts included. @return VAULT_E_MEMORY */
 VT_RESULT vt_value_copy(struct vt_pool *pool, const struct vt_value *from, struct vt_value *out_value);
