@@ -4,7 +4,9 @@
  * a time (the committer's); any number of readers, each on a consistent snapshot. A read transaction is used by one
  * thread at a time and is short: a long one stops page reuse (a running backup is the one exception, shown in
  * `status`). Values read are borrowed until the transaction ends or, in a write transaction, until the next put or
- * delete. Thread: begin_read any; begin_write the committer (or a tool that owns the store alone). */
+ * delete: one is never itself the argument of a put in the same transaction, copy it first. They have no alignment.
+ * Thread: begin_read any; begin_write the committer (or a tool that owns the store alone), and a write transaction
+ * ends on the thread that began it. A second begin_write on the same thread is a bug and stops the process. */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/result.h"
@@ -35,8 +37,12 @@ enum vt_table {
     VT_TABLE_COUNT
 };
 
-/** Longest key of any table, bytes. */
-enum { VT_STORE_KEY_MAX = 256 };
+/** Version of the format in docs/FORMAT.md "Store"; a store of another version is VAULT_E_FORMAT. */
+enum { VT_STORE_FORMAT = 1 };
+/** Longest key and longest value of any table, bytes. Longer data is cut into chunks (VT_TABLE_BLOB). */
+enum { VT_STORE_KEY_MAX = 256, VT_STORE_VALUE_MAX = 16 * 1024 * 1024 };
+/** Read transactions open at one time. */
+enum { VT_STORE_READERS_MAX = 1024 };
 
 enum vt_put_flags {
     VT_PUT_DEFAULT = 0,     /* insert or overwrite */
@@ -58,13 +64,21 @@ VT_DEFINE_AUTO_PTR(vt_store);
 
 /** @return VAULT_E_IO, VAULT_E_MEMORY, VAULT_E_BUSY when all reader slots are taken */
 VT_RESULT vt_txn_begin_read(struct vt_store *store, struct vt_txn **out_txn);
-/** Blocks until the previous write transaction has ended. @return also VAULT_E_DISK_FULL, VAULT_E_READ_ONLY */
+/** Blocks until the previous write transaction has ended.
+ *  @return also VAULT_E_DISK_FULL while stats say is_full, VAULT_E_READ_ONLY, VAULT_E_IO until the store is opened
+ *          again once a sync has failed: what the kernel dropped then cannot be written by trying again */
 VT_RESULT vt_txn_begin_write(struct vt_store *store, struct vt_txn **out_txn);
-/** Durable when it returns VAULT_OK (full sync). The transaction is gone either way.
- *  @return VAULT_E_DISK_FULL, VAULT_E_IO: nothing of it was kept */
+/** The same for what must go on while the disk is full: audit leaves of reads, and shreds. It lives on the room that
+ *  the ballast left, so its commit may be VAULT_E_DISK_FULL too. */
+VT_RESULT vt_txn_begin_write_reserved(struct vt_store *store, struct vt_txn **out_txn);
+/** Durable when it returns VAULT_OK (full sync). The transaction is gone either way; its cursors must be freed before.
+ *  @return VAULT_E_DISK_FULL, VAULT_E_IO: nothing of it was kept. When a put or delete before failed with more than
+ *          VAULT_E_EXISTS, VAULT_E_NOT_FOUND, VAULT_E_ARGUMENT or VAULT_E_TOO_LARGE: that failure again.
+ *          VAULT_E_BUSY: it outgrew the map, nothing was kept, the same again will find a larger one */
 VT_RESULT vt_txn_commit(struct vt_txn *txn);
 void vt_txn_abort(struct vt_txn *txn);          /* NULL is allowed */
-/** Let go of a read snapshot but keep the handle, then take a fresh snapshot: cheaper than abort and begin. */
+/** Let go of a read snapshot but keep the handle, then take a fresh snapshot: cheaper than abort and begin.
+ *  A handle whose renew failed stays reset; abort it. */
 void vt_txn_reset(struct vt_txn *txn);
 VT_RESULT vt_txn_renew(struct vt_txn *txn);
 static inline void vt_txn_free(struct vt_txn *txn)
@@ -76,18 +90,23 @@ bool vt_txn_is_write(const struct vt_txn *txn);
 
 /** @param out_value borrowed. @return VAULT_E_NOT_FOUND, VAULT_E_IO, VAULT_E_CORRUPT */
 VT_RESULT vt_store_get(struct vt_txn *txn, enum vt_table table, struct vt_bytes key, struct vt_bytes *out_value);
-/** @return VAULT_E_EXISTS and VAULT_E_ARGUMENT as the flags say, VAULT_E_DISK_FULL, VAULT_E_TOO_LARGE (key),
- *  VAULT_E_IO */
+/** @return VAULT_E_EXISTS and VAULT_E_ARGUMENT as the flags say, VAULT_E_TOO_LARGE (key empty or too long, value too
+ *          long): the transaction goes on unchanged. VAULT_E_DISK_FULL, VAULT_E_IO, VAULT_E_MEMORY, VAULT_E_CORRUPT,
+ *          VAULT_E_BUSY (see commit): it can only be ended. */
 VT_RESULT vt_store_put(struct vt_txn *txn, enum vt_table table, struct vt_bytes key, struct vt_bytes value,
                        enum vt_put_flags flags);
 /** @return VAULT_E_NOT_FOUND when there was nothing */
 VT_RESULT vt_store_delete(struct vt_txn *txn, enum vt_table table, struct vt_bytes key);
 
-/** Walk a table in key order. A cursor dies before its transaction. Deleting while scanning: collect first. */
+/** Walk a table in key order. A cursor dies before its transaction and before a reset. In a write transaction it may
+ *  stay open across puts and deletes, its own position included: next gives the first entry behind the key it gave
+ *  last. */
 VT_RESULT vt_cursor_open(struct vt_txn *txn, enum vt_table table, struct vt_cursor **out_cursor);
 /** First entry with key >= @p from. @return VAULT_E_NOT_FOUND at the end */
 VT_RESULT vt_cursor_seek(struct vt_cursor *cursor, struct vt_bytes from, struct vt_bytes *out_key,
                          struct vt_bytes *out_value);
+/** The entry behind the last one given; the first of the table when none was. VAULT_E_NOT_FOUND at the end, and again
+ *  until the next seek or last. */
 VT_RESULT vt_cursor_next(struct vt_cursor *cursor, struct vt_bytes *out_key, struct vt_bytes *out_value);
 /** Last entry of the table; last entry with key < @p before when given. @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_cursor_last(struct vt_cursor *cursor, const struct vt_bytes *before, struct vt_bytes *out_key,
@@ -95,28 +114,42 @@ VT_RESULT vt_cursor_last(struct vt_cursor *cursor, const struct vt_bytes *before
 void vt_cursor_free(struct vt_cursor *cursor);  /* NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_cursor);
 
-/** Hot compact copy of the whole store into an empty directory, fsynced; a long reader.
- *  @param progress may be NULL; returning false cancels (VAULT_E_CANCELLED) */
-VT_RESULT vt_store_copy(struct vt_store *store, const char *to_dir,
-                        bool (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes), void *context);
+/** Returning false cancels. done_bytes only rises; total_bytes is an estimate that done_bytes ends at. */
+typedef bool (*vt_store_progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
+/** Hot compact copy of one snapshot of the whole store into an empty directory (created when missing), fsynced; a long
+ *  reader. The copy is a store of its own with the same commit number. What was begun is removed when it fails.
+ *  @param progress may be NULL; when it returns false: VAULT_E_CANCELLED
+ *  @return VAULT_E_EXISTS when the directory is not empty, VAULT_E_DISK_FULL, VAULT_E_IO, VAULT_E_CORRUPT */
+VT_RESULT vt_store_copy(struct vt_store *store, const char *to_dir, vt_store_progress progress, void *context);
 VT_RESULT vt_store_stats(struct vt_store *store, struct vt_store_stats *out_stats);
-/** Number of the last commit that this store has seen (rises by one per write transaction kept). */
+
+/** In a read transaction the number of the commit it sees; in a write transaction the number that its own commit will
+ *  have. Rises by one per write transaction that changed something and was kept, across reopening and in a copy. */
 uint64_t vt_store_commit_number(struct vt_txn *txn);
+/** Let this write transaction's commit have @p number: a restored store must not fall below its keepers' floors. No
+ *  other transaction may be open. @return VAULT_E_ARGUMENT when that would lower it */
+VT_RESULT vt_store_raise_commit_number(struct vt_txn *txn, uint64_t number);
 /** When the disk is full: try to get the ballast back; VAULT_OK when writes are possible again. */
 VT_RESULT vt_store_recover_space(struct vt_store *store);
 
 /* Back ends ------------------------------------------------------------------------------------------------------ */
 
 struct vt_store_lmdb_options {
-    uint64_t map_bytes;             /* first map size; grows by itself. 0: 1 GiB */
+    uint64_t map_bytes;             /* first size of the map; grows by itself. 0, right outside tests: plenty */
     uint64_t ballast_bytes;         /* reserve file that keeps audited reads and shreds going on a full disk; 0: none */
     bool is_read_only;
     bool must_exist;                /* VAULT_E_NOT_INITIALISED instead of creating */
 };
-/** @param dir the directory of the environment; created with mode 0700 unless must_exist
- *  @return VAULT_E_IO, VAULT_E_LOCKED (another process), VAULT_E_CORRUPT, VAULT_E_NOT_INITIALISED */
+/** @param dir      the directory of the environment; created with mode 0700 unless must_exist or is_read_only
+ *  @param options  borrowed
+ *  @return VAULT_E_IO, VAULT_E_LOCKED (this or another process has it open), VAULT_E_CORRUPT (damaged, cut short, or
+ *          not ours: left as it was), VAULT_E_FORMAT (another version), VAULT_E_NOT_INITIALISED (nothing there, and
+ *          must_exist or is_read_only), VAULT_E_DISK_FULL, VAULT_E_UNSUPPORTED (LMDB would not keep our flags) */
 VT_RESULT vt_store_lmdb_open(const char *dir, const struct vt_store_lmdb_options *options, struct vt_store **out_store);
 /** The model in tests: everything in memory, same semantics. */
 VT_RESULT vt_store_mem_open(struct vt_store **out_store);
-/** Wraps @p inner (moved: freed with it); VT_FAULT_STORE, VT_FAULT_SYNC and VT_FAULT_DISK_FULL fail the n-th call. */
+/** Wraps @p inner (moved: freed with it, untouched on failure) and fails the armed n-th call (base/fault.h).
+ *  VT_FAULT_STORE: any begin, renew, get, put, delete, cursor call or commit, with VAULT_E_IO. VT_FAULT_SYNC: a commit,
+ *  with VAULT_E_IO, and no write begins until the store is opened again. VT_FAULT_DISK_FULL: a put, delete or commit,
+ *  with VAULT_E_DISK_FULL, and ordinary writes are refused until vt_store_recover_space(). */
 VT_RESULT vt_store_fault_open(struct vt_store *inner, struct vt_store **out_store);
