@@ -92,9 +92,9 @@ VT_RESULT vt_tls_file_fingerprint(const char *path, uint8_t out_fingerprint[VT_T
 #define VT_TLS_DEV_KEY_FILE "server.key"
 #define VT_TLS_DEV_CLIENT_CERTIFICATE_FILE "client.pem"
 #define VT_TLS_DEV_CLIENT_KEY_FILE "client.key"
-/** Write a new CA, a server certificate for localhost, 127.0.0.1 and ::1, and a client certificate, each with its key,
- * all P-256, mode 0600, into the existing @p dir. The CA's own key is never written: it signs two certificates and is
- * wiped.
- *  @return VAULT_E_EXISTS (one of the files is there; nothing is changed), VAULT_E_IO, VAULT_E_CRYPTO, VAULT_E_MEMORY
- */
+/** Write a new CA, a server certificate for localhost, 127.0.0.1 and ::1, and a client certificate, the two with their
+ *  keys, all P-256, mode 0600, into the existing @p dir. The CA's own key is never written: it signs two certificates
+ * and is wiped. The CA file comes last: where it stands, the others do.
+ *  @return VAULT_E_EXISTS (the CA file is there; nothing is changed), VAULT_E_ARGUMENT (path too long), VAULT_E_IO,
+ *  VAULT_E_CRYPTO, VAULT_E_MEMORY */
 VT_RESULT vt_tls_make_dev_certificates(const char *dir);
