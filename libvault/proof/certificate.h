@@ -66,10 +66,19 @@ enum vt_final_kind {
     VT_FINAL_NOT_BEFORE,            /* "not before 2026-..." */
     VT_FINAL_NEVER,                 /* "never (reason)" */
 };
+struct vt_certificate_final {
+    enum vt_final_kind kind;
+    int64_t at_ms;                  /* AT and NOT_BEFORE; else 0 */
+    struct vt_bytes reason;         /* NEVER: a text such as "keeper class E0 does not count towards final" */
+};
 enum vt_phase {
     VT_PHASE_NONE = 1,              /* "none": there is no such thing here */
     VT_PHASE_OPEN,                  /* "open until 2026-..." */
     VT_PHASE_CLOSED,                /* "closed 2026-..." */
+};
+struct vt_certificate_phase {
+    enum vt_phase phase;
+    int64_t at_ms;                  /* 0 for NONE */
 };
 
 /** A plain value; codes are [A-Za-z0-9][A-Za-z0-9._-]{0,63}, texts one line of UTF-8; texts and arrays are borrowed
@@ -79,8 +88,7 @@ struct vt_certificate {
     uint64_t incarnation;
     uint64_t number;
     enum vt_certificate_state state;
-    uint8_t commitment[32];         /* vt_certificate_commit(); zero with has_commitment false */
-    bool has_commitment;
+    uint8_t commitment[32];         /* vt_certificate_commit(); zero: none */
     uint8_t request_id[16];         /* of the call or case that asked; zero: none */
     enum vt_certificate_scope scope;
     uint64_t subjects, records, rows, index_entries, tokens, blobs;     /* how many were destroyed */
@@ -89,20 +97,16 @@ struct vt_certificate {
     struct vt_bytes legal_basis;    /* a code such as gdpr-17-1-b */
     int64_t requested_ms;
     int64_t effective_ms;           /* 0 while pending */
-    enum vt_final_kind final_kind;
-    int64_t final_ms;               /* AT and NOT_BEFORE */
-    struct vt_bytes final_reason;   /* NEVER */
+    struct vt_certificate_final final;
     uint64_t epoch_from, epoch_to;  /* both 0 while pending */
     uint8_t attempt[16];            /* zero while pending */
     const struct vt_certificate_keeper *keepers;
     size_t keeper_count;            /* m */
-    unsigned threshold;             /* k: shares that make the root key */
+    uint64_t threshold;             /* k: shares that make the root key */
     const struct vt_certificate_keeper *custodians;
     size_t custodian_count;
-    enum vt_phase window;           /* the recovery window that covers the shred */
-    int64_t window_ms;
-    enum vt_phase index_era;
-    int64_t index_era_ms;
+    struct vt_certificate_phase window;         /* the recovery window that covers the shred */
+    struct vt_certificate_phase index_era;      /* of the keys that place index entries */
     struct vt_bytes software;
     const struct vt_certificate_backup *backups;        /* registered ones that still hold ciphertext */
     size_t backup_count;
@@ -125,7 +129,7 @@ const char *vt_erase_class_name(enum vt_erase_class erase_class);
 const char *vt_erase_class_assumption(enum vt_erase_class erase_class);
 /** Whether the receipts can ever carry `final`: FORGETTING section 5. Counted are E2, E3, E4, and E1 beside another
  *  counted one; the counted ones must be at least m - k + 1. */
-bool vt_certificate_can_be_final(const struct vt_certificate_keeper *keepers, size_t count, unsigned threshold);
+bool vt_certificate_can_be_final(const struct vt_certificate_keeper *keepers, size_t count, uint64_t threshold);
 
 /** SHA-256(salt || reference): ties a certificate to the controller's own reference for whoever holds the salt. */
 VT_RESULT vt_certificate_commit(const uint8_t salt[32], struct vt_bytes reference, uint8_t out_commitment[32]);

@@ -61,5 +61,8 @@ VT_RESULT vt_note_verify(struct vt_bytes note, const struct vt_note_verifier *ve
 /** The same, and who signed: bit i of @p out_signed_by stands for verifiers[i]. */
 VT_RESULT vt_note_verify_who(struct vt_bytes note, const struct vt_note_verifier *verifiers, size_t count,
                              struct vt_bytes *out_text, uint64_t *out_signed_by, struct vt_err *err);
+/** Whether a key called @p name is among those that signed. */
+bool vt_note_signed_by_name(const char *name, const struct vt_note_verifier *verifiers, size_t count,
+                            uint64_t signed_by);
 /** The text of a well-formed note, nothing verified: shown as such, never believed. @return VAULT_E_PARSE */
 VT_RESULT vt_note_text_unverified(struct vt_bytes note, struct vt_bytes *out_text, struct vt_err *err);
