@@ -24,7 +24,7 @@ enum vt_field_flags {
 enum vt_field_option {
     VT_OPTION_RESERVED = 1,         /* us_ssn: refuse (default) or accept areas that were never issued */
     VT_OPTION_POLICY = 2,           /* pan: last4 (default) or token */
-    VT_OPTION_MAX = 4,              /* text, name, address, json...: bytes; integer, duration: the largest value */
+    VT_OPTION_MAX = 4,              /* text, json: bytes; integer, duration: the largest value */
     VT_OPTION_MIN = 8,              /* integer, duration: the smallest value */
     VT_OPTION_VALUES = 16,          /* enum: the values allowed */
 };
@@ -39,7 +39,7 @@ enum vt_pan_policy {
 struct vt_field_options {
     bool accept_reserved;
     enum vt_pan_policy policy;
-    int64_t min, max;
+    int64_t min, max;               /* of a number; max of text and json is in bytes */
     const struct vt_bytes *values;  /* borrowed from the schema's pool */
     size_t value_count;
 };
@@ -75,9 +75,10 @@ struct vt_field_type {
     const char *doc;                /* what is checked, what is not, what the stored form is */
     const char *mask_doc;           /* what `masked` shows */
     const char *source;             /* the standard */
-    /** Called through vt_field_check_value() and its siblings only. */
-    vault_status (*check)(const struct vt_field_check *check, struct vt_bytes text, struct vt_value *out_stored);
-    vault_status (*normalise)(struct vt_pool *pool, struct vt_bytes stored, struct vt_bytes *out_normal);
+    /** Called by vt_field_check_value(), vt_field_index_bytes(), vt_field_mask_value() only. */
+    vault_status (*check)(const struct vt_field_check *check, const struct vt_value *input,
+                          struct vt_value *out_stored);
+    vault_status (*normalise)(struct vt_pool *pool, const struct vt_value *stored, struct vt_bytes *out_normal);
     vault_status (*mask)(struct vt_pool *pool, struct vt_bytes stored, enum vt_mask mask, struct vt_bytes *out_text);
 };
 
