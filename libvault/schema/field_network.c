@@ -188,7 +188,7 @@ static bool has_url_chars_only(struct vt_bytes text)
 static const char *url_fault(struct vt_bytes text)
 {
     const size_t start = url_scheme_len(text);
-    if (start == 0) return "is not a web address: it begins neither with http:// nor with https://";
+    if (start == 0) return "is not a web address: its scheme is neither http nor https";
     if (!has_url_chars_only(text)) return "is not a web address: it holds a character that must be percent-encoded";
     const size_t end = url_authority_end(text, start);
     const struct vt_bytes authority = vt_bytes(text.data + start, end - start);

@@ -1,5 +1,4 @@
 /* Text without a form of its own: text, enum, name, address, token, device_id; and what the other families share. */
-#include "libvault/base/secret.h"
 #include "libvault/codec/text.h"
 #include "libvault/schema/field_type_internal.h"
 
@@ -85,17 +84,6 @@ bool vt_is_grouped(struct vt_bytes text, const char *separators)
     return !was_separator;
 }
 
-/* The code point that starts at text[*at] of valid UTF-8; moves on. */
-static uint32_t next_code_point(struct vt_bytes text, size_t *at)
-{
-    const uint8_t first = text.data[(*at)++];
-    if (first < 0x80) return first;
-    size_t more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-    uint32_t point = first & (0x3Fu >> more);
-    for (; more != 0 && *at < text.len; more--) point = point << 6 | (text.data[(*at)++] & 0x3Fu);
-    return point;
-}
-
 static bool is_control(uint32_t point)
 {
     return point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x2028 || point == 0x2029;
@@ -110,8 +98,8 @@ static bool is_hidden(uint32_t point)
 
 static bool has_point(struct vt_bytes text, bool (*is_bad)(uint32_t point))
 {
-    for (size_t at = 0; at < text.len;) {
-        if (is_bad(next_code_point(text, &at))) return true;
+    while (text.len != 0) {
+        if (is_bad(vt_utf8_next(&text))) return true;
     }
     return false;
 }

@@ -39,7 +39,7 @@ bool vt_has_hidden(struct vt_bytes text);
 /** A host name of labels of letters, digits and inner hyphens, non-ASCII letters allowed; at least @p min_labels.
  *  RFC 5321 section 4.1.2, RFC 6531 section 3.3; lengths of RFC 1035 section 2.3.4 counted in UTF-8. */
 bool vt_is_host_name(struct vt_bytes text, size_t min_labels);
-/** IPv4 dotted quad or IPv6. @param out_address  16 bytes, IPv4 as ::ffff:a.b.c.d; @param out_is_v6  how it was written */
+/** IPv4 dotted quad or IPv6. @param out_address  IPv4 as ::ffff:a.b.c.d; @param out_is_v6  how it was written */
 bool vt_ip_parse(struct vt_bytes text, uint8_t out_address[16], bool *out_is_v6);
 
 /** Keep @p head first and @p tail last characters of ASCII @p text, letters and digits between become '*'. */
