@@ -34,7 +34,7 @@ static const char *fault_text(enum vt_datetime_fault fault)
     switch (fault) {
     case VT_DATETIME_OK:
     case VT_DATETIME_MALFORMED:
-        return "is not a time of RFC 3339, such as 1970-01-01T00:00:00Z";
+        return "is not a time of RFC 3339: day, T, time, offset from UTC";
     case VT_DATETIME_NO_OFFSET:
         return "has no offset from UTC: write Z or +hh:mm behind it";
     case VT_DATETIME_TOO_FINE:

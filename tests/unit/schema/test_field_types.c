@@ -270,12 +270,9 @@ START_TEST(an_email_address_is_at_most_254_bytes)
     struct vt_value stored;
     struct vt_err err = {0};
     char text[300] = "ada@";
-    while (strlen(text) < 248) strcat(text, "a.bcdefghi.");
-    strcpy(text + 248, ".co.uk");
-    text[247] = 'x';
-    ck_assert_uint_eq(strlen(text), 254);
+    for (size_t i = 4; i < 254; i++) text[i] = i % 10 == 0 ? '.' : 'a';
     ck_assert_ok(vt_check_text_input(&pool, "email", vt_bytes_str(text), &stored, &err));
-    strcat(text, "x");
+    text[254] = 'a';
     ck_assert_status(vt_check_text_input(&pool, "email", vt_bytes_str(text), &stored, &err), VAULT_E_TOO_LARGE);
     check_message(&err, "");
 }
