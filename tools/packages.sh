@@ -8,7 +8,7 @@ set -euo pipefail
 packages_of() {
     case "$1" in
         build) echo gcc libc6-dev cmake ninja-build pkg-config libssl-dev liblmdb-dev libuv1-dev libmsgpack-dev \
-                    libyaml-dev libjansson-dev libcsv-dev libutf8proc-dev libseccomp-dev libsystemd-dev ;;
+                    libyaml-dev libjansson-dev libutf8proc-dev libseccomp-dev libsystemd-dev ;;
         test)  echo check openssl python3 python3-msgpack python3-cryptography ;;
         fuzz)  echo clang libclang-rt-14-dev ;;
         bench) echo redis-server openssl python3 ;;
