@@ -90,7 +90,9 @@ enum vt_call_next vt_call_prepare(struct vt_call *call);
 enum vt_call_next vt_call_prepare_slow(struct vt_call *call);
 /** The commit found that something had changed meanwhile (VAULT_E_CONFLICT): nothing was written or audited, try again. */
 bool vt_call_wants_retry(const struct vt_call *call);
-/** After the commit: append the whole reply frame [1, msgid, error, result]. */
+/** The commit is through and needs no retry: take its status over and run the handler's finish. */
+void vt_call_committed(struct vt_call *call);
+/** Append the whole reply frame [1, msgid, error, result]. */
 VT_RESULT vt_call_finish(struct vt_call *call, struct vt_buf *out_frame);
 /** All of it up to call->status and call->result, inline: for tests and for the daemon's own calls. @return call->status */
 VT_RESULT vt_call_run(struct vt_call *call);

@@ -39,6 +39,7 @@ VT_DEFINE_AUTO_PTR(vt_vault);
 
 /** Unseal with U and load what lives in memory: pending shreds, schemas, templates, credentials, sequences, audit frontier.
  *  Thread: main or slow lane, while the committer is idle (the server pauses it). */
+/** @p unseal_key may be NULL right after vt_epoch_initialise(), which leaves the epoch unsealed. */
 VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_key, struct vt_err *err);
 void vt_vault_seal(struct vt_vault *vault);
 enum vt_vault_state { VT_VAULT_NOT_INITIALISED, VT_VAULT_SEALED, VT_VAULT_READY, VT_VAULT_DISK_FULL, VT_VAULT_READ_ONLY };
@@ -62,15 +63,19 @@ struct vt_commit_item {
     vault_status (*exclusive)(void *context, struct vt_keyring_write *write, struct vt_txn *txn);
     void (*on_committed)(void *context, bool kept);     /* committer thread, before the next batch: stamps, caches */
     void *context;
+    bool wants_checkpoint;                  /* sign the tree as this transaction leaves it */
     /* audit */
     struct vt_audit_leaf leaf;              /* names borrowed */
     const struct vt_buf *payloads;          /* borrowed; NULL: none */
     bool is_unaudited;                      /* the vault's own housekeeping: floors, sequence reserves */
     /* outcome */
-    vault_status status;                    /* VAULT_OK: durable, as is its leaf */
+    vault_status status;                    /* in: what the gate refused with, or VAULT_OK. out: VAULT_OK: durable */
+    vault_status gate_status;               /* the committer's own: what came in, for another try */
+    uint8_t gate_effect;
     bool is_durable;                        /* the leaf is in the log: a refusal may be answered, too */
     uint64_t leaf_sequence;
-    void (*on_done)(struct vt_commit_item *item);       /* committer thread: hand it back to its owner */
+    void (*on_done)(struct vt_commit_item *item);       /* committer thread: hand it back to its owner; NULL: nobody waits */
+    void *owner;                            /* on_done's */
 };
 /** Apply everything in @p items (a list of links) in one transaction with one full sync. A change whose condition does not hold
  *  fails alone, with its refusal audited; a failing transaction fails all. Calls on_done for each.

@@ -1,0 +1,188 @@
+/* Closing an epoch from above: the committer's halves go through the queue like any call, the keepers' halves run here. */
+#include "libvault/base/fault.h"
+#include "vaultd/service/vault_internal.h"
+
+enum { FINALIZE_RETRY_MS = 200, FINALIZE_TRIES = 50 };
+
+struct closing {
+    struct vt_vault *vault;
+    struct vt_epoch_closing *epoch_closing;
+    bool even_if_empty;
+    vault_status freeze_status;
+    struct vt_buf evidence;
+};
+
+static vault_status closing_freeze(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct closing *closing = context;
+    (void)txn;
+    closing->freeze_status = vt_epoch_freeze(closing->vault->epoch, vt_keyring_write_view(write), closing->even_if_empty,
+                                             &closing->epoch_closing);
+    return closing->freeze_status;
+}
+
+static vault_status destroy_one(void *context, struct vt_keyring_write *write, const struct vt_pending *pending,
+                                struct vt_destroyed *out_counts)
+{
+    struct closing *closing = context;
+    struct vt_destroyed_rows rows = {0};
+    struct vt_txn *txn = vt_keyring_view_txn(vt_keyring_write_view(write));
+    VT_TRY(vt_subject_destroy(write, txn, pending->tenant, &pending->scope, vt_token_holder_gone, closing->vault, &rows));
+    *out_counts = (struct vt_destroyed){.records = rows.records, .rows = rows.rows, .index_entries = rows.index_entries,
+                                        .tokens = rows.tokens, .keys = rows.keys};
+    return VAULT_OK;
+}
+
+static vault_status closing_commit(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct closing *closing = context;
+    return vt_epoch_commit(closing->epoch_closing, write, txn, destroy_one, closing);
+}
+
+static void closing_committed(void *context, bool kept)
+{
+    struct closing *closing = context;
+    vt_epoch_committed(closing->epoch_closing, kept);
+}
+
+static vault_status closing_record(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct closing *closing = context;
+    VT_TRY(vt_epoch_record(closing->epoch_closing, vt_keyring_write_view(write), txn));
+    for (size_t i = 0; i < vt_epoch_closing_count(closing->epoch_closing); i++) {
+        VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+        VT_TRY(vt_certificate_get(txn, vt_epoch_closing_certificate(closing->epoch_closing, i), &note));
+        VT_TRY(vt_audit_evidence_write(&closing->evidence, vt_buf_bytes(&note)));
+    }
+    return VAULT_OK;
+}
+
+/* The vault's own entry in the log: epochs are closed by nobody in particular. */
+static struct vt_commit_item system_item(struct closing *closing)
+{
+    struct vt_epoch_status status = {0};
+    struct vt_commit_item item = {.is_reserved = true, .context = closing};
+    item.leaf.effect = VT_AUDIT_SYSTEM;
+    if (vt_epoch_status(closing->vault->epoch, &status) == VAULT_OK) item.leaf.incarnation = status.incarnation;
+    item.leaf.item_count = closing->epoch_closing != NULL ? (uint32_t)vt_epoch_closing_count(closing->epoch_closing) : 0;
+    return item;
+}
+
+static VT_RESULT step_freeze(struct closing *closing)
+{
+    struct vt_commit_item item = system_item(closing);
+    item.exclusive = closing_freeze;
+    item.is_unaudited = true;
+    const vault_status status = vt_vault_commit_wait(closing->vault, &item);
+    return closing->freeze_status != VAULT_OK ? closing->freeze_status : status;
+}
+
+static VT_RESULT step_commit(struct closing *closing)
+{
+    struct vt_commit_item item = system_item(closing);
+    item.exclusive = closing_commit;
+    item.on_committed = closing_committed;
+    return vt_vault_commit_wait(closing->vault, &item);
+}
+
+/* Past the commit point there is no way back: keep asking the keepers. */
+static VT_RESULT step_finalize(struct closing *closing)
+{
+    vault_status status = VAULT_E_KEEPER;
+    for (unsigned attempt = 0; attempt < FINALIZE_TRIES && status == VAULT_E_KEEPER; attempt++) {
+        if (attempt != 0) {
+            const struct timespec pause = {0, FINALIZE_RETRY_MS * 1000000L};
+            nanosleep(&pause, NULL);
+        }
+        status = vt_epoch_finalize(closing->epoch_closing);
+    }
+    return status;
+}
+
+static VT_RESULT step_record(struct closing *closing)
+{
+    struct vt_commit_item item = system_item(closing);
+    item.exclusive = closing_record;
+    item.payloads = &closing->evidence;
+    item.wants_checkpoint = true;
+    return vt_vault_commit_wait(closing->vault, &item);
+}
+
+static VT_RESULT closing_run(struct closing *closing)
+{
+    VT_TRY(step_freeze(closing));
+    VT_TRY(vt_epoch_prepare(closing->epoch_closing));
+    VT_TRY(step_commit(closing));
+    VT_TRY(step_finalize(closing));
+    return step_record(closing);
+}
+
+VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty)
+{
+    struct closing closing = {.vault = vault, .even_if_empty = even_if_empty, .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
+    pthread_mutex_lock(&vault->closing_mutex);
+    const vault_status status = closing_run(&closing);
+    vt_epoch_closing_free(closing.epoch_closing);
+    pthread_mutex_unlock(&vault->closing_mutex);
+    vt_buf_release(&closing.evidence);
+    return status;
+}
+
+/* Wishes ------------------------------------------------------------------------------------------------------- */
+
+void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context), void *context)
+{
+    pthread_mutex_lock(&vault->epoch_mutex);
+    vault->epoch_wake = wake;
+    vault->epoch_wake_context = context;
+    vault->has_epoch_thread = wake != NULL;
+    pthread_mutex_unlock(&vault->epoch_mutex);
+}
+
+bool vt_vault_epoch_is_due(struct vt_vault *vault)
+{
+    const enum vt_vault_state state = vt_vault_state(vault);
+    if (state != VT_VAULT_READY && state != VT_VAULT_DISK_FULL) return false;
+    pthread_mutex_lock(&vault->epoch_mutex);
+    const bool is_wished = vault->epoch_wished > vault->epoch_begun;
+    pthread_mutex_unlock(&vault->epoch_mutex);
+    return is_wished || vt_epoch_is_due(vault->epoch);
+}
+
+VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
+{
+    pthread_mutex_lock(&vault->epoch_mutex);
+    const uint64_t serving = vault->epoch_wished;
+    const bool even_if_empty = vault->epoch_even_if_empty;
+    vault->epoch_begun = serving;
+    vault->epoch_even_if_empty = false;
+    pthread_mutex_unlock(&vault->epoch_mutex);
+
+    const vault_status status = vt_vault_close_epoch(vault, even_if_empty);
+
+    pthread_mutex_lock(&vault->epoch_mutex);
+    vault->epoch_done = serving;
+    vault->epoch_last_status = status;
+    pthread_cond_broadcast(&vault->epoch_served);
+    pthread_mutex_unlock(&vault->epoch_mutex);
+    return status;
+}
+
+VT_RESULT vt_vault_close_epoch_wait(struct vt_vault *vault, bool even_if_empty)
+{
+    pthread_mutex_lock(&vault->epoch_mutex);
+    const bool has_thread = vault->has_epoch_thread;
+    const uint64_t ticket = ++vault->epoch_wished;
+    vault->epoch_even_if_empty |= even_if_empty;
+    void (*wake)(void *) = vault->epoch_wake;
+    void *context = vault->epoch_wake_context;
+    pthread_mutex_unlock(&vault->epoch_mutex);
+    if (!has_thread) return vt_vault_run_due_epoch(vault);
+
+    wake(context);
+    pthread_mutex_lock(&vault->epoch_mutex);
+    while (vault->epoch_done < ticket) pthread_cond_wait(&vault->epoch_served, &vault->epoch_mutex);
+    const vault_status status = vault->epoch_last_status;
+    pthread_mutex_unlock(&vault->epoch_mutex);
+    return status;
+}

@@ -1,0 +1,273 @@
+#include "vaultd/service/vault.h"
+
+#include <stdlib.h>
+
+#include "libvault/base/fault.h"
+#include "vaultd/service/credentials.h"
+#include "vaultd/service/jobs.h"
+#include "vaultd/service/vault_internal.h"
+
+/* Purposes that exist until an organisation registers its own (docs/PRIVACY.md). */
+static const char *const BUILT_IN_PURPOSES[] = {"customer-care", "service",  "billing",   "fraud-prevention", "security",
+                                                "rights",        "legal",    "analytics", "marketing",        "migration",
+                                                "operations",    "testing"};
+
+
+/* Without a server every item is a batch of its own, committed by the caller. */
+static vault_status submit_inline(void *context, struct vt_commit_item *item)
+{
+    struct vt_list items;
+    vt_list_init(&items);
+    vt_list_push_back(&items, &item->link);
+    vt_vault_commit_batch(context, &items);
+    return VAULT_OK;
+}
+
+static VT_RESULT vault_open_parts(struct vt_vault *vault)
+{
+    const struct vt_epoch_options epoch_options = {
+        .keepers = vault->keepers,
+        .keeper_count = vault->options.keeper_count,
+        .quorum = vault->options.quorum,
+        .journal = vault->options.journal,
+        .clock = vault->options.clock,
+        .software_version = "vaultd " VT_VERSION,
+        .close_after_count = vault->options.close_after_count,
+        .close_after_ms = vault->options.close_after_ms,
+    };
+    VT_TRY(vt_stamps_new(&vault->stamps));
+    VT_TRY(vt_schemas_new(&vault->schemas));
+    VT_TRY(vt_templates_new(&vault->templates));
+    VT_TRY(vt_credentials_new(&vault->credentials));
+    VT_TRY(vt_jobs_new(&vault->jobs));
+    const vault_status opened = vt_keyring_open(vault->store, &(struct vt_keyring_options){0}, &vault->ring);
+    VT_ENSURE(opened == VAULT_OK || (opened == VAULT_E_NOT_INITIALISED && vault->ring != NULL), opened);
+    atomic_store(&vault->state, opened == VAULT_OK ? VT_VAULT_SEALED : VT_VAULT_NOT_INITIALISED);
+    return vt_epoch_open(vault->store, vault->ring, vault->stamps, &epoch_options, &vault->epoch);
+}
+
+static void vault_take(struct vt_vault *vault, const struct vt_vault_options *options)
+{
+    vault->options = *options;
+    vault->store = options->store;
+    for (size_t i = 0; i < options->keeper_count; i++) vault->keepers[i] = options->keepers[i];
+    vault->options.keepers = vault->keepers;
+    if (options->purposes == NULL) {
+        vault->options.purposes = BUILT_IN_PURPOSES;
+        vault->options.purpose_count = VT_ARRAY_LEN(BUILT_IN_PURPOSES);
+    }
+    vault->submit = submit_inline;
+    vault->submit_context = vault;
+    pthread_mutex_init(&vault->epoch_mutex, NULL);
+    pthread_mutex_init(&vault->closing_mutex, NULL);
+    pthread_cond_init(&vault->epoch_served, NULL);
+}
+
+VT_RESULT vt_vault_open(const struct vt_vault_options *options, struct vt_vault **out_vault, struct vt_err *err)
+{
+    VT_ENSURE(options->keeper_count != 0 && options->keeper_count <= VT_KEEPERS_MAX, VAULT_E_ARGUMENT);
+    VT_TRY(vt_bind_check(err));
+    struct vt_vault *vault = vt_calloc(1, sizeof *vault);
+    VT_ENSURE(vault != NULL, VAULT_E_MEMORY);
+    vault_take(vault, options);
+    const vault_status status = vault_open_parts(vault);
+    if (status != VAULT_OK) {
+        vt_vault_free(vault);
+        return vt_fail(err, status, NULL, "The vault could not be opened: %s", vault_status_text(status));
+    }
+    *out_vault = vault;
+    return VAULT_OK;
+}
+
+void vt_vault_free(struct vt_vault *vault)
+{
+    if (vault == NULL) return;
+    vt_audit_free(vault->audit);
+    vt_sequence_free(vault->records);
+    vt_sequence_free(vault->tokens);
+    vt_epoch_free(vault->epoch);
+    vt_keyring_free(vault->ring);
+    vt_stamps_free(vault->stamps);
+    vt_schemas_free(vault->schemas);
+    vt_templates_free(vault->templates);
+    vt_credentials_free(vault->credentials);
+    vt_jobs_free(vault->jobs);
+    vt_journal_free(vault->options.journal);
+    for (size_t i = 0; i < vault->options.keeper_count; i++) vt_keeper_free(vault->keepers[i]);
+    vt_store_free(vault->store);
+    pthread_mutex_destroy(&vault->epoch_mutex);
+    pthread_mutex_destroy(&vault->closing_mutex);
+    pthread_cond_destroy(&vault->epoch_served);
+    free(vault);
+}
+
+/* Everything that is read from the store once and kept in memory while unsealed. */
+static VT_RESULT vault_load(struct vt_vault *vault)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_TRY(vt_txn_begin_read(vault->store, &txn));
+    VT_AUTO_PTR(vt_keyring_view) view = NULL;
+    VT_TRY(vt_keyring_view_begin(vault->ring, txn, &view));
+    VT_TRY(vt_schemas_load(vault->schemas, view, VT_TENANT_DEFAULT));
+    VT_TRY(vt_templates_load(vault->templates, view, VT_TENANT_DEFAULT));
+    VT_TRY(vt_credentials_load(vault->credentials, view));
+
+    struct vt_sequence *records = NULL, *tokens = NULL;
+    VT_TRY(vt_sequence_open(txn, "seq.record", &records));
+    vt_sequence_free(vault->records);
+    vault->records = records;
+    VT_TRY(vt_sequence_open(txn, "seq.token", &tokens));
+    vt_sequence_free(vault->tokens);
+    vault->tokens = tokens;
+
+    struct vt_audit *audit = NULL;
+    VT_TRY(vt_audit_open(txn, &audit));
+    vt_audit_free(vault->audit);
+    vault->audit = audit;
+    atomic_store(&vault->audit_size, vt_audit_size(audit));
+    return VAULT_OK;
+}
+
+/* A fresh vault has no numbers in reserve yet: one housekeeping commit fills both sequences. */
+static VT_RESULT vault_first_reserve(struct vt_vault *vault)
+{
+    struct vt_commit_item item = {.is_unaudited = true, .is_reserved = true};
+    return vt_vault_commit_wait(vault, &item);
+}
+
+VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_key, struct vt_err *err)
+{
+    VT_ENSURE(vt_vault_state(vault) != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
+    if (vt_epoch_is_sealed(vault->epoch)) VT_TRY(vt_epoch_unseal(vault->epoch, unseal_key, err));
+    const vault_status status = vault_load(vault);
+    if (status != VAULT_OK) {
+        vt_vault_seal(vault);
+        return vt_fail(err, status, NULL, "The vault's own tables could not be read: %s", vault_status_text(status));
+    }
+    VT_TRY(vault_first_reserve(vault));
+    atomic_store(&vault->state, vault->options.is_read_only ? VT_VAULT_READ_ONLY : VT_VAULT_READY);
+    return VAULT_OK;
+}
+
+void vt_vault_seal(struct vt_vault *vault)
+{
+    atomic_store(&vault->state, VT_VAULT_SEALED);
+    vt_stamps_touch_all(vault->stamps);
+    vt_epoch_seal(vault->epoch);
+}
+
+enum vt_vault_state vt_vault_state(struct vt_vault *vault)
+{
+    const int state = atomic_load(&vault->state);
+    if (state != VT_VAULT_READY) return (enum vt_vault_state)state;
+    struct vt_store_stats stats;
+    if (vt_store_stats(vault->store, &stats) == VAULT_OK && stats.is_full) return VT_VAULT_DISK_FULL;
+    return VT_VAULT_READY;
+}
+
+const char *vt_vault_state_name(enum vt_vault_state state)
+{
+    static const char *const NAMES[] = {"not-initialised", "sealed", "ready", "disk-full", "read-only"};
+    return (size_t)state < VT_ARRAY_LEN(NAMES) ? NAMES[state] : "unknown";
+}
+
+void vt_vault_set_submit(struct vt_vault *vault, vault_status (*submit)(void *context, struct vt_commit_item *item),
+                         void *context)
+{
+    vault->submit = submit != NULL ? submit : submit_inline;
+    vault->submit_context = submit != NULL ? context : vault;
+}
+
+VT_RESULT vt_vault_submit(struct vt_vault *vault, struct vt_commit_item *item)
+{
+    return vault->submit(vault->submit_context, item);
+}
+
+struct commit_waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    bool is_done;
+};
+
+static void waiter_done(struct vt_commit_item *item)
+{
+    struct commit_waiter *waiter = item->owner;
+    pthread_mutex_lock(&waiter->mutex);
+    waiter->is_done = true;
+    pthread_cond_signal(&waiter->done);
+    pthread_mutex_unlock(&waiter->mutex);
+}
+
+VT_RESULT vt_vault_commit_wait(struct vt_vault *vault, struct vt_commit_item *item)
+{
+    struct commit_waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    item->owner = &waiter;
+    item->on_done = waiter_done;
+    VT_TRY(vt_vault_submit(vault, item));
+    pthread_mutex_lock(&waiter.mutex);
+    while (!waiter.is_done) pthread_cond_wait(&waiter.done, &waiter.mutex);
+    pthread_mutex_unlock(&waiter.mutex);
+    pthread_cond_destroy(&waiter.done);
+    pthread_mutex_destroy(&waiter.mutex);
+    return item->status;
+}
+
+struct vt_store *vt_vault_store(struct vt_vault *vault)
+{
+    return vault->store;
+}
+struct vt_keyring *vt_vault_keyring(struct vt_vault *vault)
+{
+    return vault->ring;
+}
+struct vt_epoch *vt_vault_epoch(struct vt_vault *vault)
+{
+    return vault->epoch;
+}
+struct vt_stamps *vt_vault_stamps(struct vt_vault *vault)
+{
+    return vault->stamps;
+}
+struct vt_schemas *vt_vault_schemas(struct vt_vault *vault)
+{
+    return vault->schemas;
+}
+struct vt_templates *vt_vault_templates(struct vt_vault *vault)
+{
+    return vault->templates;
+}
+struct vt_credentials *vt_vault_credentials(struct vt_vault *vault)
+{
+    return vault->credentials;
+}
+struct vt_jobs *vt_vault_jobs(struct vt_vault *vault)
+{
+    return vault->jobs;
+}
+struct vt_sequence *vt_vault_record_sequence(struct vt_vault *vault)
+{
+    return vault->records;
+}
+struct vt_sequence *vt_vault_token_sequence(struct vt_vault *vault)
+{
+    return vault->tokens;
+}
+const struct vt_clock *vt_vault_clock(struct vt_vault *vault)
+{
+    return vault->options.clock;
+}
+uint64_t vt_vault_audit_size(struct vt_vault *vault)
+{
+    return atomic_load(&vault->audit_size);
+}
+const struct vt_vault_options *vt_vault_get_options(const struct vt_vault *vault)
+{
+    return &vault->options;
+}
+
+bool vt_vault_purpose_is_registered(const struct vt_vault *vault, struct vt_bytes purpose)
+{
+    for (size_t i = 0; i < vault->options.purpose_count; i++)
+        if (vt_bytes_equal_str(purpose, vault->options.purposes[i])) return true;
+    return false;
+}

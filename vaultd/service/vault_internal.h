@@ -1,0 +1,38 @@
+/* vaultd/service/vault_internal.h - the parts of a vault. Private to this folder. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "vaultd/service/vault.h"
+
+struct vt_vault {
+    struct vt_vault_options options;        /* its arrays point to the copies below */
+    struct vt_keeper *keepers[VT_KEEPERS_MAX];
+    struct vt_store *store;
+    struct vt_keyring *ring;
+    struct vt_stamps *stamps;
+    struct vt_epoch *epoch;
+    struct vt_audit *audit;                 /* committer; NULL until there is a log */
+    struct vt_schemas *schemas;
+    struct vt_templates *templates;
+    struct vt_credentials *credentials;
+    struct vt_jobs *jobs;
+    struct vt_sequence *records;
+    struct vt_sequence *tokens;
+    atomic_int state;                       /* vt_vault_state */
+    _Atomic uint64_t audit_size;
+
+    vault_status (*submit)(void *context, struct vt_commit_item *item);
+    void *submit_context;
+
+    /* Wishes to close the epoch: a ticket is served by a close that began after it was drawn. */
+    pthread_mutex_t epoch_mutex;
+    pthread_cond_t epoch_served;
+    pthread_mutex_t closing_mutex;          /* one close at a time */
+    uint64_t epoch_wished, epoch_begun, epoch_done;
+    bool epoch_even_if_empty, has_epoch_thread;
+    vault_status epoch_last_status;
+    void (*epoch_wake)(void *context);
+    void *epoch_wake_context;
+};
