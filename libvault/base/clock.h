@@ -2,6 +2,7 @@
  * Thread: any; a settable clock is set from one thread. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** Milliseconds since 1970-01-01T00:00:00Z, wall clock; and monotonic nanoseconds for measuring. */
@@ -22,3 +23,6 @@ uint64_t vt_monotonic_ns(void);
 /** Write "2026-07-01T00:00:00.000Z" (RFC 3339, 24 characters and a zero). */
 enum { VT_TIME_TEXT_LEN = 25 };
 void vt_time_format(int64_t at_ms, char out_text[VT_TIME_TEXT_LEN]);
+/** Read an RFC 3339 time: "2026-07-01T00:00:00Z", with optional fraction (kept to milliseconds, the rest cut off) and offset
+ *  +hh:mm or -hh:mm; years 0001 to 9999; no leap second. False when it is anything else. */
+bool vt_time_parse(const char *text, size_t len, int64_t *out_at_ms);

@@ -67,7 +67,7 @@ const struct vt_command VT_CMD_SUBJECT_SHRED = {
     .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL, 256, "who is forgotten"},
                       {"sid", VT_T_ID, 0, 0, "internal id, instead"}, {"token", VT_T_TOKEN, 0, 0, "the holder of this token, instead"},
                       {"subjects", VT_T_LIST_OF_EXTERNAL_ID, VT_PERSONAL, VT_LIMIT_BATCH_ITEMS, "many at once, instead"},
-                      {"category", VT_T_NAME, 0, 0, "only this category"},
+                      {"category", VT_T_TEXT, 0, 64, "only this category"},
                       {"record", VT_T_INT, VT_POSITIVE, 0, "only this record (collections with forget: record)"},
                       {"now", VT_T_BOOL, 0, 0, "close the epoch at once and answer when it is effective"},
                       {"dry_run", VT_T_BOOL, 0, 0, "say what would be destroyed, change nothing"},

@@ -86,7 +86,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
     .since = "0.1", .scope = VT_SCOPE_ADMIN, .effect = VT_OPERATES, .flags = VT_SLOW, .source = "NIST SP 800-57 part 1",
     .args = VT_FIELDS({"what", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "unseal, root, tree, subject or tenant"},
                       {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "for subject: whose data keys"},
-                      {"category", VT_T_NAME, 0, 0, "for subject: only this category"},
+                      {"category", VT_T_TEXT, 0, 64, "for subject: only this category"},
                       {"key", VT_T_NAME, 0, 0, "for tenant: index, token, audit or config; all when absent"},
                       {"passphrase", VT_T_SECRET, VT_PERSONAL, 1024, "for unseal: the new passphrase"},
                       {"key_file", VT_T_SECRET, VT_PERSONAL, 4096, "for unseal: the new key file's content"},

@@ -29,7 +29,8 @@ START_TEST(an_unknown_number_is_a_protocol_error)
 }
 END_TEST
 
-START_TEST(times_print_as_rfc_3339)
+START_TEST(times_print_as_rfc_3339,
+             times_are_read_as_rfc_3339)
 {
     char text[VT_TIME_TEXT_LEN];
     vt_time_format(1782864000000, text);
@@ -39,5 +40,30 @@ START_TEST(times_print_as_rfc_3339)
 }
 END_TEST
 
+START_TEST(times_are_read_as_rfc_3339)
+{
+    static const struct {
+        const char *text;
+        int64_t at_ms;
+    } GOOD[] = {{"2026-07-01T00:00:00Z", 1782864000000},      {"2026-07-01T02:00:00+02:00", 1782864000000},
+                {"2026-06-30T23:59:59.9995Z", 1782863999999}, {"1969-12-31T23:59:59.999Z", -1},
+                {"2024-02-29T00:00:00-00:30", 1709166600000}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(GOOD); i++) {
+        int64_t at_ms = 7;
+        ck_assert(vt_time_parse(GOOD[i].text, strlen(GOOD[i].text), &at_ms));
+        ck_assert_int_eq(at_ms, GOOD[i].at_ms);
+    }
+    static const char *const BAD[] = {"", "2026-07-01", "2026-07-01T00:00:00", "2026-13-01T00:00:00Z", "2023-02-29T00:00:00Z",
+                                      "2026-07-01T24:00:00Z", "2026-07-01T00:00:60Z", "2026-07-01T00:00:00.Z",
+                                      "2026-07-01T00:00:00+24:00", "2026-07-01 00:00:00Z", "2026-07-01T00:00:00Zx"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(BAD); i++) {
+        int64_t at_ms = 7;
+        ck_assert(!vt_time_parse(BAD[i], strlen(BAD[i]), &at_ms));
+        ck_assert_int_eq(at_ms, 7);
+    }
+}
+END_TEST
+
 VT_TEST_MAIN("base/status", every_status_has_a_code_of_its_own_and_a_whole_sentence,
-             an_unknown_number_is_a_protocol_error, times_print_as_rfc_3339)
+             an_unknown_number_is_a_protocol_error, times_print_as_rfc_3339,
+             times_are_read_as_rfc_3339)

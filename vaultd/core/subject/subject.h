@@ -78,14 +78,17 @@ VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t re
                                      const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
 /** Seal everything into @p change. The draft is used up. */
 VT_RESULT vt_subject_draft_finish(struct vt_subject_draft *draft, struct vt_change *change);
+/** Row version of the record drafted last: 1 for a new one. */
+uint32_t vt_subject_draft_version(const struct vt_subject_draft *draft);
 void vt_subject_draft_free(struct vt_subject_draft *draft);
 VT_DEFINE_AUTO_PTR(vt_subject_draft);
 
 /** Correct so that the old value dies with the epoch: fresh DEK for the category of every field given, all rows of the
- *  subject in these categories re-sealed. */
+ *  subject in these categories re-sealed. @p record 0 for the one of a `one` collection; filled in.
+ *  @param forget_old false: the keys stay, older copies in backups too */
 VT_RESULT vt_record_correct(const struct vt_subject_env *env, const struct vt_sid *sid,
-                            const struct vt_collection_entry *collection, uint64_t record, const struct vt_value *fields,
-                            struct vt_change *change, uint64_t *out_resealed);
+                            const struct vt_collection_entry *collection, uint64_t *record, const struct vt_value *fields,
+                            bool forget_old, struct vt_change *change, uint32_t *out_version, uint64_t *out_resealed);
 /** Delete rows and index entries; drops the record's own keys where the collection forgets by record. */
 VT_RESULT vt_record_delete(const struct vt_subject_env *env, const struct vt_sid *sid,
                            const struct vt_collection_entry *collection, uint64_t record, struct vt_change *change,
