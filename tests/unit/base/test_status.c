@@ -29,8 +29,7 @@ START_TEST(an_unknown_number_is_a_protocol_error)
 }
 END_TEST
 
-START_TEST(times_print_as_rfc_3339,
-             times_are_read_as_rfc_3339)
+START_TEST(times_print_as_rfc_3339)
 {
     char text[VT_TIME_TEXT_LEN];
     vt_time_format(1782864000000, text);
