@@ -73,5 +73,30 @@ def line_of(text, offset):
     return text.count("\n", 0, offset) + 1
 
 
+class Accepted:
+    """Uses that are accepted with a reason: lines `path: what: reason` of a file. One that is used no more is an error."""
+
+    def __init__(self, root, path, report):
+        self.path, self.report, self.lines, self.used = path, report, {}, set()
+        text = read(root, path) if os.path.exists(os.path.join(root, path)) else None
+        for number, line in enumerate((text or "").splitlines(), 1):
+            parts = [part.strip() for part in line.split(":", 2)]
+            if not line.strip() or line.startswith("#"):
+                continue
+            if len(parts) != 3 or not parts[2]:
+                report.complain(path, number, "want path: what: reason")
+                continue
+            self.lines[(parts[0], parts[1])] = number
+
+    def has(self, path, what):
+        self.used.add((path, what))
+        return (path, what) in self.lines
+
+    def complain_of_unused(self):
+        for (path, what), number in self.lines.items():
+            if (path, what) not in self.used:
+                self.report.complain(self.path, number, f"{path} no longer needs {what}: remove the line")
+
+
 def finish(report):
     sys.exit(report.exit_code())
