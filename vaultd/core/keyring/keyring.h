@@ -43,6 +43,7 @@ VT_RESULT vt_keyring_open(struct vt_store *store, const struct vt_keyring_option
 void vt_keyring_free(struct vt_keyring *ring);      /* wipes; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_keyring);
 
+enum { VT_KEYRING_FIRST_EPOCH = 1 };
 /** First initialisation: writes an empty tree (T_sys with fresh ledger, config, audit-signing and certificate keys;
  *  T_dir with tenant `default`) under @p root_key in @p txn. Refuses a store that holds a root record:
  *  VAULT_E_EXISTS. */
@@ -62,7 +63,8 @@ VT_RESULT vt_keyring_fence(struct vt_keyring *ring, int64_t timeout_ms);
 /* Reading -------------------------------------------------------------------------------------------------------- */
 
 /** A view pins the keys that belong to the snapshot of @p txn (a read transaction, or the write's own). Short-lived:
- *  the fence waits for it. @param out_view owned, end with vt_keyring_view_end(). @return VAULT_E_SEALED,
+ *  the fence waits for it. @param out_view owned, end with vt_keyring_view_end(). @return VAULT_E_SEALED;
+ *  VAULT_E_CONFLICT when @p txn is from before an epoch that has been closed and fenced: begin again;
  *  VAULT_E_AUTHENTICITY */
 VT_RESULT vt_keyring_view_begin(struct vt_keyring *ring, struct vt_txn *txn, struct vt_keyring_view **out_view);
 void vt_keyring_view_end(struct vt_keyring_view *view);     /* NULL is allowed */
@@ -126,10 +128,21 @@ struct vt_tenant_key {
     int64_t created_at_ms;
     struct vt_key key;
 };
-/** @param index 0 is the live version. NULL past the last one. */
+/** @param index 0 is the live version. NULL past the last one, and when the tenant does not open: ask
+ *  vt_keyring_tenant_open() why. */
 const struct vt_tenant_key *vt_keyring_tenant_key(struct vt_keyring_view *view, vt_tenant_id tenant,
                                                   enum vt_tenant_key_name name, size_t index);
+/** Open a tenant's keys, with the reason when that fails; vt_keyring_tenant_key() cannot fail for it afterwards.
+ *  @return VAULT_E_NOT_FOUND: no such tenant (dropped or never existed), VAULT_E_CORRUPT, VAULT_E_AUTHENTICITY */
+VT_RESULT vt_keyring_tenant_open(struct vt_keyring_view *view, vt_tenant_id tenant);
 bool vt_keyring_tenant_exists(struct vt_keyring_view *view, vt_tenant_id tenant);
+struct vt_tenant_counts {
+    uint64_t subjects, index_entries;
+    int64_t created_at_ms;
+};
+/** @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_keyring_tenant_counts(struct vt_keyring_view *view, vt_tenant_id tenant,
+                                   struct vt_tenant_counts *out_counts);
 
 /** Keys of the vault (T_sys). Borrowed until the view ends. */
 enum vt_system_key_name {
@@ -168,6 +181,7 @@ VT_RESULT vt_keyring_subjects_walk(struct vt_keyring_view *view, vt_tenant_id te
 /* Key-block drafts: prepared and sealed on a network thread, applied by the committer ---------------------------- */
 
 struct vt_keyblock_draft;
+enum { VT_KEYBLOCK_KEYS_MAX = 256 }; /* data keys of one subject: all categories, records and versions */
 /** A new subject: fresh KS, audit and pseudonym keys, no data key yet. */
 VT_RESULT vt_keyblock_new(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_sid *sid,
                           struct vt_keyblock_draft **out_draft);
@@ -175,8 +189,8 @@ VT_RESULT vt_keyblock_new(struct vt_keyring_view *view, vt_tenant_id tenant, con
 VT_RESULT vt_keyblock_edit(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_sid *sid,
                            struct vt_keyblock_draft **out_draft);
 /** Add a fresh live data key; an older live one of the same (category, record) becomes open-only.
- *  @return VAULT_E_LIMIT past VT_LIMIT_RECORD_KEYS records or the block's size. @param out_key borrowed from the
- *  draft */
+ *  @return VAULT_E_LIMIT past VT_LIMIT_RECORD_KEYS records or VT_KEYBLOCK_KEYS_MAX keys
+ *  @param out_key borrowed from the draft until its next edit */
 VT_RESULT vt_keyblock_add(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, int64_t now_ms,
                           const struct vt_data_key **out_key);
 /** Take every key of (category, record) out; category 0 means all, record 0 means the category's key and all its
@@ -191,7 +205,7 @@ VT_RESULT vt_keyblock_set_state(struct vt_keyblock_draft *draft, uint16_t catego
                                 enum vt_data_key_state state);
 /** The draft as keys to seal rows with. Borrowed. */
 const struct vt_subject_keys *vt_keyblock_keys(const struct vt_keyblock_draft *draft);
-/** Seal it (the slow half, on the network thread). Call once, after the last edit. */
+/** Seal it (the slow half, on the network thread). Once, after the last edit: both refuse later with VAULT_E_STATE. */
 VT_RESULT vt_keyblock_seal(struct vt_keyblock_draft *draft);
 void vt_keyblock_draft_free(struct vt_keyblock_draft *draft);       /* wipes; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_keyblock_draft);

@@ -1,0 +1,265 @@
+/* T_idx. An entry of hash h in group g lies at PRF(K_place, h || g), so that neither the hash nor which page an insert touched
+ * tells the value. Groups hold 32 entries; all but the last are full: an entry that is removed is replaced by one of the
+ * last group, so a reader stops at the first group that is not full. While K_place is being replaced, entries lie under any of
+ * its versions, and all are asked. */
+#include "libvault/codec/limits.h"
+#include "libvault/crypto/mac.h"
+#include "vaultd/core/keyring/keyring_internal.h"
+
+/* Payload: hash 16 | data 24 | group 4 | version of K_place 4 | flags 1. */
+enum { IDX_HASH = 0, IDX_DATA = 16, IDX_GROUP = 40, IDX_PLACE = 44, INDEX_GROUP_ENTRIES = 32, INDEX_PIECES_MAX = 8 };
+
+VT_RESULT vt_keyring_index_hash(struct vt_keyring_view *view, vt_tenant_id tenant, size_t key_index, const char *label,
+                                const struct vt_bytes *pieces, size_t count, struct vt_index_hash *out_hash)
+{
+    const struct vt_key_table *table;
+    struct vt_bytes all[1 + 2 * INDEX_PIECES_MAX];
+    uint8_t lengths[INDEX_PIECES_MAX][4], mac[32];
+    VT_ENSURE(count <= INDEX_PIECES_MAX, VAULT_E_ARGUMENT);
+    VT_TRY(vt_view_tenant_keys(view, tenant, &table));
+    VT_ENSURE(key_index < table->counts[VT_TENANT_KEY_INDEX], VAULT_E_NOT_FOUND);
+    all[0] = vt_bytes(label, strlen(label) + 1);
+    for (size_t i = 0; i < count; i++) {
+        VT_ENSURE(pieces[i].len <= UINT32_MAX, VAULT_E_TOO_LARGE);
+        vt_put_u32(lengths[i], (uint32_t)pieces[i].len);
+        all[1 + 2 * i] = VT_BYTES_OF(lengths[i]);
+        all[2 + 2 * i] = pieces[i];
+    }
+    const struct vt_tenant_key *key = &table->keys[VT_TENANT_KEY_INDEX][key_index];
+    VT_TRY(vt_hmac_sha256(vt_key_bytes(&key->key), all, 1 + 2 * count, mac));
+    memcpy(out_hash->bytes, mac, sizeof out_hash->bytes);
+    vt_wipe(mac, sizeof mac);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_index_position(const struct vt_tenant_key *place, const struct vt_index_hash *hash, uint32_t group,
+                            uint8_t out_key[VT_ENTRY_KEY_LEN])
+{
+    uint8_t group_bytes[4], mac[32];
+    vt_put_u32(group_bytes, group);
+    const struct vt_bytes pieces[] = {VT_BYTES_OF(hash->bytes), VT_BYTES_OF(group_bytes)};
+    VT_TRY(vt_hmac_sha256(vt_key_bytes(&place->key), pieces, VT_ARRAY_LEN(pieces), mac));
+    memcpy(out_key, mac, VT_ENTRY_KEY_LEN);
+    vt_wipe(mac, sizeof mac);
+    return VAULT_OK;
+}
+
+static bool entry_is_of(const uint8_t *entry, const struct vt_index_hash *hash)
+{
+    return vt_ct_equal(vt_bytes(entry + VT_ENTRY_KEY_LEN + IDX_HASH, VT_INDEX_HASH_LEN), VT_BYTES_OF(hash->bytes));
+}
+
+static const uint8_t *entry_data(const uint8_t *entry)
+{
+    return entry + VT_ENTRY_KEY_LEN + IDX_DATA;
+}
+
+/* Reading ---------------------------------------------------------------------------------------------------------- */
+
+struct index_results {
+    uint8_t (*data)[VT_INDEX_DATA_LEN];
+    size_t max, count;
+};
+
+/* @param out_is_full whether another group may follow */
+static VT_RESULT group_collect(const struct vt_tree *tree, const uint8_t *position, const struct vt_index_hash *hash,
+                               struct index_results *results, bool *out_is_full)
+{
+    VT_AUTO(vt_leaf_at) at = VT_LEAF_AT_INIT;
+    VT_TRY(vt_tree_find(tree, position, &at));
+    for (size_t i = 0; i < at.count && results->count < results->max; i++) {
+        const uint8_t *entry = vt_leaf_entry(at.leaf, at.first + i);
+        VT_ENSURE(entry_is_of(entry, hash), VAULT_E_CORRUPT);
+        memcpy(results->data[results->count++], entry_data(entry), VT_INDEX_DATA_LEN);
+    }
+    *out_is_full = at.count >= INDEX_GROUP_ENTRIES;
+    return VAULT_OK;
+}
+
+static VT_RESULT place_collect(const struct vt_tree *tree, const struct vt_tenant_key *place,
+                               const struct vt_index_hash *hash, struct index_results *results)
+{
+    bool is_full = true;
+    for (uint32_t group = 0; is_full && results->count < results->max; group++) {
+        uint8_t position[VT_ENTRY_KEY_LEN];
+        VT_TRY(vt_index_position(place, hash, group, position));
+        VT_TRY(group_collect(tree, position, hash, results, &is_full));
+    }
+    return VAULT_OK;
+}
+
+VT_RESULT vt_keyring_index_find(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_index_hash *hash,
+                                uint8_t (*out_data)[VT_INDEX_DATA_LEN], size_t max, size_t *out_count)
+{
+    const struct vt_key_table *table;
+    struct vt_tree tree;
+    struct index_results results = {out_data, max, 0};
+    VT_TRY(vt_view_tenant_keys(view, tenant, &table));
+    VT_TRY(vt_view_tree(view, tenant, VT_TREE_IDX, &tree));
+    for (size_t i = table->counts[VT_TENANT_KEY_PLACE]; i-- > 0;)
+        VT_TRY(place_collect(&tree, &table->keys[VT_TENANT_KEY_PLACE][i], hash, &results));
+    VT_ENSURE(results.count != 0, VAULT_E_NOT_FOUND);
+    *out_count = results.count;
+    return VAULT_OK;
+}
+
+/* Writing ---------------------------------------------------------------------------------------------------------- */
+
+/** Where the entries of a hash lie under one version of K_place, and where one of them with given data is. */
+struct index_place {
+    const struct vt_tenant_key *key;
+    uint32_t last_group;            /* the one with room, or the last that has entries */
+    size_t last_count;
+    size_t total;
+    bool is_found;
+    uint32_t found_group;
+    size_t found_at;                /* index in its leaf, good until the next change */
+};
+
+/* One group, through the overlay: a batch opens each page once. */
+static VT_RESULT group_look(struct vt_keyring_write *write, struct vt_write_tenant *tenant, struct index_place *place,
+                            const struct vt_index_hash *hash, const uint8_t *data)
+{
+    struct vt_path path;
+    uint8_t position[VT_ENTRY_KEY_LEN];
+    VT_TRY(vt_index_position(place->key, hash, place->last_group, position));
+    VT_TRY(vt_tree_load(&tenant->idx, &write->overlay, position, &path));
+    place->last_count = 0;
+    if (path.depth == 0) return VAULT_OK;
+    struct vt_page *leaf = vt_path_leaf(&path);
+    const size_t first = vt_leaf_lower_bound(leaf, position);
+    place->last_count = vt_leaf_equal_count(leaf, first, position);
+    place->total += place->last_count;
+    for (size_t i = first; i < first + place->last_count; i++) {
+        const uint8_t *entry = vt_leaf_entry(leaf, i);
+        VT_ENSURE(entry_is_of(entry, hash), VAULT_E_CORRUPT);
+        if (!vt_ct_equal(vt_bytes(entry_data(entry), VT_INDEX_DATA_LEN), vt_bytes(data, VT_INDEX_DATA_LEN))) continue;
+        place->is_found = true;
+        place->found_group = place->last_group;
+        place->found_at = i;
+    }
+    return VAULT_OK;
+}
+
+static VT_RESULT place_look(struct vt_keyring_write *write, struct vt_write_tenant *tenant,
+                            const struct vt_index_hash *hash, const uint8_t *data, struct index_place *place)
+{
+    for (;; place->last_group++) {
+        VT_TRY(group_look(write, tenant, place, hash, data));
+        if (place->last_count < INDEX_GROUP_ENTRIES) return VAULT_OK;
+    }
+}
+
+/* All versions of K_place, the live one first. */
+struct index_places {
+    struct index_place places[VT_TENANT_KEY_VERSIONS];
+    size_t count, total;
+    struct index_place *found;
+};
+
+static VT_RESULT index_look(struct vt_keyring_write *write, struct vt_write_tenant *tenant,
+                            const struct vt_index_hash *hash, const uint8_t *data, struct index_places *out_places)
+{
+    const struct vt_key_table *table;
+    struct index_places *all = out_places;
+    VT_TRY(vt_view_tenant_keys(&write->view, tenant->id, &table));
+    *all = (struct index_places){.count = table->counts[VT_TENANT_KEY_PLACE]};
+    VT_ENSURE(all->count != 0, VAULT_E_CORRUPT);
+    for (size_t i = 0; i < all->count; i++) {
+        struct index_place *place = &all->places[i];
+        place->key = &table->keys[VT_TENANT_KEY_PLACE][i];
+        VT_TRY(place_look(write, tenant, hash, data, place));
+        all->total += place->total;
+        if (place->is_found) all->found = place;
+    }
+    return VAULT_OK;
+}
+
+static void count_entries(struct vt_write_tenant *tenant, int64_t change)
+{
+    uint8_t *counter = tenant->page->plain + VT_TENANT_PAGE_ENTRIES;
+    vt_put_u64(counter, vt_get_u64(counter) + (uint64_t)change);
+}
+
+static void payload_encode(const struct vt_index_hash *hash, const uint8_t *data, uint32_t group, uint32_t place_version,
+                           uint8_t *out_payload)
+{
+    memset(out_payload, 0, VT_ENTRY_PAYLOAD_LEN);
+    memcpy(out_payload + IDX_HASH, hash->bytes, VT_INDEX_HASH_LEN);
+    memcpy(out_payload + IDX_DATA, data, VT_INDEX_DATA_LEN);
+    vt_put_u32(out_payload + IDX_GROUP, group);
+    vt_put_u32(out_payload + IDX_PLACE, place_version);
+}
+
+static VT_RESULT place_insert(struct vt_keyring_write *write, struct vt_write_tenant *tenant,
+                              const struct index_place *place, const struct vt_index_hash *hash, const uint8_t *data)
+{
+    struct vt_path path;
+    uint8_t position[VT_ENTRY_KEY_LEN], payload[VT_ENTRY_PAYLOAD_LEN];
+    VT_TRY(vt_index_position(place->key, hash, place->last_group, position));
+    VT_TRY(vt_tree_make_room(&tenant->idx, &write->overlay, position, &path));
+    payload_encode(hash, data, place->last_group, place->key->version, payload);
+    vt_leaf_insert(vt_path_leaf(&path), position, payload);
+    vt_wipe(payload, sizeof payload);
+    count_entries(tenant, 1);
+    vt_write_mark(write, tenant);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tenant_id, const struct vt_index_hash *hash,
+                               const uint8_t data[VT_INDEX_DATA_LEN], bool is_unique)
+{
+    struct vt_write_tenant *tenant;
+    struct index_places places;
+    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
+    VT_TRY(vt_write_tenant_find(write, tenant_id, &tenant));
+    VT_TRY(index_look(write, tenant, hash, data, &places));
+    VT_ENSURE(places.found == NULL && !(is_unique && places.total != 0), VAULT_E_EXISTS);
+    VT_ENSURE(places.total < VT_LIMIT_INDEX_HOLDERS, VAULT_E_LIMIT);
+    return place_insert(write, tenant, &places.places[0], hash, data);
+}
+
+static VT_RESULT place_path(struct vt_keyring_write *write, struct vt_write_tenant *tenant,
+                            const struct index_place *place, const struct vt_index_hash *hash, uint32_t group,
+                            struct vt_path *out_path, size_t *out_first)
+{
+    uint8_t position[VT_ENTRY_KEY_LEN];
+    VT_TRY(vt_index_position(place->key, hash, group, position));
+    VT_TRY(vt_tree_load(&tenant->idx, &write->overlay, position, out_path));
+    VT_TRY(vt_tree_touch(&write->overlay, out_path));
+    *out_first = vt_leaf_lower_bound(vt_path_leaf(out_path), position);
+    return VAULT_OK;
+}
+
+/* The last entry of the last group fills the hole. */
+static VT_RESULT place_remove(struct vt_keyring_write *write, struct vt_write_tenant *tenant,
+                              const struct index_place *place, const struct vt_index_hash *hash)
+{
+    struct vt_path hole_path, last_path;
+    size_t hole_first, last_first;
+    const bool is_last_empty = place->last_count == 0;
+    const uint32_t last_group = is_last_empty ? place->last_group - 1 : place->last_group;
+    const size_t last_count = is_last_empty ? INDEX_GROUP_ENTRIES : place->last_count;
+    VT_TRY(place_path(write, tenant, place, hash, place->found_group, &hole_path, &hole_first));
+    VT_TRY(place_path(write, tenant, place, hash, last_group, &last_path, &last_first));
+
+    uint8_t *hole = vt_leaf_entry(vt_path_leaf(&hole_path), place->found_at) + VT_ENTRY_KEY_LEN + IDX_DATA;
+    const size_t last_at = last_first + last_count - 1;
+    memmove(hole, entry_data(vt_leaf_entry(vt_path_leaf(&last_path), last_at)), VT_INDEX_DATA_LEN);
+    vt_leaf_remove(vt_path_leaf(&last_path), last_at);
+    count_entries(tenant, -1);
+    vt_write_mark(write, tenant);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id tenant_id,
+                                  const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN])
+{
+    struct vt_write_tenant *tenant;
+    struct index_places places;
+    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
+    VT_TRY(vt_write_tenant_find(write, tenant_id, &tenant));
+    VT_TRY(index_look(write, tenant, hash, data, &places));
+    VT_ENSURE(places.found != NULL, VAULT_E_NOT_FOUND);
+    return place_remove(write, tenant, places.found, hash);
+}
