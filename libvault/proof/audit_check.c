@@ -25,7 +25,7 @@ void vt_audit_check_init(struct vt_audit_check *check)
 }
 
 /* The first fault stays: what follows from it says nothing new. */
-static vault_status found(struct vt_audit_check *check, enum vt_audit_fault fault, uint64_t sequence)
+vault_status vt_audit_check_fault(struct vt_audit_check *check, enum vt_audit_fault fault, uint64_t sequence)
 {
     if (check->report.fault == VT_AUDIT_SOUND) {
         check->report.fault = fault;
@@ -41,7 +41,7 @@ static vault_status meet(struct vt_audit_check *check)
 
     VT_TRY(vt_merkle_frontier_root(&check->frontier, &root));
     if (!vt_merkle_hash_equal(&root, &check->expected.root)) {
-        return found(check, VT_AUDIT_FAULT_ROOT, check->expected.size);
+        return vt_audit_check_fault(check, VT_AUDIT_FAULT_ROOT, check->expected.size);
     }
     check->has_expected = false;
     check->report.signed_entries = check->expected.size;
@@ -75,7 +75,7 @@ static vault_status check_payloads(struct vt_audit_check *check, const struct vt
 
     VT_TRY(vt_sha256_one(payloads, hash));
     if (memcmp(hash, leaf->payload_hash, sizeof hash) != 0 || !items_are_whole(payloads)) {
-        return found(check, VT_AUDIT_FAULT_PAYLOAD, check->frontier.size);
+        return vt_audit_check_fault(check, VT_AUDIT_FAULT_PAYLOAD, check->frontier.size);
     }
     return VAULT_OK;
 }
@@ -89,13 +89,13 @@ VT_RESULT vt_audit_check_row(struct vt_audit_check *check, struct vt_bytes row)
 
     VT_ENSURE(check->report.fault == VT_AUDIT_SOUND, VAULT_E_CORRUPT);
     if (vt_audit_row_split(row, &leaf, &leaf_bytes, &payloads) != VAULT_OK) {
-        return found(check, VT_AUDIT_FAULT_LEAF, sequence);
+        return vt_audit_check_fault(check, VT_AUDIT_FAULT_LEAF, sequence);
     }
-    if (leaf.sequence != sequence) return found(check, VT_AUDIT_FAULT_SEQUENCE, sequence);
+    if (leaf.sequence != sequence) return vt_audit_check_fault(check, VT_AUDIT_FAULT_SEQUENCE, sequence);
     VT_TRY(check_payloads(check, &leaf, payloads));
     VT_TRY(vt_merkle_leaf(leaf_bytes, &hash));
     const vault_status status = vt_merkle_frontier_add(&check->frontier, &hash, check->sink, check->sink_context);
-    if (status == VAULT_E_CORRUPT) return found(check, VT_AUDIT_FAULT_NODE, sequence);
+    if (status == VAULT_E_CORRUPT) return vt_audit_check_fault(check, VT_AUDIT_FAULT_NODE, sequence);
     VT_TRY(status);
     check->report.entries = check->frontier.size;
     return check->has_expected && check->expected.size == check->frontier.size ? meet(check) : VAULT_OK;
@@ -106,7 +106,7 @@ VT_RESULT vt_audit_check_finish(struct vt_audit_check *check, struct vt_audit_re
     vault_status status = check->report.fault == VT_AUDIT_SOUND ? VAULT_OK : VAULT_E_CORRUPT;
 
     if (status == VAULT_OK && check->has_expected) {
-        status = found(check, VT_AUDIT_FAULT_TRUNCATED, check->frontier.size);
+        status = vt_audit_check_fault(check, VT_AUDIT_FAULT_TRUNCATED, check->frontier.size);
     }
     VT_TRY(vt_merkle_frontier_root(&check->frontier, &check->report.root));
     *out_report = check->report;

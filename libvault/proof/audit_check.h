@@ -40,6 +40,8 @@ void vt_audit_check_init(struct vt_audit_check *check);
 VT_RESULT vt_audit_check_expect(struct vt_audit_check *check, const struct vt_checkpoint *checkpoint);
 /** The next row. @return VAULT_E_CORRUPT, and the report says what is wrong */
 VT_RESULT vt_audit_check_row(struct vt_audit_check *check, struct vt_bytes row);
+/** Something is wrong that the rows do not show: a missing key, a stray node. @return VAULT_E_CORRUPT, always */
+vault_status vt_audit_check_fault(struct vt_audit_check *check, enum vt_audit_fault fault, uint64_t sequence);
 /** There are no more rows. @return VAULT_E_CORRUPT when a checkpoint is still owed (VT_AUDIT_FAULT_TRUNCATED) */
 VT_RESULT vt_audit_check_finish(struct vt_audit_check *check, struct vt_audit_report *out_report);
 

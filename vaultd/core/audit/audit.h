@@ -90,7 +90,8 @@ VT_RESULT vt_audit_prove_inclusion(struct vt_txn *txn, uint64_t sequence, uint64
                                    struct vt_merkle_proof *out_proof);
 VT_RESULT vt_audit_prove_consistency(struct vt_txn *txn, uint64_t old_size, uint64_t new_size,
                                      struct vt_merkle_proof *out_proof);
-/** Append a .tlog-proof of an entry against the last checkpoint; its extra data is the entry's row.
+/** Append a .tlog-proof of an entry against the last checkpoint; its extra data is the entry's row, or the leaf alone
+ *  when the row is larger than VT_TLOG_EXTRA_MAX.
  *  @return VAULT_E_NOT_FOUND: no such entry, or no checkpoint covers it yet */
 VT_RESULT vt_audit_prove_entry(struct vt_txn *txn, uint64_t sequence, struct vt_buf *out_proof);
 /** The last signed checkpoint, borrowed. @return VAULT_E_NOT_FOUND when none was ever signed */
@@ -100,10 +101,27 @@ VT_RESULT vt_audit_last_checkpoint(struct vt_txn *txn, struct vt_bytes *out_note
  *  @return VAULT_E_ROLLBACK when the log is shorter or another one */
 VT_RESULT vt_audit_extends(struct vt_txn *txn, const struct vt_checkpoint *checkpoint);
 
-/** Walk the whole log: every leaf, payload hash and node, and the last checkpoint. The report is written in every case.
- *  What comes behind the last checkpoint is only checked for its own shape: sign one first.
- *  @param progress  may be NULL; returning false cancels
- *  @return VAULT_E_CORRUPT: the log is not sound, the report says where; VAULT_E_CANCELLED; VAULT_E_IO */
+/* Verifying -------------------------------------------------------------------------------------------------------- */
+
+/** A walk over the log as it is when the walk begins: every leaf, payload hash and node, and the last checkpoint. What
+ *  lies behind that checkpoint is only checked for its own shape: sign one first. Steps may run in different
+ *  transactions, since the log only grows. */
+struct vt_audit_walk;
+/** @param verifiers  borrowed; the log's own key among them. A store that was never signed is walked without
+ *  checkpoint.
+ *  @return VAULT_E_MEMORY, VAULT_E_IO; a bad checkpoint is a finding, not a failure */
+VT_RESULT vt_audit_walk_begin(struct vt_txn *txn, const struct vt_note_verifier *verifiers, size_t count,
+                              struct vt_audit_walk **out_walk);
+/** Check up to @p max_rows more. @param out_done  nothing is left, or a fault has been found
+ *  @return VAULT_E_IO, VAULT_E_MEMORY, VAULT_E_CRYPTO; a fault in the log is a finding, not a failure */
+VT_RESULT vt_audit_walk_step(struct vt_audit_walk *walk, struct vt_txn *txn, uint64_t max_rows, bool *out_done);
+/** What has been found so far, and how many rows the walk has in all. */
+const struct vt_audit_report *vt_audit_walk_report(const struct vt_audit_walk *walk);
+uint64_t vt_audit_walk_total(const struct vt_audit_walk *walk);
+void vt_audit_walk_free(struct vt_audit_walk *walk);    /* NULL is allowed */
+VT_DEFINE_AUTO_PTR(vt_audit_walk);
+
+/** The whole walk in one transaction. The report is written in every case but VAULT_E_MEMORY.
+ *  @return VAULT_E_CORRUPT: the log is not sound, the report says where */
 VT_RESULT vt_audit_verify(struct vt_txn *txn, const struct vt_note_verifier *verifiers, size_t count,
-                          bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
                           struct vt_audit_report *out_report);
