@@ -127,8 +127,10 @@ static VT_RESULT host_expect(SSL *ssl, const char *host)
     if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1 ? VAULT_OK : VAULT_E_ARGUMENT;
 
+    char name[VT_TLS_HOST_MAX + 1]; /* OpenSSL's macro takes no const */
+    memcpy(name, host, strlen(host) + 1);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    VT_ENSURE(SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1, VAULT_E_ARGUMENT);
+    VT_ENSURE(SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1, VAULT_E_ARGUMENT);
     return VAULT_OK;
 }
 

@@ -21,12 +21,12 @@ static int passphrase_refuse(char *buffer, int len, int is_writing, void *unused
 }
 
 /* Recorded traffic must not open later: 1.3 has forward secrecy in every full handshake, and only full ones are
- * allowed. */
+ * allowed. Buffers stay with an idle connection (34 KiB): giving them back costs a third of the time of a small
+ * message. */
 static bool ssl_harden(SSL_CTX *ssl)
 {
     SSL_CTX_set_options(ssl,
                         SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
-    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS); /* 34 KiB a connection while it is idle */
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(ssl, passphrase_refuse);
     return SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
