@@ -39,6 +39,7 @@ static struct {
     struct arena_chunk chunks[ARENA_CHUNKS_MAX];
     size_t chunk_count;
     size_t in_use_bytes;
+    bool is_forked;                 /* this process began as a copy: blocks from before are wiped, headers too */
 } arena = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 void vt_wipe(void *data, size_t len)
@@ -65,16 +66,29 @@ static void arena_wipe_all(void)
     for (size_t i = 0; i < arena.chunk_count; i++) explicit_bzero(arena.chunks[i].base, arena.chunks[i].len);
 }
 
+/* MADV_WIPEONFORK has zeroed the blocks and their headers in the child, so its free lists lead into nothing: forget them.
+ * The mutex may have been held by a thread that the child does not have. */
+static void arena_after_fork(void)
+{
+    pthread_mutex_init(&arena.mutex, NULL);
+    memset(arena.free_lists, 0, sizeof arena.free_lists);
+    arena.fresh_len = 0;
+    arena.in_use_bytes = 0;
+    arena.is_forked = true;
+}
+
 static bool arena_map(size_t len)
 {
     if (arena.chunk_count == ARENA_CHUNKS_MAX) return false;
     uint8_t *base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) return false;
-    if (madvise(base, len, MADV_DONTDUMP) != 0 || madvise(base, len, MADV_WIPEONFORK) != 0) {
+    const bool is_first = arena.chunk_count == 0;
+    if (madvise(base, len, MADV_DONTDUMP) != 0 || madvise(base, len, MADV_WIPEONFORK) != 0 ||
+        (is_first && pthread_atfork(NULL, NULL, arena_after_fork) != 0)) {
         munmap(base, len);
         return false;
     }
-    if (arena.chunk_count == 0) vt_bug_set_wiper(arena_wipe_all);
+    if (is_first) vt_bug_set_wiper(arena_wipe_all);
     arena.chunks[arena.chunk_count++] =
         (struct arena_chunk){.base = base, .len = len, .is_locked = mlock2(base, len, MLOCK_ONFAULT) == 0};
     arena.fresh = base;
@@ -121,6 +135,7 @@ void vt_secret_free(void *data)
 {
     if (data == NULL) return;
     struct arena_block *block = (struct arena_block *)(void *)((uint8_t *)data - ARENA_HEADER_LEN);
+    if (arena.is_forked && block->is_used == 0) return;         /* from before the fork: wiped already */
     VT_BUG_ON(block->is_used != 1 || block->size_class > ARENA_CLASS_MAX_LOG2);
     vt_wipe(data, ((size_t)1 << block->size_class) - ARENA_HEADER_LEN);
 

@@ -48,6 +48,29 @@ START_TEST(a_forked_child_finds_the_arena_empty)
 }
 END_TEST
 
+START_TEST(a_forked_child_can_free_what_it_inherited_and_use_the_arena_anew)
+{
+    uint8_t *held = vt_secret_alloc(32), *given_back = vt_secret_alloc(32);
+    vt_secret_free(given_back);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        vt_secret_free(held);
+        uint8_t *first = vt_secret_alloc(32), *second = vt_secret_alloc(32);
+        if (first == NULL || second == NULL || first == second || first == held) _exit(1);
+        memset(first, 0xAA, 32);
+        vt_secret_free(first);
+        vt_secret_free(second);
+        _exit(first[0] == 0 ? 0 : 2);
+    }
+    int how;
+    ck_assert_int_eq(waitpid(child, &how, 0), child);
+    ck_assert(WIFEXITED(how));
+    ck_assert_int_eq(WEXITSTATUS(how), 0);
+    vt_secret_free(held);
+}
+END_TEST
+
 START_TEST(constant_time_equality_tells_equal_from_different)
 {
     ck_assert(vt_ct_equal(vt_bytes_str("same"), vt_bytes_str("same")));
@@ -75,5 +98,5 @@ START_TEST(hardening_forbids_core_dumps)
 END_TEST
 
 VT_TEST_MAIN("base/secret", freed_arena_memory_is_wiped_and_reused, stats_count_what_is_in_use,
-             a_forked_child_finds_the_arena_empty, constant_time_equality_tells_equal_from_different,
-             a_key_is_wiped_at_scope_end, hardening_forbids_core_dumps)
+             a_forked_child_finds_the_arena_empty, a_forked_child_can_free_what_it_inherited_and_use_the_arena_anew,
+             constant_time_equality_tells_equal_from_different, a_key_is_wiped_at_scope_end, hardening_forbids_core_dumps)
