@@ -34,7 +34,7 @@ enum vt_index_kind { VT_INDEX_NONE, VT_INDEX_UNIQUE, VT_INDEX_MANY };
 enum vt_side { VT_SIDE_FIRST = 1, VT_SIDE_SECOND = 2, VT_SIDE_BOTH = 3 };
 
 struct vt_field {
-    struct vt_bytes name;
+    struct vt_bytes name;               /* a zero stands behind it, as behind the names of collections and sides */
     uint16_t id;                        /* 1 to 65535 once applied; 0 before */
     const struct vt_field_type *type;
     uint16_t category;                  /* its home: whose data key seals it */
@@ -105,7 +105,8 @@ struct vt_record_rules {
 };
 
 /** Check every field of @p input and make the stored form of the record. A nil value is an absent field.
- *  @param out_record  a map by field name in schema order, in @p pool; untouched on failure
+ *  @param out_record  a map by field name in schema order, values in @p pool, keys borrowed from @p collection; untouched
+ *                     on failure
  *  @return VAULT_E_TYPE when @p input is no map, VAULT_E_UNKNOWN_FIELD, VAULT_E_ARGUMENT for a required field that is
  *          missing or a correction that removes one, and what vt_field_check_value() returns; err->field is the field's
  *          name (empty for an unknown one: it may be anything) */
@@ -125,7 +126,7 @@ struct vt_record_part {
 };
 /** Split a stored-form record by home category, lowest number first, for the row under one side's keys.
  *  @param side  VT_SIDE_FIRST for collections of one subject
- *  @param out_parts  at least VT_CATEGORY_COUNT long */
+ *  @param out_parts  at least VT_CATEGORY_COUNT long; keys of @p record are field names, nil values are left out */
 VT_RESULT vt_record_split(const struct vt_collection *collection, const struct vt_value *record, enum vt_side side,
                           struct vt_pool *pool, struct vt_record_part out_parts[VT_CATEGORY_COUNT], size_t *out_count);
 

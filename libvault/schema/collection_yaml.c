@@ -1,7 +1,6 @@
-/* Schemas and mappings as YAML text. Apart from collection.c, so that the shared object can leave YAML out. */
+/* Schemas as YAML text. Apart from collection.c, so that the shared object can leave YAML out. */
 #include "libvault/codec/yaml.h"
 #include "libvault/schema/collection.h"
-#include "libvault/schema/mapping.h"
 
 VT_RESULT vt_collection_read_yaml(struct vt_pool *pool, struct vt_bytes text, struct vt_collection **out_collection,
                                   struct vt_err *err)
@@ -9,14 +8,6 @@ VT_RESULT vt_collection_read_yaml(struct vt_pool *pool, struct vt_bytes text, st
     struct vt_value schema;
     VT_TRY(vt_yaml_read(pool, text, &schema, err));
     return vt_collection_parse(pool, &schema, out_collection, err);
-}
-
-VT_RESULT vt_mapping_read_yaml(struct vt_pool *pool, struct vt_bytes text, struct vt_mapping **out_mapping,
-                               struct vt_err *err)
-{
-    struct vt_value value;
-    VT_TRY(vt_yaml_read(pool, text, &value, err));
-    return vt_mapping_parse(pool, &value, out_mapping, err);
 }
 
 /* Words that YAML 1.1 or 1.2 readers take for something else than text. */

@@ -79,5 +79,5 @@ vault_status vt_check_time(const struct vt_field_check *check, const struct vt_v
 vault_status vt_mask_year(struct vt_pool *pool, struct vt_bytes stored, enum vt_mask mask, struct vt_bytes *out_text)
 {
     if (mask == VT_MASK_LAST4) return vt_mask_redacted(pool, out_text);
-    return vt_mask_middle(pool, stored, 4, 0, out_text);
+    return vt_mask_middle(pool, vt_bytes(stored.data, VT_MIN(stored.len, (size_t)VT_DATE_TEXT_LEN)), 4, 0, out_text);
 }
