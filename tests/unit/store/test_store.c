@@ -31,8 +31,11 @@ static struct vt_store *open_store(void)
     return store;
 }
 
+static void assert_sound(struct vt_store *store);
+
 static void close_store(struct vt_store *store)
 {
+    assert_sound(store);
     vt_store_free(store);
 #if IS_LMDB
     vt_temp_dir_remove(temp_dir);
@@ -605,6 +608,16 @@ START_TEST(a_scan_that_deletes_everything_it_meets_meets_everything)
     close_store(store);
 }
 END_TEST
+
+/* A check finds nothing wrong, whatever happened so far. */
+static void assert_sound(struct vt_store *store)
+{
+    struct vt_store_check check = {.damaged_pages = 99};
+    ck_assert_ok(vt_store_check(store, &check));
+    ck_assert_uint_eq(check.damaged_pages, 0);
+    ck_assert_uint_eq(check.leaked_pages, 0);
+    ck_assert_int_eq(check.pages != 0, IS_LMDB);
+}
 
 /* Copies --------------------------------------------------------------------------------------------------------- */
 

@@ -208,6 +208,11 @@ VT_RESULT vt_store_stats(struct vt_store *store, struct vt_store_stats *out_stat
     return store->ops->stats(store, out_stats);
 }
 
+VT_RESULT vt_store_check(struct vt_store *store, struct vt_store_check *out_check)
+{
+    return store->ops->check(store, out_check);
+}
+
 uint64_t vt_store_commit_number(struct vt_txn *txn)
 {
     VT_BUG_ON(txn->is_parked);

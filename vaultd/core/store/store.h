@@ -123,6 +123,17 @@ typedef bool (*vt_store_progress)(void *context, uint64_t done_bytes, uint64_t t
 VT_RESULT vt_store_copy(struct vt_store *store, const char *to_dir, vt_store_progress progress, void *context);
 VT_RESULT vt_store_stats(struct vt_store *store, struct vt_store_stats *out_stats);
 
+/** What a walk over every page of the file found. All zero but pages and free_pages: sound. */
+struct vt_store_check {
+    uint64_t pages;             /* of the file, in use or free */
+    uint64_t free_pages;
+    uint64_t leaked_pages;      /* neither in use nor free: lost room, no harm */
+    uint64_t damaged_pages;     /* unreadable, out of bounds or used twice */
+};
+/** Walk the structure of one snapshot, page by page, without trusting any of it; contents are the callers' to check.
+ *  May run beside everything else; a long reader. @return VAULT_OK also when damage was found, VAULT_E_IO */
+VT_RESULT vt_store_check(struct vt_store *store, struct vt_store_check *out_check);
+
 /** In a read transaction the number of the commit it sees; in a write transaction the number that its own commit will
  *  have. Rises by one per write transaction that changed something and was kept, across reopening and in a copy. */
 uint64_t vt_store_commit_number(struct vt_txn *txn);

@@ -194,6 +194,11 @@ static vault_status fault_stats(struct vt_store *base, struct vt_store_stats *ou
     return VAULT_OK;
 }
 
+static vault_status fault_check(struct vt_store *base, struct vt_store_check *out_check)
+{
+    return vt_store_check(fault_of(base)->inner, out_check);
+}
+
 static uint64_t fault_commit_number(struct vt_txn *base)
 {
     return vt_store_commit_number(inner_txn(base));
@@ -235,6 +240,7 @@ static const struct vt_store_ops fault_ops = {
     .cursor_free = fault_cursor_free,
     .copy = fault_copy,
     .stats = fault_stats,
+    .check = fault_check,
     .commit_number = fault_commit_number,
     .raise_commit_number = fault_raise_commit_number,
     .recover_space = fault_recover_space,

@@ -61,12 +61,12 @@ static vault_status sync_parent(int dir_fd)
 static vault_status open_dir(struct vt_store_files *files, const char *dir, const struct vt_store_lmdb_options *options)
 {
     const bool may_create = !options->must_exist && !options->is_read_only;
-    if (may_create && mkdir(dir, 0700) == 0) files->is_created = true;
-    else if (may_create) VT_ENSURE(errno == EEXIST, status_of_errno(errno));
+    const bool is_made = may_create && mkdir(dir, 0700) == 0;
+    VT_ENSURE(is_made || !may_create || errno == EEXIST, status_of_errno(errno));
 
     files->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     VT_ENSURE(files->dir_fd >= 0, errno == ENOENT && !may_create ? VAULT_E_NOT_INITIALISED : VAULT_E_IO);
-    return files->is_created ? sync_parent(files->dir_fd) : VAULT_OK;
+    return is_made ? sync_parent(files->dir_fd) : VAULT_OK;
 }
 
 /* Readers of a read-only store share the lock; on a read-only medium there is nobody to lock out. flock() rather than
@@ -127,7 +127,8 @@ VT_RESULT vt_files_open(const char *dir, const struct vt_store_lmdb_options *opt
         free(files);
         return VAULT_E_MEMORY;
     }
-    files->ballast_bytes = options->is_read_only ? 0 : options->ballast_bytes;
+    files->is_read_only = options->is_read_only;
+    files->ballast_bytes = options->ballast_bytes;
     const vault_status status = find_and_lock(files, dir, options);
     if (status != VAULT_OK) {
         vt_files_close(files, false);
@@ -220,11 +221,18 @@ void vt_files_note_full(struct vt_store_files *files)
 
 /* The data file -------------------------------------------------------------------------------------------------- */
 
-VT_RESULT vt_files_attach(struct vt_store_files *files)
+VT_RESULT vt_files_open_data(struct vt_store_files *files)
 {
-    files->append_fd = openat(files->dir_fd, DATA_NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
     files->probe_fd = openat(files->dir_fd, DATA_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    VT_ENSURE(files->append_fd >= 0 && files->probe_fd >= 0, VAULT_E_IO);
+    VT_ENSURE(files->probe_fd >= 0, VAULT_E_IO);
+    if (files->is_read_only) return VAULT_OK;
+    files->append_fd = openat(files->dir_fd, DATA_NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    return files->append_fd >= 0 ? VAULT_OK : VAULT_E_IO;
+}
+
+VT_RESULT vt_files_make_ready(struct vt_store_files *files)
+{
+    if (files->is_read_only) return VAULT_OK;
     VT_ENSURE(fsync(files->dir_fd) == 0, VAULT_E_IO);
 
     /* A vault on a full disk still opens: reads and shreds are what it is opened for. */

@@ -10,7 +10,7 @@
  * Ballast. A file of real, incompressible blocks. When a write finds the disk full, it is removed, and ordinary writes
  * are refused until it could be built again: what it frees is for audit leaves and shreds.
  *
- * Thread: open, attach and close one; the rest any. */
+ * Thread: open and close one; the rest any. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,9 +29,9 @@ struct vt_store_files {
     int dir_fd;
     int lock_fd;
     int append_fd;              /* the data file, for growing */
-    int probe_fd;               /* the data file, for vt_files_sync(): each descriptor is told of a lost write once */
+    int probe_fd;               /* the data file, to read; for vt_files_sync(): each hears of a lost write once */
     uint64_t ballast_bytes;
-    bool is_created;            /* the directory is ours and new */
+    bool is_read_only;
     atomic_bool is_full;
     atomic_bool has_lost_writes;
     pthread_mutex_t space_mutex;    /* ballast made or dropped by one */
@@ -47,8 +47,10 @@ struct vt_store_files {
 /** Make or find the directory and take its lock. @return as vt_store_lmdb_open() */
 VT_RESULT vt_files_open(const char *dir, const struct vt_store_lmdb_options *options,
                         struct vt_store_files **out_files);
-/** After LMDB has made its file: open it too, make names durable, see to the ballast. Not for read-only stores. */
-VT_RESULT vt_files_attach(struct vt_store_files *files);
+/** After LMDB has made or opened its file: open it too. */
+VT_RESULT vt_files_open_data(struct vt_store_files *files);
+/** Before writes: make the names durable, see to the ballast. */
+VT_RESULT vt_files_make_ready(struct vt_store_files *files);
 /** NULL is allowed. @param has_failed  forget what the page cache says of the data file: after a failed sync it may
  *  show as clean what the disk does not have */
 void vt_files_close(struct vt_store_files *files, bool has_failed);

@@ -33,6 +33,7 @@ struct vt_store_ops {
     void (*cursor_free)(struct vt_cursor *cursor);
     vault_status (*copy)(struct vt_store *store, const char *to_dir, vt_store_progress progress, void *context);
     vault_status (*stats)(struct vt_store *store, struct vt_store_stats *out_stats);
+    vault_status (*check)(struct vt_store *store, struct vt_store_check *out_check);
     uint64_t (*commit_number)(struct vt_txn *txn);
     vault_status (*raise_commit_number)(struct vt_txn *txn, uint64_t number);
     vault_status (*recover_space)(struct vt_store *store);

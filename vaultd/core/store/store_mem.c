@@ -473,6 +473,13 @@ static vault_status mem_stats(struct vt_store *base, struct vt_store_stats *out_
     return VAULT_OK;
 }
 
+static vault_status mem_check(struct vt_store *base, struct vt_store_check *out_check)
+{
+    (void)base;
+    *out_check = (struct vt_store_check){0};    /* there is no file */
+    return VAULT_OK;
+}
+
 static uint64_t mem_commit_number(struct vt_txn *base)
 {
     return mem_txn_of(base)->view.number;
@@ -518,6 +525,7 @@ static const struct vt_store_ops mem_ops = {
     .cursor_free = mem_cursor_free,
     .copy = vt_store_copy_rows,
     .stats = mem_stats,
+    .check = mem_check,
     .commit_number = mem_commit_number,
     .raise_commit_number = mem_raise_commit_number,
     .recover_space = mem_recover_space,
