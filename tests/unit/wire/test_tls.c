@@ -620,6 +620,59 @@ START_TEST(short_memory_fails_the_call_with_that_status)
 }
 END_TEST
 
+#ifdef VT_FAULTS
+/* One way, without asserting: memory may be short anywhere. */
+static vault_status convey(struct vt_tls *from, struct vt_tls *to, struct vt_buf *to_read)
+{
+    VT_AUTO(vt_buf) wire = VT_BUF_INIT(PLAIN_MAX);
+    VT_TRY(vt_tls_pull(from, &wire));
+    VT_TRY(vt_tls_feed(to, vt_buf_bytes(&wire)));
+    return vt_tls_read(to, to_read);
+}
+
+static vault_status converse(struct vt_tls_context *server_side, struct vt_tls_context *client_side)
+{
+    VT_AUTO_PTR(vt_tls) server = NULL;
+    VT_AUTO_PTR(vt_tls) client = NULL;
+    VT_AUTO(vt_buf) server_read = VT_BUF_INIT(PLAIN_MAX);
+    VT_AUTO(vt_buf) client_read = VT_BUF_INIT(PLAIN_MAX);
+    VT_TRY(vt_tls_accept(server_side, &server));
+    VT_TRY(vt_tls_connect(client_side, "localhost", &client));
+    VT_TRY(vt_tls_read(client, &client_read));
+    for (int turn = 0; turn < 3; turn++) {
+        VT_TRY(convey(client, server, &server_read));
+        VT_TRY(convey(server, client, &client_read));
+        if (vt_tls_state(client) == VT_TLS_OPEN) VT_TRY(vt_tls_write(client, vt_bytes_str("question")));
+    }
+    VT_TRY(convey(client, server, &server_read));
+    return vt_bytes_equal_str(vt_buf_bytes(&server_read), "questionquestionquestion") ? VAULT_OK : VAULT_E_CONFLICT;
+}
+#endif
+
+START_TEST(any_failing_allocation_of_ours_ends_a_conversation_with_its_status)
+{
+#ifdef VT_FAULTS
+    struct world world = world_new();
+    struct vt_tls_context *server = server_context(&world, false, false);
+    struct vt_tls_context *client = client_context(&world, true, NULL, false);
+    unsigned failures = 0;
+    for (unsigned nth = 1;; nth++) {
+        vt_fault_arm(VT_FAULT_ALLOC, nth);
+        const vault_status status = converse(server, client);
+        const bool has_fired = vt_fault_disarm();
+        ck_assert_status(status, has_fired ? VAULT_E_MEMORY : VAULT_OK);
+        if (!has_fired) break;
+        failures++;
+    }
+    ck_assert_uint_gt(failures, 10);
+    vt_tls_context_free(server);
+    vt_tls_context_free(client);
+    world_free(&world);
+#endif
+    ck_assert(true);
+}
+END_TEST
+
 VT_TEST_MAIN("wire/tls", both_ends_open_and_data_goes_both_ways, bytes_may_arrive_one_at_a_time,
              the_server_certificate_carries_every_local_name_and_no_other, a_client_trusts_only_its_own_ca,
              a_pin_alone_or_with_a_ca_admits_the_pinned_certificate_only, mutual_tls_tells_the_server_who_calls,
@@ -631,4 +684,5 @@ VT_TEST_MAIN("wire/tls", both_ends_open_and_data_goes_both_ways, bytes_may_arriv
              speaking_anything_else_than_tls_is_refused, close_is_told_from_truncation,
              nothing_is_written_before_the_handshake_is_finished, hosts_that_are_none_are_refused,
              missing_and_unfitting_files_are_named, generated_files_are_private_whole_and_never_replaced,
-             fingerprints_of_unreadable_files_fail_with_their_reason, short_memory_fails_the_call_with_that_status)
+             fingerprints_of_unreadable_files_fail_with_their_reason, short_memory_fails_the_call_with_that_status,
+             any_failing_allocation_of_ours_ends_a_conversation_with_its_status)
