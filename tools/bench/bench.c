@@ -16,6 +16,7 @@ struct bench {
     struct bench_server server;
     struct bench_world world;
     struct bench_result *result;
+    struct vt_buf credential, admin_credential;
 };
 
 static VT_RESULT read_credential(const char *path, struct vt_buf *out, struct vt_err *err)
@@ -37,10 +38,11 @@ static VT_RESULT prepare_for(struct bench *bench, const char *maker, struct vt_e
     const struct bench_driver *driver = bench->options.driver;
     const int op = bench_op_find(driver, maker);
     VT_BUG_ON(op < 0);
+    const uint32_t batch = driver->ops[op].is_single ? 1 : BENCH_PREPARE_BATCH;
     struct bench_phase phase = {
         .driver = driver, .threads = 1, .connections = VT_MIN(8u, bench->options.phase.connections), .pipeline = 2,
-        .batch = BENCH_PREPARE_BATCH, .measure_ns = ONE_HOUR_NS, .seed = bench->options.phase.seed + 1000, .keep = true,
-        .calls = (bench->options.keys + BENCH_PREPARE_BATCH - 1) / BENCH_PREPARE_BATCH,
+        .batch = batch, .measure_ns = ONE_HOUR_NS, .seed = bench->options.phase.seed + 1000, .keep = true,
+        .calls = (bench->options.keys + batch - 1) / batch,
         .show_progress = bench->options.phase.show_progress,
     };
     phase.weights[op] = 1;
@@ -49,7 +51,7 @@ static VT_RESULT prepare_for(struct bench *bench, const char *maker, struct vt_e
     const struct bench_op_result *made = &bench->result->ops[op];
     if (made->failed_items != 0)
         return vt_fail(err, VAULT_E_STATE, NULL, "Preparing by %s failed: %s", maker, made->error);
-    bench->world.keys = made->items;
+    driver->prepared(&bench->world, (uint32_t)op);
     return VAULT_OK;
 }
 
@@ -100,6 +102,8 @@ static VT_RESULT run(struct bench *bench, struct vt_err *err)
     VT_TRY(bench_tls_open(bench->options.ca_file, &tls, err));
     bench->server = (struct bench_server){
         .host = bench->options.host, .port = bench->options.port, .tls = tls, .pid = bench->options.server_pid};
+    if (bench->admin_credential.len != 0)
+        VT_TRY(bench_session_setup(&bench->server, bench->options.driver, vt_buf_bytes(&bench->admin_credential), err));
     VT_TRY(prepare(bench, err));
     memset(bench->result, 0, sizeof *bench->result);
     VT_TRY(bench_load_run(&bench->server, &bench->world, &bench->options.phase, bench->result, err));
@@ -109,28 +113,34 @@ static VT_RESULT run(struct bench *bench, struct vt_err *err)
 
 static VT_RESULT start(struct bench *bench, struct vt_err *err)
 {
-    VT_AUTO(vt_buf) credential = VT_BUF_INIT(CREDENTIAL_MAX);
-    if (bench->options.credential_file != NULL)
-        VT_TRY(read_credential(bench->options.credential_file, &credential, err));
+    const struct bench_options *options = &bench->options;
+    if (options->credential_file != NULL) VT_TRY(read_credential(options->credential_file, &bench->credential, err));
+    if (options->admin_credential_file != NULL)
+        VT_TRY(read_credential(options->admin_credential_file, &bench->admin_credential, err));
     bench->world = (struct bench_world){
-        .value_size = bench->options.value_size, .credential = vt_buf_bytes(&credential),
-        .template_name = bench->options.template_name, .purpose = bench->options.purpose,
-        .collection = bench->options.collection, .tokens = VT_BUF_INIT((size_t)4 << 30),
+        .value_size = options->value_size, .credential = vt_buf_bytes(&bench->credential),
+        .template_name = options->template_name, .purpose = options->purpose,
+        .tokens = VT_BUF_INIT((size_t)4 << 30),
     };
     /* Two runs against one server must not meet each other's keys. */
     snprintf(bench->world.run, sizeof bench->world.run, "%016llx",
              (unsigned long long)vt_clock_now_ms(vt_clock_system()) << 20 | ((unsigned)getpid() & 0xfffff));
     bench->result = calloc(1, sizeof *bench->result);
     VT_ENSURE(bench->result != NULL, VAULT_E_MEMORY);
-    const vault_status status = run(bench, err);
+    return run(bench, err);
+}
+
+static void finish(struct bench *bench)
+{
     free(bench->result);
     vt_buf_release(&bench->world.tokens);
-    return status;
+    vt_buf_release(&bench->credential);
+    vt_buf_release(&bench->admin_credential);
 }
 
 int main(int argc, char **argv)
 {
-    static struct bench bench;
+    static struct bench bench = {.credential = VT_BUF_INIT(CREDENTIAL_MAX), .admin_credential = VT_BUF_INIT(CREDENTIAL_MAX)};
     struct vt_err err = {0};
     signal(SIGPIPE, SIG_IGN);
     vault_status status = bench_options_parse(argc, argv, &bench.options, &err);
@@ -140,6 +150,7 @@ int main(int argc, char **argv)
     }
     bench.options.phase.show_progress = isatty(STDERR_FILENO);
     if (status == VAULT_OK) status = start(&bench, &err);
+    finish(&bench);
     if (status == VAULT_OK) return EXIT_SUCCESS;
     fprintf(stderr, "bench: %s\n", err.message[0] != '\0' ? err.message : vault_status_text(status));
     return status == VAULT_E_ARGUMENT ? 2 : EXIT_FAILURE;

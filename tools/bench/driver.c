@@ -53,7 +53,7 @@ VT_RESULT bench_append_value(struct bench_random *random, uint32_t len, struct v
 
 const struct bench_driver *bench_driver_find(const char *name)
 {
-    static const struct bench_driver *const all[] = {&bench_redis};
+    static const struct bench_driver *const all[] = {&bench_redis, &bench_vaultd};
     for (size_t i = 0; i < VT_ARRAY_LEN(all); i++)
         if (strcmp(all[i]->name, name) == 0) return all[i];
     return NULL;

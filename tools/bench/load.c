@@ -10,6 +10,7 @@
 
 #include "libvault/base/clock.h"
 #include "tools/bench/procstat.h"
+#include "tools/bench/session.h"
 
 #define MS UINT64_C(1000000)
 #define DRAIN (10 * 1000 * MS)      /* how long the last answers are awaited */
@@ -51,6 +52,7 @@ struct lane {
     uint32_t link_count, cursor;
     int epoll;
     struct bench_random random;
+    struct vt_pool scratch;         /* what a reply is parsed into */
     double next_due_ns, mean_gap_ns;
     uint64_t under_way, unanswered, last_answer_ns;
     bool is_exhausted;              /* no call is left to make */
@@ -66,40 +68,18 @@ static bool load_flag(const bool *flag)
 
 /* ---- connections ---- */
 
-static VT_RESULT log_in(struct run *run, struct bench_conn *conn, struct vt_err *err)
-{
-    if (run->phase->driver->write_login == NULL) return VAULT_OK;
-    bool is_blocked = true;
-    struct bench_reply reply;
-    VT_TRY(run->phase->driver->write_login(run->world, 0, bench_conn_out(conn)));
-    const uint64_t deadline_ns = vt_monotonic_ns() + DRAIN;
-    for (;;) {
-        if (is_blocked) VT_TRY(bench_conn_send(conn, &is_blocked, err));
-        VT_TRY(bench_conn_receive(conn, err));
-        const vault_status status = run->phase->driver->read_reply(run->world, bench_conn_in(conn), false, &reply);
-        if (status == VAULT_OK) break;
-        VT_ENSURE(status == VAULT_E_CONFLICT, status);
-        VT_ENSURE(vt_monotonic_ns() < deadline_ns, vt_fail(err, VAULT_E_TIMEOUT, NULL, "The login was not answered."));
-        nanosleep(&(struct timespec){.tv_nsec = (long)MS}, NULL);
-    }
-    bench_conn_consume(conn, reply.len);
-    if (reply.failed_items != 0)
-        return vt_fail(err, VAULT_E_UNAUTHENTICATED, "credential", "The login was refused: %s", reply.error);
-    return VAULT_OK;
-}
-
 static VT_RESULT link_open(struct lane *lane, struct link *link)
 {
     const struct run *run = lane->run;
-    const uint32_t pipeline = run->phase->pipeline;
+    const struct bench_phase *phase = run->phase;
+    const uint32_t pipeline = phase->pipeline;
     link->slots = calloc(pipeline, sizeof *link->slots);
     link->order = calloc(pipeline, sizeof *link->order);
     link->unused = calloc(pipeline, sizeof *link->unused);
     VT_ENSURE(link->slots != NULL && link->order != NULL && link->unused != NULL, VAULT_E_MEMORY);
     for (uint32_t i = 0; i < pipeline; i++) link->unused[i] = i;
 
-    VT_TRY(bench_conn_open(run->server->tls, run->server->host, run->server->port, &link->conn, &lane->err));
-    VT_TRY(log_in(lane->run, link->conn, &lane->err));
+    VT_TRY(bench_session_open(run->server, phase->driver, run->world, &link->conn, &lane->err));
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = link};
     VT_ENSURE(epoll_ctl(lane->epoll, EPOLL_CTL_ADD, bench_conn_fd(link->conn), &event) == 0, VAULT_E_IO);
     return VAULT_OK;
@@ -152,7 +132,9 @@ static VT_RESULT link_call(struct lane *lane, struct link *link, uint64_t since_
         return VAULT_OK;
     }
     const uint32_t msgid = link->unused[phase->pipeline - link->under_way - 1];
-    const struct bench_call call = {.op = choose_op(lane), .items = phase->batch, .msgid = msgid};
+    const uint32_t op = choose_op(lane);
+    const uint32_t items = phase->driver->ops[op].is_single ? 1 : phase->batch;
+    const struct bench_call call = {.op = op, .items = items, .msgid = msgid};
     struct vt_buf *out = bench_conn_out(link->conn);
     const size_t mark = out->len;
     const vault_status status = phase->driver->write_call(lane->run->world, &lane->random, &call, out);
@@ -216,7 +198,7 @@ static VT_RESULT link_read(struct lane *lane, struct link *link)
     while (status == VAULT_OK && taken < in.len) {
         struct bench_reply reply;
         const struct vt_bytes rest = vt_bytes(in.data + taken, in.len - taken);
-        status = run->phase->driver->read_reply(run->world, rest, run->phase->keep, &reply);
+        status = run->phase->driver->read_reply(run->world, &lane->scratch, rest, run->phase->keep, &reply);
         if (status == VAULT_OK) status = link_answer(lane, link, &reply, now_ns);
         if (status == VAULT_OK) taken += reply.len;
     }
@@ -398,6 +380,7 @@ static VT_RESULT lanes_start(struct run *run, struct lane *lanes, uint32_t *out_
         struct lane *lane = &lanes[i];
         lane->run = run;
         lane->epoll = -1;
+        lane->scratch = VT_POOL_INIT(BENCH_SCRATCH_MAX);
         lane->random.state = (phase->seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + i;
         lane->mean_gap_ns = phase->rate > 0 ? 1e9 * phase->threads / phase->rate : 0;
         lane->link_count = phase->connections / phase->threads + (i < phase->connections % phase->threads);
@@ -417,6 +400,7 @@ static void lane_release(struct lane *lane)
 {
     for (uint32_t i = 0; lane->links != NULL && i < lane->link_count; i++) link_release(&lane->links[i]);
     if (lane->epoll >= 0) close(lane->epoll);
+    vt_pool_release(&lane->scratch);
     free(lane->links);
     free(lane->ops);
 }

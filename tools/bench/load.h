@@ -10,13 +10,7 @@
 #include "libvault/base/histogram.h"
 #include "tools/bench/conn.h"
 #include "tools/bench/driver.h"
-
-struct bench_server {
-    const char *host;           /* numeric IPv4 */
-    uint16_t port;
-    struct bench_tls *tls;
-    long pid;                   /* whose CPU time and memory to note; 0: nobody's */
-};
+#include "tools/bench/session.h"
 
 struct bench_phase {
     const struct bench_driver *driver;

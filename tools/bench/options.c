@@ -14,13 +14,16 @@ const char bench_help[] =
     "  --host ADDRESS          numeric IPv4 (127.0.0.1)\n"
     "  --port N --ca FILE      the server's TLS port; the certificate that signed its own\n"
     "  --credential-file FILE  vaultd: what to log in with\n"
+    "  --admin-credential-file FILE    vaultd: apply the load's own schema and templates first, with this\n"
     "  --server-pid PID        note this process's CPU time and memory\n"
     "What\n"
-    "  --mix get=9,set=1       operations and their weights; redis: set get\n"
+    "  --mix get=9,set=1       operations and their weights; redis: set get;\n"
+    "                          vaultd: tokenize detokenize create import shred\n"
     "  --batch N               values, rows or subjects in a call (1)\n"
     "  --value-size BYTES      of each value (64)\n"
     "  --keys N                values prepared before, uniformly read (10000)\n"
-    "  --template, --purpose, --collection NAME    vaultd: what to use (bench)\n"
+    "  --template NAME         vaultd: bench-text, bench-card (digits), bench-same (deterministic)\n"
+    "  --purpose NAME          vaultd: (testing)\n"
     "How\n"
     "  --connections N         (50)        --threads N   of the generator (1)\n"
     "  --pipeline N            calls under way on a connection (1)\n"
@@ -35,15 +38,16 @@ const char bench_help[] =
     "Exits 1 when a call failed or stayed unanswered: such figures are no figures.\n";
 
 enum {
-    O_HOST = 1, O_PORT, O_CA, O_CREDENTIAL, O_PID, O_MIX, O_BATCH, O_SIZE, O_KEYS, O_TEMPLATE, O_PURPOSE, O_COLLECTION,
+    O_HOST = 1, O_PORT, O_CA, O_CREDENTIAL, O_ADMIN, O_PID, O_MIX, O_BATCH, O_SIZE, O_KEYS, O_TEMPLATE, O_PURPOSE,
     O_CONNECTIONS, O_THREADS, O_PIPELINE, O_RATE, O_SECONDS, O_WARMUP, O_CALLS, O_SEED, O_JSON, O_LABEL, O_HELP
 };
 
 static const struct option long_options[] = {
     {"host", 1, NULL, O_HOST}, {"port", 1, NULL, O_PORT}, {"ca", 1, NULL, O_CA},
-    {"credential-file", 1, NULL, O_CREDENTIAL}, {"server-pid", 1, NULL, O_PID}, {"mix", 1, NULL, O_MIX},
+    {"credential-file", 1, NULL, O_CREDENTIAL}, {"admin-credential-file", 1, NULL, O_ADMIN},
+    {"server-pid", 1, NULL, O_PID}, {"mix", 1, NULL, O_MIX},
     {"batch", 1, NULL, O_BATCH}, {"value-size", 1, NULL, O_SIZE}, {"keys", 1, NULL, O_KEYS},
-    {"template", 1, NULL, O_TEMPLATE}, {"purpose", 1, NULL, O_PURPOSE}, {"collection", 1, NULL, O_COLLECTION},
+    {"template", 1, NULL, O_TEMPLATE}, {"purpose", 1, NULL, O_PURPOSE},
     {"connections", 1, NULL, O_CONNECTIONS}, {"threads", 1, NULL, O_THREADS}, {"pipeline", 1, NULL, O_PIPELINE},
     {"rate", 1, NULL, O_RATE}, {"seconds", 1, NULL, O_SECONDS}, {"warmup", 1, NULL, O_WARMUP},
     {"calls", 1, NULL, O_CALLS}, {"seed", 1, NULL, O_SEED}, {"json", 1, NULL, O_JSON}, {"label", 1, NULL, O_LABEL},
@@ -150,7 +154,7 @@ static VT_RESULT parse_one(int option, const char *text, struct bench_options *o
     case O_CREDENTIAL: return parse_text(text, &out->credential_file);
     case O_TEMPLATE: return parse_text(text, &out->template_name);
     case O_PURPOSE: return parse_text(text, &out->purpose);
-    case O_COLLECTION: return parse_text(text, &out->collection);
+    case O_ADMIN: return parse_text(text, &out->admin_credential_file);
     case O_JSON: return parse_text(text, &out->json_file);
     case O_LABEL: return parse_text(text, &out->label);
     case O_MIX: return parse_mix(out->driver, text, &out->phase);
@@ -183,7 +187,7 @@ static VT_RESULT check(const struct bench_options *options, struct vt_err *err)
 VT_RESULT bench_options_parse(int argc, char **argv, struct bench_options *out_options, struct vt_err *err)
 {
     struct bench_options options = {
-        .host = "127.0.0.1", .template_name = "bench", .purpose = "bench", .collection = "bench", .label = "",
+        .host = "127.0.0.1", .template_name = "bench-text", .purpose = "testing", .label = "",
         .keys = 10000, .value_size = 64,
         .phase = {.threads = 1, .connections = 50, .pipeline = 1, .batch = 1, .warmup_ns = 2000000000,
                   .measure_ns = 10000000000, .seed = 1},

@@ -4,8 +4,8 @@
 
 struct bench_options {
     const struct bench_driver *driver;
-    const char *host, *ca_file, *credential_file, *json_file, *label;
-    const char *template_name, *purpose, *collection;
+    const char *host, *ca_file, *credential_file, *admin_credential_file, *json_file, *label;
+    const char *template_name, *purpose;
     struct bench_phase phase;       /* what is measured */
     uint64_t keys;
     uint32_t value_size;

@@ -107,9 +107,11 @@ static VT_RESULT take_reply(struct vt_bytes input, unsigned depth, size_t *at, s
     }
 }
 
-static VT_RESULT read_reply(struct bench_world *world, struct vt_bytes input, bool keep, struct bench_reply *out_reply)
+static VT_RESULT read_reply(struct bench_world *world, struct vt_pool *scratch, struct vt_bytes input, bool keep,
+                            struct bench_reply *out_reply)
 {
     (void)world;
+    (void)scratch;
     (void)keep;
     struct bench_reply reply = {0};
     VT_TRY(take_reply(input, 0, &reply.len, &reply));
@@ -117,10 +119,17 @@ static VT_RESULT read_reply(struct bench_world *world, struct vt_bytes input, bo
     return VAULT_OK;
 }
 
+static void prepared(struct bench_world *world, uint32_t op)
+{
+    (void)op;
+    world->keys = world->next_key;
+}
+
 const struct bench_driver bench_redis = {
     .name = "redis",
-    .ops = {[OP_SET] = {"set", NULL}, [OP_GET] = {"get", "set"}},
+    .ops = {[OP_SET] = {.name = "set"}, [OP_GET] = {.name = "get", .prepared_by = "set"}},
     .replies_in_order = true,
     .write_call = write_call,
     .read_reply = read_reply,
+    .prepared = prepared,
 };

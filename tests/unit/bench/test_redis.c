@@ -7,7 +7,7 @@ static struct bench_world world = {.value_size = 3, .keys = 5, .run = "012345678
 
 static vault_status read_text(const char *text, struct bench_reply *out_reply)
 {
-    return bench_redis.read_reply(&world, vt_bytes_str(text), false, out_reply);
+    return bench_redis.read_reply(&world, NULL, vt_bytes_str(text), false, out_reply);
 }
 
 START_TEST(a_set_is_an_array_of_bulk_strings_with_fresh_keys)
@@ -62,7 +62,7 @@ START_TEST(each_kind_of_reply_is_measured)
         ck_assert_uint_eq(reply.len, len);
         ck_assert_uint_eq(reply.failed_items, 0);
         for (size_t cut = 0; cut < len; cut++)
-            ck_assert_status(bench_redis.read_reply(&world, vt_bytes(whole[i], cut), false, &reply), VAULT_E_CONFLICT);
+            ck_assert_status(bench_redis.read_reply(&world, NULL, vt_bytes(whole[i], cut), false, &reply), VAULT_E_CONFLICT);
     }
 }
 END_TEST
