@@ -1,6 +1,5 @@
 /* The text of a certificate: one table of lines, from which it is written and read. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "libvault/base/clock.h"
 #include "libvault/codec/text.h"
@@ -53,37 +52,9 @@ static vault_status write_time(struct vt_buf *out, int64_t at_ms)
     return vt_buf_append_str(out, text);
 }
 
-static vault_status digits(struct vt_bytes text, size_t from, size_t count, int *out_number)
-{
-    int number = 0;
-    for (size_t i = from; i < from + count; i++) {
-        const uint8_t digit = (uint8_t)(text.data[i] - '0');
-        VT_ENSURE(digit <= 9, VAULT_E_PARSE);
-        number = 10 * number + digit;
-    }
-    *out_number = number;
-    return VAULT_OK;
-}
-
-/* 2026-07-01T00:00:00.000Z. What is no date of the calendar comes out as another, and so fails the comparison with what
- * would have been written; as do separators that are not looked at here. */
 static vault_status read_time(struct vt_bytes text, int64_t *out_at_ms)
 {
-    struct tm tm = {0};
-    int ms;
-
-    VT_ENSURE(text.len == VT_TIME_TEXT_LEN - 1, VAULT_E_PARSE);
-    VT_TRY(digits(text, 0, 4, &tm.tm_year));
-    VT_TRY(digits(text, 5, 2, &tm.tm_mon));
-    VT_TRY(digits(text, 8, 2, &tm.tm_mday));
-    VT_TRY(digits(text, 11, 2, &tm.tm_hour));
-    VT_TRY(digits(text, 14, 2, &tm.tm_min));
-    VT_TRY(digits(text, 17, 2, &tm.tm_sec));
-    VT_TRY(digits(text, 20, 3, &ms));
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    *out_at_ms = (int64_t)timegm(&tm) * 1000 + ms;
-    return VAULT_OK;
+    return vt_time_parse((const char *)text.data, text.len, out_at_ms) ? VAULT_OK : VAULT_E_PARSE;
 }
 
 /* Formats of one line --------------------------------------------------------------------------------------------- */
