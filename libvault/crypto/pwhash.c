@@ -35,5 +35,8 @@ VT_RESULT vt_scrypt(struct vt_bytes passphrase, struct vt_bytes salt, const stru
 {
     VT_ENSURE(params->n >= 1u << 14 && params->n <= 1u << 20 && (params->n & (params->n - 1)) == 0, VAULT_E_ARGUMENT);
     VT_ENSURE(params->r >= 1 && params->r <= 32 && params->p >= 1 && params->p <= 16, VAULT_E_ARGUMENT);
+    /* RFC 7914 section 2: N below 2^(128 r / 8), which only r = 1 can miss within these limits. */
+    VT_ENSURE(params->r > 1 || params->n < 1u << 16, VAULT_E_ARGUMENT);
+    VT_ENSURE(out_len != 0, VAULT_E_ARGUMENT);
     return vt_scrypt_unchecked(passphrase, salt, params, out_bytes, out_len);
 }

@@ -66,7 +66,9 @@ START_TEST(parameters_outside_the_limits_are_refused)
     ck_assert_status(try_params(1u << 14, 33, 1), VAULT_E_ARGUMENT);
     ck_assert_status(try_params(1u << 14, 8, 0), VAULT_E_ARGUMENT);
     ck_assert_status(try_params(1u << 14, 8, 17), VAULT_E_ARGUMENT);
-    ck_assert_ok(try_params(1u << 14, 1, 1));
+    ck_assert_status(try_params(1u << 16, 1, 1), VAULT_E_ARGUMENT);
+    ck_assert_ok(try_params(1u << 15, 1, 1));
+    ck_assert_ok(try_params(1u << 16, 2, 1));
 }
 END_TEST
 
