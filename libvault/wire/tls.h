@@ -33,7 +33,7 @@ struct vt_tls_client_options {
 };
 /** @param err  may be NULL; names the file at fault
  *  @return VAULT_E_ARGUMENT (neither CA nor pin), VAULT_E_IO (file unreadable), VAULT_E_PARSE (not PEM, key does not
- * fit the certificate), VAULT_E_MEMORY */
+ *  fit the certificate), VAULT_E_MEMORY, VAULT_E_CRYPTO */
 VT_RESULT vt_tls_server_context_new(const struct vt_tls_server_options *options, struct vt_err *err,
                                     struct vt_tls_context **out_context);
 VT_RESULT vt_tls_client_context_new(const struct vt_tls_client_options *options, struct vt_err *err,
