@@ -77,7 +77,8 @@ struct vt_mapped_row {
     struct vt_mapped_record *records;
     size_t record_count;
 };
-/** @param pool  holds the row's maps; reset it after each row
+/** Columns mapped `as: json` need vt_json_init() to have been called.
+ *  @param pool  holds the row's maps; reset it after each row
  *  @return VAULT_E_PARSE for a wrong number of cells, VAULT_E_ARGUMENT when an external id is absent, empty or too
  *  long,
  *          VAULT_E_PARSE for a json cell that is not JSON; err->field is the column, never a value */
