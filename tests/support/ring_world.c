@@ -153,3 +153,41 @@ struct vt_index_hash ring_hash(struct vt_keyring_view *view, vt_tenant_id tenant
     ck_assert_ok(vt_keyring_index_hash(view, tenant, 0, "test:1", &piece, 1, &hash));
     return hash;
 }
+
+size_t ring_rows(struct ring_world *world, enum vt_table table, struct ring_row *out_rows, size_t max)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_cursor *cursor = NULL;
+    struct vt_bytes key, value;
+    size_t count = 0;
+    ck_assert_ok(vt_txn_begin_read(world->store, &txn));
+    ck_assert_ok(vt_cursor_open(txn, table, &cursor));
+    while (count < max && vt_cursor_next(cursor, &key, &value) == VAULT_OK) {
+        struct ring_row *row = &out_rows[count++];
+        ck_assert_uint_le(value.len, sizeof row->value);
+        memcpy(row->key, key.data, key.len);
+        memcpy(row->value, value.data, value.len);
+        row->key_len = key.len;
+        row->len = value.len;
+    }
+    vt_cursor_free(cursor);
+    vt_txn_abort(txn);
+    return count;
+}
+
+void ring_row_put(struct ring_world *world, enum vt_table table, const struct ring_row *row)
+{
+    struct vt_txn *txn = NULL;
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_store_put(txn, table, vt_bytes(row->key, row->key_len), vt_bytes(row->value, row->len),
+                              VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+}
+
+void ring_row_delete(struct ring_world *world, enum vt_table table, const struct ring_row *row)
+{
+    struct vt_txn *txn = NULL;
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_store_delete(txn, table, vt_bytes(row->key, row->key_len)));
+    ck_assert_ok(vt_txn_commit(txn));
+}

@@ -49,4 +49,17 @@ void ring_add_subject(struct ring_write *change, vt_tenant_id tenant, const stru
 void ring_apply(struct ring_write *change, struct vt_keyblock_draft *draft);
 /** What vt_keyring_subject_keys() says in a fresh view. */
 vault_status ring_subject_status(struct ring_world *world, vt_tenant_id tenant, const struct vt_sid *sid);
+
+/** Rows as an adversary with the disk sees them. */
+struct ring_row {
+    uint8_t key[VT_STORE_KEY_MAX];
+    size_t key_len;
+    uint8_t value[24 * 1024];
+    size_t len;
+};
+/** All rows of a table in key order. @return how many, at most @p max */
+size_t ring_rows(struct ring_world *world, enum vt_table table, struct ring_row *out_rows, size_t max);
+void ring_row_put(struct ring_world *world, enum vt_table table, const struct ring_row *row);
+void ring_row_delete(struct ring_world *world, enum vt_table table, const struct ring_row *row);
+
 struct vt_index_hash ring_hash(struct vt_keyring_view *view, vt_tenant_id tenant, const char *value);

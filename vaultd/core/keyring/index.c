@@ -263,3 +263,74 @@ VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id t
     VT_ENSURE(places.found != NULL, VAULT_E_NOT_FOUND);
     return place_remove(write, tenant, places.found, hash);
 }
+
+/* The era: entries move from an older K_place to the live one, a hash at a time. ------------------------------------- */
+
+static VT_RESULT move_last(struct vt_keyring_write *write, struct vt_write_tenant *tenant, const struct index_place *from,
+                           struct index_place *to, const struct vt_index_hash *hash, uint32_t group, size_t count)
+{
+    struct vt_path path;
+    size_t first;
+    uint8_t data[VT_INDEX_DATA_LEN];
+    VT_TRY(place_path(write, tenant, from, hash, group, &path, &first));
+    memcpy(data, entry_data(vt_leaf_entry(vt_path_leaf(&path), first + count - 1)), sizeof data);
+    VT_TRY(place_insert(write, tenant, to, hash, data));
+    vt_wipe(data, sizeof data);
+    if (++to->last_count == INDEX_GROUP_ENTRIES) {
+        to->last_group++;
+        to->last_count = 0;
+    }
+    VT_TRY(place_path(write, tenant, from, hash, group, &path, &first));    /* the insert may have split the leaf */
+    vt_leaf_remove(vt_path_leaf(&path), first + count - 1);
+    count_entries(tenant, -1);
+    return VAULT_OK;
+}
+
+static VT_RESULT move_hash(struct vt_keyring_write *write, struct vt_write_tenant *tenant, struct index_place *from,
+                           struct index_place *to, const struct vt_index_hash *hash)
+{
+    static const uint8_t no_data[VT_INDEX_DATA_LEN] = {0};
+    VT_TRY(place_look(write, tenant, hash, no_data, from));
+    VT_TRY(place_look(write, tenant, hash, no_data, to));
+    for (size_t left = from->total; left > 0; left--) {
+        const uint32_t group = (uint32_t)((left - 1) / INDEX_GROUP_ENTRIES);
+        VT_TRY(move_last(write, tenant, from, to, hash, group, (left - 1) % INDEX_GROUP_ENTRIES + 1));
+    }
+    return VAULT_OK;
+}
+
+VT_RESULT vt_index_move_first(struct vt_keyring_write *write, struct vt_write_tenant *tenant, struct vt_page *leaf,
+                              bool *out_is_moved)
+{
+    const struct vt_key_table *table;
+    VT_TRY(vt_view_tenant_keys(&write->view, tenant->id, &table));
+    const struct vt_tenant_key *places = table->keys[VT_TENANT_KEY_PLACE];
+    *out_is_moved = false;
+    for (size_t i = 0; i < vt_leaf_count(leaf); i++) {
+        const uint8_t *payload = vt_leaf_entry(leaf, i) + VT_ENTRY_KEY_LEN;
+        struct index_place from = {.key = NULL}, to = {.key = &places[0]};
+        for (size_t k = 1; k < table->counts[VT_TENANT_KEY_PLACE]; k++)
+            if (places[k].version == vt_get_u32(payload + IDX_PLACE)) from.key = &places[k];
+        if (from.key == NULL) continue;
+        struct vt_index_hash hash;
+        memcpy(hash.bytes, payload + IDX_HASH, sizeof hash.bytes);
+        *out_is_moved = true;
+        return move_hash(write, tenant, &from, &to, &hash);
+    }
+    return VAULT_OK;
+}
+
+VT_RESULT vt_index_entry_check(const struct vt_key_table *table, const uint8_t *entry)
+{
+    const uint8_t *payload = entry + VT_ENTRY_KEY_LEN;
+    const struct vt_tenant_key *places = table->keys[VT_TENANT_KEY_PLACE];
+    struct vt_index_hash hash;
+    uint8_t position[VT_ENTRY_KEY_LEN];
+    memcpy(hash.bytes, payload + IDX_HASH, sizeof hash.bytes);
+    for (size_t i = 0; i < table->counts[VT_TENANT_KEY_PLACE]; i++) {
+        if (places[i].version != vt_get_u32(payload + IDX_PLACE)) continue;
+        VT_TRY(vt_index_position(&places[i], &hash, vt_get_u32(payload + IDX_GROUP), position));
+        return memcmp(position, entry, sizeof position) == 0 ? VAULT_OK : VAULT_E_CORRUPT;
+    }
+    return VAULT_E_CORRUPT;
+}

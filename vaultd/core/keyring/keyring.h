@@ -244,6 +244,11 @@ VT_RESULT vt_keyring_drop_tenant_key(struct vt_keyring_write *write, vt_tenant_i
 /** Rewrite up to @p page_count more pages of the whole tree with fresh keys (root re-key in bounded steps). @p cursor
  *  32 bytes, zeroes at first, to be kept between steps. *out_done when the tree has been walked to its end. */
 VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor[32], size_t page_count, bool *out_done);
+/** One step of the index era: move entries that lie under an older K_place to the live one, rewriting about
+ *  @p page_count pages. Begin an era by rotating VT_TENANT_KEY_PLACE; when *out_done, drop its older version (never before:
+ *  entries under it could not be found again). @p cursor as above. @return VAULT_E_NOT_FOUND: no such tenant */
+VT_RESULT vt_keyring_replace_step(struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t cursor[32],
+                                  size_t page_count, bool *out_done);
 
 /** What one write changed, for the journal: borrowed until the write ends. */
 struct vt_keyring_delta {

@@ -103,6 +103,9 @@ VT_RESULT vt_view_pin(struct vt_keyring_view *view, struct vt_cached *object);
 /** @param out_page owned reference; shared, so not to be changed */
 VT_RESULT vt_view_page(struct vt_keyring_view *view, const struct vt_page_name *name, const uint8_t *slot,
                        struct vt_page **out_page);
+/** The same, from the store whatever the cache has; not put there. */
+VT_RESULT vt_view_page_uncached(struct vt_keyring_view *view, const struct vt_page_name *name, const uint8_t *slot,
+                                struct vt_page **out_page);
 /** A reader's handle on one of the five trees. @return VAULT_E_NOT_FOUND: no such tenant */
 VT_RESULT vt_view_tree(struct vt_keyring_view *view, vt_tenant_id tenant, enum vt_tree_number number,
                        struct vt_tree *out_tree);
@@ -137,7 +140,16 @@ VT_RESULT vt_write_delete_row(struct vt_keyring_write *write, enum vt_table tabl
 /** The write has changed something that hangs from this tenant. */
 void vt_write_mark(struct vt_keyring_write *write, struct vt_write_tenant *tenant);
 
+/* rekey.c */
+/** The tenant behind @p tenant in T_dir order; the first one for VT_TENANT_VAULT, which is also what comes at the end. */
+VT_RESULT vt_next_tenant(const struct vt_tree *dir, vt_tenant_id tenant, vt_tenant_id *out_next);
+
 /* index.c */
+/** Does an entry lie where its hash, group and version of K_place put it? @return VAULT_E_CORRUPT */
+VT_RESULT vt_index_entry_check(const struct vt_key_table *table, const uint8_t *entry);
+/** Find the leaf's first entry that lies under an older K_place and move all entries of its hash to the live one. */
+VT_RESULT vt_index_move_first(struct vt_keyring_write *write, struct vt_write_tenant *tenant, struct vt_page *leaf,
+                              bool *out_is_moved);
 VT_RESULT vt_index_position(const struct vt_tenant_key *place, const struct vt_index_hash *hash, uint32_t group,
                             uint8_t out_key[VT_ENTRY_KEY_LEN]);
 

@@ -178,6 +178,14 @@ VT_RESULT vt_tree_load(struct vt_tree *tree, struct vt_overlay *overlay, const u
     return VAULT_OK;
 }
 
+unsigned vt_path_prefix_bits(const struct vt_path *path, const uint8_t key[VT_ENTRY_KEY_LEN])
+{
+    if (path->depth < 2) return 0;
+    const unsigned level = (unsigned)path->depth - 2;
+    const uint8_t *slot = vt_page_slot(path->nodes[level]->page, vt_key_chunk(key, level));
+    return level * VT_SLOT_BITS + vt_slot_bits(slot);
+}
+
 VT_RESULT vt_tree_touch(struct vt_overlay *overlay, struct vt_path *path)
 {
     for (size_t i = 0; i < path->depth; i++) {

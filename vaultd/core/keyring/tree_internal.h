@@ -73,6 +73,8 @@ static inline struct vt_page *vt_path_leaf(const struct vt_path *path)
 {
     return path->nodes[path->depth - 1]->page;
 }
+/** How many leading bits all keys of the path's leaf share. @p key: the one that the path was loaded for */
+unsigned vt_path_prefix_bits(const struct vt_path *path, const uint8_t key[VT_ENTRY_KEY_LEN]);
 /** Make every page of the path private and due for a rewrite. Changes no entry. */
 VT_RESULT vt_tree_touch(struct vt_overlay *overlay, struct vt_path *path);
 /** Load and touch the way to @p key's leaf and split leaves until that leaf has room for one more entry. */

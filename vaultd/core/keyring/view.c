@@ -158,8 +158,8 @@ VT_RESULT vt_view_pin(struct vt_keyring_view *view, struct vt_cached *object)
 
 /* Pages ------------------------------------------------------------------------------------------------------------ */
 
-static VT_RESULT page_read(struct vt_keyring_view *view, const struct vt_page_name *name, const uint8_t *slot,
-                           struct vt_page **out_page)
+VT_RESULT vt_view_page_uncached(struct vt_keyring_view *view, const struct vt_page_name *name, const uint8_t *slot,
+                                struct vt_page **out_page)
 {
     uint8_t name_bytes[VT_PAGE_NAME_LEN];
     struct vt_bytes value;
@@ -178,7 +178,7 @@ VT_RESULT vt_view_page(struct vt_keyring_view *view, const struct vt_page_name *
     vt_page_cache_key(name, vt_slot_version(slot), &key);
     struct vt_page *page = (struct vt_page *)(void *)vt_cache_get(view->ring->pages, &key, 0);
     if (page == NULL) {
-        VT_TRY(page_read(view, name, slot, &page));
+        VT_TRY(vt_view_page_uncached(view, name, slot, &page));
         if (vt_page_is_cacheable(page))
             vt_cache_put(view->ring->pages, &page->head, view->root->record.page_version);
     }
