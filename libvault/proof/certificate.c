@@ -29,8 +29,8 @@ static const char *const ERASE_STATE_NAMES[] = {
 /* What a reader may take the erasing for, by class. */
 static const char *const ASSUMPTIONS[] = {
     [VT_ERASE_E0] =
-        "E0: logically overwritten in a file; the storage below the file system may keep remnants, and a copy or "
-        "snapshot of the file taken before is not reached",
+        ("E0: logically overwritten in a file; the storage below the file system may keep remnants, and a copy or "
+         "snapshot of the file taken before is not reached"),
     [VT_ERASE_E1] =
         "E1: overwritten in place without caches and read back, split so that any lost part destroys the share",
     [VT_ERASE_E2] = "E2: undefined in the non-volatile memory of a TPM 2.0, whose maker is relied on",
