@@ -289,7 +289,7 @@ START_TEST(a_copy_to_a_full_disk_fails_and_is_removed)
 }
 END_TEST
 
-/* Real ends of disks ------------------------------------------------------------------------------------------------ */
+/* Real ends of disks ----------------------------------------------------------------------------------------------- */
 
 static void real_full_disk_story(struct kit *kit)
 {
