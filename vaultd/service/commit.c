@@ -72,7 +72,12 @@ static VT_RESULT item_append_leaf(struct batch *batch, struct vt_commit_item *it
 /* @return a failure only when the whole batch must go; what concerns the item alone is in item->status. */
 static VT_RESULT item_stage(struct batch *batch, struct vt_commit_item *item)
 {
-    if (item->status == VAULT_OK) item->status = item_check(batch, item);
+    if (item->status == VAULT_OK) {
+        item->status = item_check(batch, item);
+        const bool is_about_items = item->status == VAULT_E_EXISTS || item->status == VAULT_E_NOT_FOUND ||
+                                    item->status == VAULT_E_LIMIT || item->status == VAULT_E_SHRED_PENDING;
+        if (item->retries_checks && is_about_items) item->status = VAULT_E_CONFLICT;
+    }
     if (item->status == VAULT_E_CONFLICT) return VAULT_OK;      /* not audited: its owner prepares it again */
     if (item->status == VAULT_OK && item->exclusive != NULL) {
         struct vt_keyring_write *write;

@@ -161,6 +161,7 @@ static void item_fill(struct vt_call *call)
     item->touched_count = is_fine ? call->touched_count : 0;
     memcpy(item->principal, is_fine && !call->principal.is_local ? call->principal.id : (uint8_t[16]){0},
            sizeof item->principal);
+    item->retries_checks = call->retries_checks;
     item->is_reserved = call->command == NULL || call->command->effect != VT_WRITES;
     item->payloads = is_fine && call->payloads.len != 0 ? &call->payloads : NULL;
     const bool has_hook = is_fine && call->handler != NULL && call->handler->committed != NULL;

@@ -171,6 +171,10 @@ VT_RESULT vt_keyring_index_hash(struct vt_keyring_view *view, vt_tenant_id tenan
 VT_RESULT vt_keyring_index_find(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_index_hash *hash,
                                 uint8_t (*out_data)[VT_INDEX_DATA_LEN], size_t max, size_t *out_count);
 
+/** Could this entry be added to a `many` hash? @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */
+VT_RESULT vt_keyring_index_may_add(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_index_hash *hash,
+                                   const uint8_t data[VT_INDEX_DATA_LEN]);
+
 /** Walk all subjects of a tenant in sid order from @p from (inclusive); stops when @p visit returns false.
  *  For sweeps, checks, restore. Uncached. */
 VT_RESULT vt_keyring_subjects_walk(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_sid *from,
@@ -222,6 +226,8 @@ bool vt_keyring_write_is_dirty(const struct vt_keyring_write *write);
 /** Insert (a draft from vt_keyblock_new) or update. @p draft borrowed, may be applied again when a batch is replayed.
  *  @return VAULT_E_CONFLICT when the block has changed since the draft was read, VAULT_E_EXISTS, VAULT_E_NOT_FOUND */
 VT_RESULT vt_keyring_put_keyblock(struct vt_keyring_write *write, const struct vt_keyblock_draft *draft);
+/** Would vt_keyring_put_keyblock() accept the draft now? Changes nothing. @return as that */
+VT_RESULT vt_keyring_check_keyblock(struct vt_keyring_write *write, const struct vt_keyblock_draft *draft);
 /** Drop KS and the key-block row: forgotten once the epoch that carries this transaction is finalised.
  *  @return VAULT_E_NOT_FOUND. Source: GDPR Art. 17(1); FORGETTING section 6, S1 and S4. */
 VT_RESULT vt_keyring_drop_subject(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_sid *sid);

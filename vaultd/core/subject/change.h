@@ -13,6 +13,10 @@ void vt_change_free(struct vt_change *change);      /* wipes; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_change);
 bool vt_change_is_empty(const struct vt_change *change);
 
+/** A batch whose items may fail one by one: note where an item begins, and take back what it has added when it fails. */
+size_t vt_change_mark(const struct vt_change *change);
+void vt_change_rewind(struct vt_change *change, size_t mark);
+
 /* Conditions, checked again at commit time; the call fails alone when one does not hold. */
 
 /** The subject exists and neither it nor @p scope's part is pending. @return at apply: VAULT_E_NOT_FOUND, VAULT_E_SHRED_PENDING */
@@ -25,7 +29,8 @@ VT_RESULT vt_change_expect(struct vt_change *change, enum vt_table table, struct
 
 /** @p draft moved: sealed already (vt_keyblock_seal). @return at apply: VAULT_E_CONFLICT, VAULT_E_EXISTS */
 VT_RESULT vt_change_put_keyblock(struct vt_change *change, struct vt_keyblock_draft *draft);
-/** @return at apply: VAULT_E_EXISTS (unique), VAULT_E_LIMIT; both are found in the first pass */
+/** @return VAULT_E_EXISTS at once when this change adds the same unique hash twice; at the first pass: VAULT_E_EXISTS (unique,
+ *  and no removal of this change makes room), VAULT_E_LIMIT */
 VT_RESULT vt_change_index_add(struct vt_change *change, const struct vt_index_hash *hash,
                               const uint8_t data[VT_INDEX_DATA_LEN], bool is_unique);
 VT_RESULT vt_change_index_remove(struct vt_change *change, const struct vt_index_hash *hash,
