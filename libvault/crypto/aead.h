@@ -26,7 +26,7 @@ enum vt_seal_kind {
     VT_SEAL_WRAP = 7,          /* method 1 | wrap id 16 */
     VT_SEAL_TOKEN = 8,         /* token row key, padded to 17 */
     VT_SEAL_LEDGER = 9,        /* sequence 8 */
-    VT_SEAL_CONFIG = 10,       /* object kind 1 | name hash 32 | version 8 */
+    VT_SEAL_CONFIG = 10,       /* object kind 1 | name hash 16 | version 8 */
     VT_SEAL_PENDING = 11,      /* sid 16 | category 2 | record 8 */
     VT_SEAL_IDEMPOTENCY = 12,  /* principal 16 | key hash 16 */
     VT_SEAL_CAPSULE = 13,      /* window 8 | epoch 8 | attempt 16 */
