@@ -72,10 +72,13 @@ struct vt_record_draft {
  *  VAULT_E_EXISTS (cardinality one has its record), VAULT_E_LIMIT, VAULT_E_NOT_FOUND (record) */
 VT_RESULT vt_subject_draft_record(struct vt_subject_draft *draft, const struct vt_record_draft *record,
                                   uint64_t *out_record);
-/** Attach one more index reference to the row of (record, category) being drafted: tokens use it. kind 1: token holder. */
+/** Attach one more index entry to the row of (record, field's category) being drafted, and add it to T_idx: tokens use it. A field
+ *  with a reference of kind VT_REF_TOKEN cannot change its value (VAULT_E_STATE): the token stands for that very value. A record
+ *  that is stored already is drafted with an empty field map first. */
 enum { VT_REF_INDEX = 0, VT_REF_TOKEN = 1 };
-VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t record, uint16_t category, uint8_t kind,
-                                     const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
+VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t record, const struct vt_field *field,
+                                     uint8_t kind, const struct vt_index_hash *hash,
+                                     const uint8_t data[VT_INDEX_DATA_LEN]);
 /** Seal everything into @p change. The draft is used up. */
 VT_RESULT vt_subject_draft_finish(struct vt_subject_draft *draft, struct vt_change *change);
 /** Row version of the record drafted last: 1 for a new one. */
