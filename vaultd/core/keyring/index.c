@@ -206,6 +206,18 @@ static VT_RESULT place_insert(struct vt_keyring_write *write, struct vt_write_te
     return VAULT_OK;
 }
 
+VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant_id, const struct vt_index_hash *hash,
+                                     const uint8_t data[VT_INDEX_DATA_LEN])
+{
+    struct vt_write_tenant *tenant;
+    struct index_places places;
+    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
+    VT_TRY(vt_write_tenant_find(write, tenant_id, &tenant));
+    VT_TRY(index_look(write, tenant, hash, data, &places));
+    VT_ENSURE(places.found == NULL, VAULT_E_EXISTS);
+    return places.total < VT_LIMIT_INDEX_HOLDERS ? VAULT_OK : VAULT_E_LIMIT;
+}
+
 VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tenant_id, const struct vt_index_hash *hash,
                                const uint8_t data[VT_INDEX_DATA_LEN], bool is_unique)
 {

@@ -397,6 +397,24 @@ VT_RESULT vt_keyblock_drop_version(struct vt_keyblock_draft *draft, uint16_t cat
     return draft_forget(draft, &(struct key_scope){category, record, version});
 }
 
+VT_RESULT vt_keyblock_renew(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, int64_t now_ms,
+                            const struct vt_data_key **out_key)
+{
+    const struct vt_data_key *fresh;
+    uint32_t older[VT_KEYBLOCK_KEYS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < draft->keys.count; i++) {
+        const struct vt_data_key *key = &draft->data_keys[i];
+        if (key->category == category && key->record == record) older[count++] = key->version;
+    }
+    VT_ENSURE(count != 0, VAULT_E_NOT_FOUND);
+    VT_TRY(vt_keyblock_add(draft, category, record, now_ms, &fresh));
+    const uint32_t kept = fresh->version;
+    for (size_t i = 0; i < count; i++) VT_TRY(vt_keyblock_drop_version(draft, category, record, older[i]));
+    *out_key = vt_subject_keys_find(&draft->keys, category, record, kept);
+    return *out_key != NULL ? VAULT_OK : VAULT_E_CORRUPT;
+}
+
 VT_RESULT vt_keyblock_set_state(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, uint32_t version,
                                 enum vt_data_key_state state)
 {

@@ -171,10 +171,6 @@ VT_RESULT vt_keyring_index_hash(struct vt_keyring_view *view, vt_tenant_id tenan
 VT_RESULT vt_keyring_index_find(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_index_hash *hash,
                                 uint8_t (*out_data)[VT_INDEX_DATA_LEN], size_t max, size_t *out_count);
 
-/** Could this entry be added to a `many` hash? @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */
-VT_RESULT vt_keyring_index_may_add(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_index_hash *hash,
-                                   const uint8_t data[VT_INDEX_DATA_LEN]);
-
 /** Walk all subjects of a tenant in sid order from @p from (inclusive); stops when @p visit returns false.
  *  For sweeps, checks, restore. Uncached. */
 VT_RESULT vt_keyring_subjects_walk(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_sid *from,
@@ -202,6 +198,10 @@ VT_RESULT vt_keyblock_add(struct vt_keyblock_draft *draft, uint16_t category, ui
  *  finalised.
  *  @return VAULT_E_NOT_FOUND when there was none */
 VT_RESULT vt_keyblock_drop(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record);
+/** Every key of exactly (category, record) goes and a fresh one of the next version takes its place: a value that must not come
+ *  back. As vt_keyblock_drop() for the old ones. @return VAULT_E_NOT_FOUND when there was none */
+VT_RESULT vt_keyblock_renew(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, int64_t now_ms,
+                            const struct vt_data_key **out_key);
 /** Take out or restate one version (rotation). Dropping gives a fresh KS. */
 VT_RESULT vt_keyblock_drop_version(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record,
                                    uint32_t version);
@@ -231,6 +231,9 @@ VT_RESULT vt_keyring_check_keyblock(struct vt_keyring_write *write, const struct
 /** Drop KS and the key-block row: forgotten once the epoch that carries this transaction is finalised.
  *  @return VAULT_E_NOT_FOUND. Source: GDPR Art. 17(1); FORGETTING section 6, S1 and S4. */
 VT_RESULT vt_keyring_drop_subject(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_sid *sid);
+/** Could this entry be added to a `many` hash now? Changes nothing. @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */
+VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,
+                                     const uint8_t data[VT_INDEX_DATA_LEN]);
 /** @param is_unique at most one entry per hash: VAULT_E_EXISTS. Otherwise VAULT_E_LIMIT past VT_LIMIT_INDEX_HOLDERS.
  *  The same (hash, data) twice is VAULT_E_EXISTS. */
 VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,

@@ -347,7 +347,6 @@ static VT_RESULT replace_block(struct vt_keyring_write *write, struct vt_write_t
                                const struct vt_keyblock_draft *draft)
 {
     const struct vt_sid *sid = &draft->keys.sid;
-    VT_ENSURE(is_base_of(subject_payload(path, sid), draft), VAULT_E_CONFLICT);
     VT_TRY(vt_tree_touch(&write->overlay, path));
     VT_TRY(vt_write_put_row(write, VT_TABLE_KEYBLOCK, VT_BYTES_OF(sid->bytes), vt_buf_bytes(&draft->sealed)));
     vt_subject_entry_encode(&draft->entry, subject_payload(path, sid));
@@ -355,16 +354,32 @@ static VT_RESULT replace_block(struct vt_keyring_write *write, struct vt_write_t
     return VAULT_OK;
 }
 
+/* Where the draft would go, and whether it still fits what is there. */
+static VT_RESULT keyblock_look(struct vt_keyring_write *write, const struct vt_keyblock_draft *draft,
+                               struct vt_write_tenant **out_tenant, struct vt_path *out_path)
+{
+    bool is_there;
+    VT_ENSURE(draft->is_sealed && !write->is_finished, VAULT_E_STATE);
+    VT_TRY(vt_write_tenant_find(write, draft->tenant, out_tenant));
+    VT_TRY(subject_look(write, *out_tenant, &draft->keys.sid, out_path, &is_there));
+    VT_ENSURE(!(draft->is_new && is_there), VAULT_E_EXISTS);
+    VT_ENSURE(draft->is_new || is_there, VAULT_E_NOT_FOUND);
+    VT_ENSURE(draft->is_new || is_base_of(subject_payload(out_path, &draft->keys.sid), draft), VAULT_E_CONFLICT);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_keyring_check_keyblock(struct vt_keyring_write *write, const struct vt_keyblock_draft *draft)
+{
+    struct vt_write_tenant *tenant;
+    struct vt_path path;
+    return keyblock_look(write, draft, &tenant, &path);
+}
+
 VT_RESULT vt_keyring_put_keyblock(struct vt_keyring_write *write, const struct vt_keyblock_draft *draft)
 {
     struct vt_write_tenant *tenant;
     struct vt_path path;
-    bool is_there;
-    VT_ENSURE(draft->is_sealed && !write->is_finished, VAULT_E_STATE);
-    VT_TRY(vt_write_tenant_find(write, draft->tenant, &tenant));
-    VT_TRY(subject_look(write, tenant, &draft->keys.sid, &path, &is_there));
-    VT_ENSURE(!(draft->is_new && is_there), VAULT_E_EXISTS);
-    VT_ENSURE(draft->is_new || is_there, VAULT_E_NOT_FOUND);
+    VT_TRY(keyblock_look(write, draft, &tenant, &path));
     VT_TRY(changed_reserve(write));
     return draft->is_new ? insert_block(write, tenant, draft) : replace_block(write, tenant, &path, draft);
 }

@@ -287,14 +287,14 @@ static VT_RESULT check_unique(const struct vt_change *change, const struct op *o
 }
 
 /* One more holder must fit, and the same holder must not be there yet. */
-static VT_RESULT check_many(const struct vt_change *change, const struct op *op, struct vt_keyring_view *view)
+static VT_RESULT check_many(const struct vt_change *change, const struct op *op, struct vt_keyring_write *write)
 {
-    return vt_keyring_index_may_add(view, change->tenant, &op->index.hash, op->index.data);
+    return vt_keyring_index_check_add(write, change->tenant, &op->index.hash, op->index.data);
 }
 
-static VT_RESULT check_present(const struct vt_change *change, const struct op *op, struct vt_keyring_view *view)
+static VT_RESULT check_present(const struct vt_change *change, const struct op *op, struct vt_keyring_write *write)
 {
-    const vault_status status = vt_keyring_index_may_add(view, change->tenant, &op->index.hash, op->index.data);
+    const vault_status status = vt_keyring_index_check_add(write, change->tenant, &op->index.hash, op->index.data);
     if (status == VAULT_E_EXISTS) return VAULT_OK;
     return status == VAULT_OK || status == VAULT_E_LIMIT ? VAULT_E_CONFLICT : status;
 }
@@ -324,8 +324,8 @@ static VT_RESULT op_check(const struct vt_change *change, size_t at, struct vt_k
     case OP_REQUIRE_LIVE: return check_live(change, &op->scope, write, stamps);
     case OP_EXPECT: return check_expected(op, txn);
     case OP_PUT_KEYBLOCK: return vt_keyring_check_keyblock(write, op->draft);
-    case OP_INDEX_ADD: return op->is_flagged ? check_unique(change, op, view) : check_many(change, op, view);
-    case OP_INDEX_REMOVE: return check_present(change, op, view);
+    case OP_INDEX_ADD: return op->is_flagged ? check_unique(change, op, view) : check_many(change, op, write);
+    case OP_INDEX_REMOVE: return check_present(change, op, write);
     case OP_PUT: return check_put(op, txn);
     case OP_DELETE: return check_delete(op, txn);
     case OP_HOOK: return VAULT_OK;

@@ -119,6 +119,9 @@ struct vt_record {
 VT_RESULT vt_record_get(const struct vt_subject_env *env, const struct vt_sid *sid,
                         const struct vt_collection_entry *collection, uint64_t record, const struct vt_value *fields,
                         struct vt_record *out_record);
+/** Fill in *record for a `one` collection when it is 0; check that it is the subject's. @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_record_resolve(const struct vt_subject_env *env, const struct vt_sid *sid,
+                            const struct vt_collection_entry *collection, uint64_t *record);
 /** One field alone, opening one row: the hot path of reveal. */
 VT_RESULT vt_record_field(const struct vt_subject_env *env, const struct vt_sid *sid,
                           const struct vt_collection_entry *collection, uint64_t record, const struct vt_field *field,
