@@ -231,7 +231,8 @@ VT_RESULT vt_keyring_check_keyblock(struct vt_keyring_write *write, const struct
 /** Drop KS and the key-block row: forgotten once the epoch that carries this transaction is finalised.
  *  @return VAULT_E_NOT_FOUND. Source: GDPR Art. 17(1); FORGETTING section 6, S1 and S4. */
 VT_RESULT vt_keyring_drop_subject(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_sid *sid);
-/** Could this entry be added to a `many` hash now? Changes nothing. @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */
+/** Could this entry be added to a `many` hash now? Changes nothing.
+ *  @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */
 VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,
                                      const uint8_t data[VT_INDEX_DATA_LEN]);
 /** @param is_unique at most one entry per hash: VAULT_E_EXISTS. Otherwise VAULT_E_LIMIT past VT_LIMIT_INDEX_HOLDERS.

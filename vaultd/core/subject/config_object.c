@@ -6,7 +6,13 @@
 #include "libvault/crypto/digest.h"
 #include "vaultd/core/subject/schemas.h"
 
-enum { CONFIG_PREFIX_LEN = 9, CONFIG_HASH_LEN = 16, CONFIG_KEY_LEN = CONFIG_PREFIX_LEN + CONFIG_HASH_LEN, CONFIG_HEAD_LEN = 16, CONFIG_OBJECT_MAX = 4 * 1024 * 1024 };
+enum {
+    CONFIG_PREFIX_LEN = 9,
+    CONFIG_HASH_LEN = 16,
+    CONFIG_KEY_LEN = CONFIG_PREFIX_LEN + CONFIG_HASH_LEN,
+    CONFIG_HEAD_LEN = 16,
+    CONFIG_OBJECT_MAX = 4 * 1024 * 1024,
+};
 
 struct config_key {
     uint8_t bytes[CONFIG_KEY_LEN];
@@ -115,7 +121,7 @@ VT_RESULT vt_config_each(struct vt_keyring_view *view, vt_tenant_id tenant, enum
     VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_CONFIG, &cursor));
     struct vt_bytes key, value;
     vault_status status = vt_cursor_seek(cursor, VT_BYTES_OF(from), &key, &value);
-    while (status == VAULT_OK && key.len == CONFIG_KEY_LEN && memcmp(key.data, from, sizeof from) == 0) {
+    while (status == VAULT_OK && key.len == CONFIG_KEY_LEN && vt_bytes_equal(vt_bytes(key.data, sizeof from), VT_BYTES_OF(from))) {
         VT_AUTO(vt_buf) plain = VT_BUF_INIT(CONFIG_OBJECT_MAX);
         VT_TRY(config_open(view, tenant, kind, key.data + CONFIG_PREFIX_LEN, value, &plain));
         VT_TRY(visitor(context, config_object(&plain)));

@@ -249,7 +249,7 @@ VT_RESULT vt_rows_of_record(struct vt_txn *txn, uint64_t record, struct vt_row_n
     vault_status status = vt_cursor_seek(cursor, VT_BYTES_OF(from), &key, &value);
     for (; status == VAULT_OK; status = vt_cursor_next(cursor, &key, &value)) {
         VT_ENSURE(key.len == VT_ROW_KEY_LEN, VAULT_E_CORRUPT);
-        if (memcmp(key.data, from, 8) != 0) break;
+        if (vt_get_u64(key.data) != record) break;
         const uint16_t category = vt_get_u16(key.data + 8);
         if (count != 0 && out_rows[count - 1].category == category) {
             out_rows[count - 1].group_count++;
@@ -273,7 +273,7 @@ VT_RESULT vt_record_entry_next(struct vt_txn *txn, const struct vt_sid *sid, uin
     VT_TRY(vt_cursor_open(txn, VT_TABLE_RECORD, &cursor));
     VT_TRY(vt_cursor_seek(cursor, VT_BYTES_OF(from), &key, &value));
     VT_ENSURE(key.len == VT_RECORD_KEY_LEN, VAULT_E_CORRUPT);
-    VT_ENSURE(memcmp(key.data, sid->bytes, 16) == 0, VAULT_E_NOT_FOUND);
+    VT_ENSURE(vt_bytes_equal(vt_bytes(key.data, 16), VT_BYTES_OF(sid->bytes)), VAULT_E_NOT_FOUND);
     *collection = vt_get_u16(key.data + 16);
     *record = vt_get_u64(key.data + 18);
     return VAULT_OK;
