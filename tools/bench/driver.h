@@ -9,7 +9,7 @@
 
 enum {
     BENCH_MAX_OPS = 8,
-    BENCH_MAX_BATCH = 1000,
+    BENCH_MAX_BATCH = 10000,
     BENCH_PREPARE_BATCH = 100,
     BENCH_OUT_MAX = 16 << 20,   /* bytes waiting to be sent on one connection */
     BENCH_IN_MAX = 64 << 20,    /* bytes of one reply and what came behind it */
