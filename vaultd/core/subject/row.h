@@ -1,10 +1,12 @@
 /* vaultd/core/subject/row.h - one sealed row: one category's fields of one record. Private to this folder.
  *
- * ROW key: record 8 | category 2 | group 2. Value: incarnation 8 | key kind 1 (0 the category's key, 1 the record's) | DEK
- * version 4 | row version 4 | SEAL(DEK, VT_SEAL_ROW context, plain). A row longer than VT_LIMIT_ROW_PLAIN_BYTES is cut into groups 0, 1, ...
- * of the same version; each plain is padded: in steps of 64 bytes up to 1 KiB, then 2 KiB, then 3,968 bytes.
- * Row content, before it is cut: length 4 of all that follows | format 1 (= 1) | side 1 | collection 2 | created ms 8 | updated ms 8
- * | join id 16 | reference count 2 | references {kind 1, field 2, hash 16, data 24} | fields (vt_record_part_write).
+ * ROW key: record 8 | category 2 | group 2. Value: incarnation 8 | key kind 1 (0 the category's key, 1 the record's) |
+ * DEK version 4 | row version 4 | SEAL(DEK, VT_SEAL_ROW context, plain). A row longer than VT_LIMIT_ROW_PLAIN_BYTES is
+ * cut into groups 0, 1, ... of the same version; each plain is padded: in steps of 64 bytes up to 1 KiB, then 2 KiB,
+ * then 3,968 bytes.
+ * Row content, before it is cut: length 4 of all that follows | format 1 (= 1) | side 1 | collection 2 | created ms 8 |
+ * updated ms 8 | join id 16 | reference count 2 | references {kind 1, field 2, hash 16, data 24} | fields
+ * (vt_record_part_write).
  * Invariant: every group of a row is there or the row does not open (VAULT_E_CORRUPT). Thread: any. */
 #pragma once
 #include "vaultd/core/subject/subject.h"
