@@ -142,7 +142,32 @@ def text():
     return seeds
 
 
-CORPORA = {"msgpack": msgpack, "csv": csv, "yaml": yaml, "json": json, "text": text}
+def seal():
+    """Sealed by the second implementation under the key and context of fuzz_seal.c, then damaged."""
+    sys.path.insert(0, str(CORPUS.parent.parent / "vectors"))
+    sys.dont_write_bytecode = True
+    import make_seal_vectors as second
+    key = b"\x01\x02\x03" + bytes(29)
+    ctx = b"\x09" + bytes(15) + struct.pack(">QBQ", 1, 4, 1)
+    whole = {n: second.seal(key, ctx, b"p" * n, b"s" * 32, b"i" * 12) for n in (0, 1, 16, 100)}
+    row = whole[100]
+    return {f"opens-{n}": raw for n, raw in whole.items()} | {
+        "empty": b"",
+        "version": b"\x02" + row[1:],
+        "algorithm": row[:1] + b"\x02" + row[2:],
+        "cut-header": row[:70],
+        "cut-tag": row[:-1],
+        "salt": row[:2] + b"x" + row[3:],
+        "commitment": row[:34] + bytes([row[34] ^ 1]) + row[35:],
+        "iv": row[:66] + b"x" + row[67:],
+        "ciphertext": row[:78] + bytes([row[78] ^ 1]) + row[79:],
+        "tag": row[:-1] + bytes([row[-1] ^ 1]),
+        "other-context": second.seal(key, ctx[:-1] + b"\x02", b"p", b"s" * 32, b"i" * 12),
+        "other-key": second.seal(bytes(32), ctx, b"p", b"s" * 32, b"i" * 12),
+    }
+
+
+CORPORA = {"msgpack": msgpack, "csv": csv, "yaml": yaml, "json": json, "text": text, "seal": seal}
 
 
 def check():
