@@ -14,6 +14,7 @@ enum vt_fault {
     VT_FAULT_RANDOM,
     VT_FAULT_KEEPER,
     VT_FAULT_JOURNAL,
+    VT_FAULT_PAGE_KEY,      /* not a failure: the keyring seals a page under its old key. A test must notice it */
     VT_FAULT_COUNT
 };
 
