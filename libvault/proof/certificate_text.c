@@ -493,8 +493,8 @@ static vault_status compare_with_written(struct vt_bytes text, const struct vt_c
     const vault_status status = vt_certificate_write(&again, certificate, err);
 
     if (status == VAULT_E_ARGUMENT) return VAULT_E_PARSE;       /* err says which field */
-    VT_TRY(status);
-    VT_ENSURE(vt_bytes_equal(vt_buf_bytes(&again), text),
+    VT_ENSURE(status == VAULT_OK || status == VAULT_E_TOO_LARGE, status);
+    VT_ENSURE(status == VAULT_OK && vt_bytes_equal(vt_buf_bytes(&again), text),
               vt_fail(err, VAULT_E_PARSE, NULL, "The text is not spelled as certificates are."));
     return VAULT_OK;
 }

@@ -7,6 +7,7 @@
 A target's seeds are a function below, named in CORPORA. Inputs that once broke something lie beside them under names of
 their own; they are not written here and not removed.
 """
+import hashlib
 import pathlib
 import struct
 import sys
@@ -167,7 +168,114 @@ def seal():
     }
 
 
-CORPORA = {"msgpack": msgpack, "csv": csv, "yaml": yaml, "json": json, "text": text, "seal": seal}
+DASH = "\u2014 "
+SAYING = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+PETER = DASH + ("PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+                "\n")
+ENOCH = DASH + ("EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ="
+                "\n")
+ROOT = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+
+
+def note():
+    """Published notes and checkpoints; the first byte chooses the parser."""
+    checkpoint = "example.com/behind-the-sofa\n20852163\n" + ROOT
+    proof = "c2sp.org/tlog-proof@v1\n"
+    inputs = {
+        "note": (0, SAYING + "\n" + PETER),
+        "note-two": (0, SAYING + "\n" + PETER + ENOCH),
+        "note-unknown": (0, SAYING + "\n" + ENOCH),
+        "note-bad": (0, SAYING + "\n" + PETER.replace("nAM=", "nBM=")),
+        "note-short-signature": (0, SAYING + "\n" + DASH + "PeterNeumann x08go/ZJ\n"),
+        "note-no-signature": (0, SAYING),
+        "note-blank-lines": (0, "a\n\nb\n\n" + PETER),
+        "note-control": (0, "a\tb\n\n" + PETER),
+        "key": (1, "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"),
+        "key-other-algorithm": (1, "PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"),
+        "key-upper-case": (1, "PeterNeumann+C74F20A3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"),
+        "checkpoint": (2, checkpoint),
+        "checkpoint-empty": (2, "o\n0\n" + ROOT),
+        "checkpoint-largest": (2, "o\n18446744073709551615\n" + ROOT),
+        "checkpoint-extension": (2, checkpoint + "one\ntwo\n"),
+        "checkpoint-leading-zero": (2, "o\n01\n" + ROOT),
+        "proof": (3, proof + "index 5\n" + ROOT * 3 + "\n" + checkpoint + "\n" + PETER),
+        "proof-extra": (3, proof + "extra YWJj\nindex 0\n\n" + checkpoint + "\n" + PETER),
+        "proof-long": (3, proof + "index 5\n" + ROOT * 66 + "\n" + checkpoint),
+        "proof-version": (3, "c2sp.org/tlog-proof@v2\nindex 0\n\nx"),
+    }
+    return {name: bytes([kind]) + body.encode() for name, (kind, body) in inputs.items()}
+
+
+def certificate():
+    """One certificate of each state, and what must be refused."""
+    head = "vaultd certificate of destruction v1\nvault: 000102030405060708090a0b0c0d0e0f\nincarnation: 1\nnumber: 42\n"
+    counts = "subjects: 1\nrecords: 3\nrows: 12\nindex entries: 5\ntokens: 2\nblobs: 0\n"
+    method = "method: cryptographic erase, NIST SP 800-88 Rev. 1\n"
+    time = "2026-07-01T00:00:00.000Z"
+    pending = (head + "state: pending\nreference commitment: none\nrequest: none\nscope: whole subject\n" + counts
+               + f"categories: 0\nlegal basis: ccpa-1798.105\nrequested: {time}\neffective: not yet\n"
+               "final: never (keeper class E0 does not count towards final)\nepochs: not yet\nattempt: not yet\n" + method
+               + "keepers: 1\nkeeper 1: id 7 class E0 waiting\nthreshold: 1 of 1\ncustodians: 0\nrecovery window: none\n"
+               "index era: none\nsoftware: vaultd 0.1.0\nbackups: 0\nkept: 0\nexclusions: 0\napprovals: 0\n"
+               "assumptions: 0\ntest clock: yes\n")
+    full = (head + "state: final\nreference commitment: " + "c4" * 32 + "\nrequest: " + "10" * 16
+            + "\nscope: categories\n" + counts + "categories: 2\ncategory 1: A\ncategory 2: online-activity\n"
+            f"legal basis: gdpr-17-1-b\nrequested: {time}\neffective: {time}\nfinal: {time}\nepochs: 17 to 18\nattempt: "
+            + "20" * 16 + "\n" + method + "keepers: 3\nkeeper 1: id 7 class E1 erased receipt " + "31" * 32
+            + "\nkeeper 2: id 8 class E2 attested receipt " + "32" * 32 + "\nkeeper 3: id 9 class E4 erased receipt "
+            + "33" * 32 + "\nthreshold: 2 of 3\ncustodians: 1\ncustodian 1: id 9 class E0 erased receipt " + "34" * 32
+            + f"\nrecovery window: closed {time}\nindex era: closed {time}\nsoftware: vaultd 0.1.0\nbackups: 2\nbackup 1: "
+            + "40" * 16 + f" expires {time}\nbackup 2: " + "41" * 16 + " never expires\nkept: 1\nkept 1: hold 4\n"
+            "exclusions: 1\nexclusion 1: export 1\napprovals: 1\napproval 1: " + "50" * 16 + f" at {time}\n"
+            "assumptions: 1\nassumption 1: E0: logically overwritten\ntest clock: no\n")
+    effective = (full.replace("state: final", "state: effective").replace("keeper 2: id 8 class E2 attested receipt "
+                 + "32" * 32, "keeper 2: id 8 class E2 waiting").replace(f"\nfinal: {time}", f"\nfinal: not before {time}")
+                 .replace(f"recovery window: closed {time}", f"recovery window: open until {time}"))
+    texts = {
+        "pending": pending,
+        "effective": effective,
+        "final": full,
+        "doubled": full + full,
+        "cut": full[:700],
+        "version": full.replace("destruction v1", "destruction v2"),
+        "many-keepers": full.replace("keepers: 3", "keepers: 18446744073709551615"),
+        "swapped": full.replace("backup 1", "backup 2", 1),
+        "offset-time": full.replace(time, "2026-07-01T02:00:00+02:00"),
+    }
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def audit_row():
+    """Rows with and without names and items; docs/FORMAT.md "Audit"."""
+    def row(purpose=b"", recipient=b"", items=b"", effect=1, version=1):
+        head = struct.pack(">BBBBBHHIQqQQ", version, effect, 0, len(purpose), len(recipient), 7, 0, 1, 0,
+                           1782864000000, 1, 1)
+        return head + b"p" * 16 + b"r" * 16 + hashlib.sha256(items).digest() + purpose + recipient + items
+
+    def item(kind, body, origin=b"o" * 16, payload_id=b"i" * 16):
+        return bytes([kind]) + origin + payload_id + struct.pack(">I", len(body)) + body
+
+    sealed = item(1, b"sealed")
+    evidence = item(2, b"e" * 32, bytes(16), bytes(16))
+    return {
+        "bare": row(),
+        "names": row(b"customer-support", b"acme"),
+        "items": row(b"customer-support", b"", sealed + evidence + item(1, b"")),
+        "item-cut": row(items=sealed[:-1]),
+        "item-kind": row(items=item(3, b"x")),
+        "item-of-4g": row(items=sealed[:33] + b"\xff\xff\xff\xff"),
+        "bad-evidence": row(items=item(2, b"e" * 31, bytes(16), bytes(16))),
+        "effect": row(effect=6),
+        "version": row(version=2),
+        "long-name": row(b"n" * 65),
+        "bad-name": row(b"two words"),
+        "cut": row()[:100],
+        "other-hash": row(items=sealed)[:-1] + b"x",
+    }
+
+
+CORPORA = {"msgpack": msgpack, "csv": csv, "yaml": yaml, "json": json, "text": text, "seal": seal, "note": note,
+           "certificate": certificate, "audit_row": audit_row}
 
 
 def check():
