@@ -9,11 +9,13 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 
 VERSION, AES_256_GCM = 1, 1
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = os.path.join(HERE, "seal.json")
+HEADER = os.path.join(HERE, "..", "..", "libvault", "crypto", "aead.h")
 FORMAT = os.path.join(HERE, "..", "..", "docs", "FORMAT.md")
 
 
@@ -174,7 +176,7 @@ CASES = [
      number(3, 4), 256),
     ("slot", 5, 0, number(1, 8) + number(9, 8) + made("attempt", 16) + number(2, 1) + number(3, 1) + number(1, 1), 32),
     ("audit payload", 6, 1, bytes(16) + made("payload", 16), 15),
-    ("configuration", 10, 1, number(2, 1) + made("name", 32) + number(1, 8), 17),
+    ("configuration", 10, 1, number(2, 1) + made("name", 16) + number(1, 8), 17),
     ("chunk", 14, 1, made("sid", 16) + number(8, 8) + number(3, 2) + number(0, 4) + number(1, 1) + number(1, 4), 33),
 ]
 
@@ -219,10 +221,23 @@ def check_opening(vector):
     return len(sealed) + len(ctx) + len(key)
 
 
+def check_kinds(document):
+    """The kinds of the header, with their fields, are those of the document."""
+    with open(HEADER, encoding="utf-8") as file:
+        kinds = file.read().split("enum vt_seal_kind {")[1].split("};")[0]
+    found = re.findall(r"VT_SEAL_\w+ = (\d+),(?:\s+/\* (.*?) \*/)?", kinds)
+    assert len(found) == kinds.count("VT_SEAL_"), "a kind that this check cannot read"
+    for kind, fields in found:
+        row = re.search(r"(?m)^\| %s \| [^|]* \| ([^|]*) \|$" % kind, document)
+        assert row, "docs/FORMAT.md lacks kind " + kind
+        assert not fields or row[1] == fields.replace(" | ", ", "), "docs/FORMAT.md: kind %s has %s" % (kind, fields)
+
+
 def check_document(vectors):
     """docs/FORMAT.md shows these vectors and no others; its worked example is the fifth."""
     with open(FORMAT, encoding="utf-8") as file:
         document = file.read()
+    check_kinds(document)
     rows = ["| %d | %s | %d | %d | `%s` |" % (i + 1, v["name"], len(v["context"]) // 2, len(v["plain"]) // 2,
                                              hashlib.sha256(bytes.fromhex(v["sealed"])).hexdigest())
             for i, v in enumerate(vectors)]
