@@ -45,14 +45,14 @@ static void *read_until_over(void *context)
         atomic_fetch_add(&scene->failures, 1);
         return NULL;
     }
-    while (!atomic_load(&scene->is_over)) {
+    do {        /* at least once, even where the writer is done before this thread begins */
         look(scene, txn, &last);
         vt_txn_reset(txn);
         if (vt_txn_renew(txn) != VAULT_OK) {
             atomic_fetch_add(&scene->failures, 1);
             break;
         }
-    }
+    } while (!atomic_load(&scene->is_over));
     vt_txn_abort(txn);
     return NULL;
 }

@@ -243,10 +243,29 @@ static vault_status write_status(struct lmdb_store *store, int result)
 
 /* Transactions --------------------------------------------------------------------------------------------------- */
 
+/* LMDB notes a reader's transaction number first and copies that transaction's meta page after it. Two commits in between
+ * put a newer meta page there: the snapshot is then newer than its number, and may be copied half. So once more, until
+ * nothing was committed meanwhile; each turn takes a commit of its own. */
+static vault_status settle_read(struct lmdb_store *store, MDB_txn *txn)
+{
+    MDB_envinfo info = {0};
+    int result = mdb_env_info(store->env, &info);
+    while (result == MDB_SUCCESS && info.me_last_txnid != mdb_txn_id(txn)) {
+        mdb_txn_reset(txn);
+        result = mdb_txn_renew(txn);
+        if (result == MDB_SUCCESS) result = mdb_env_info(store->env, &info);
+    }
+    return status_of(result);
+}
+
 static vault_status begin_read(struct lmdb_store *store, struct lmdb_txn *txn)
 {
     reader_enter(store);
-    const vault_status status = status_of(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn->txn));
+    vault_status status = status_of(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn->txn));
+    if (status == VAULT_OK) {
+        status = settle_read(store, txn->txn);
+        if (status != VAULT_OK) mdb_txn_abort(txn->txn);
+    }
     if (status != VAULT_OK) reader_leave(store);
     return status;
 }
@@ -337,7 +356,12 @@ static vault_status lmdb_renew(struct vt_txn *base)
 {
     struct lmdb_store *store = lmdb_of(base->store);
     reader_enter(store);
-    const vault_status status = status_of(mdb_txn_renew(lmdb_txn_of(base)->txn));
+    MDB_txn *txn = lmdb_txn_of(base)->txn;
+    vault_status status = status_of(mdb_txn_renew(txn));
+    if (status == VAULT_OK) {
+        status = settle_read(store, txn);
+        if (status != VAULT_OK) mdb_txn_reset(txn);
+    }
     if (status != VAULT_OK) reader_leave(store);
     return status;
 }
