@@ -82,6 +82,15 @@ struct vt_field_type {
     vault_status (*mask)(struct vt_pool *pool, struct vt_bytes stored, enum vt_mask mask, struct vt_bytes *out_text);
 };
 
+static inline bool vt_field_type_is_sensitive(const struct vt_field_type *type)
+{
+    return (type->flags & VT_FIELD_SENSITIVE) != 0;
+}
+static inline bool vt_field_type_is_never_disclosed(const struct vt_field_type *type)
+{
+    return (type->flags & VT_FIELD_NEVER_DISCLOSE) != 0;
+}
+
 size_t vt_field_type_count(void);
 /** By position, for listings; NULL past the end. */
 const struct vt_field_type *vt_field_type_at(size_t index);

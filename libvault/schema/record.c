@@ -9,6 +9,15 @@ static bool is_present(const struct vt_value *value)
     return value != NULL && value->kind != VT_VALUE_NIL;
 }
 
+/* The value of a field; @p guess is where it stands when the input keeps the schema's order, as imports do. */
+static const struct vt_value *find_value(const struct vt_value *input, const struct vt_field *field, size_t guess)
+{
+    if (guess < input->map.count && vt_bytes_equal(input->map.pairs[guess].key, field->name)) {
+        return &input->map.pairs[guess].value;
+    }
+    return vt_value_get_bytes(input, field->name);
+}
+
 static VT_RESULT validate_field(const struct vt_field *field, const struct vt_value *input,
                                 const struct vt_record_rules *rules, struct vt_pool *pool, struct vt_value *record,
                                 struct vt_err *err)
@@ -35,7 +44,7 @@ VT_RESULT vt_record_validate(const struct vt_collection *collection, const struc
         return vt_fail(err, VAULT_E_TYPE, "", "A record is a map of fields, not %s.", vt_value_kind_name(input->kind));
     }
     for (size_t i = 0; i < collection->field_count; i++) {
-        const struct vt_value *value = vt_value_get_bytes(input, collection->fields[i].name);
+        const struct vt_value *value = find_value(input, &collection->fields[i], known);
         known += value != NULL;
         VT_TRY(validate_field(&collection->fields[i], value, rules, pool, &record, err));
     }
