@@ -322,6 +322,18 @@ def record_row():
     }
 
 
+def scan():
+    return {
+        "card": b"paid by phone with 4000 0006 9151 3198 12/30",
+        "ssn": b"reads 957-13-9461 over the line",
+        "iban": b"refund to gb29 nwbk 6016 1331 9268 19.",
+        "phone": b"also reachable at +1 (212) 555-0185",
+        "email": "<j\u00f6rg@b\u00fccher.example>, bo@example.org.".encode(),
+        "ip": b"203.0.113.174:443 [2001:db8::1]",
+        "none": b"order 4000005847632470 build 1.2.3.4.5 part 12-345-6789-0 ref GB00TEST00000012345678",
+    }
+
+
 # One a line, so that targets come and go without touching each other.
 CORPORA = {made.__name__: made for made in (
     msgpack,
@@ -336,6 +348,7 @@ CORPORA = {made.__name__: made for made in (
     schema,
     field_types,
     record_row,
+    scan,
 )}
 
 
