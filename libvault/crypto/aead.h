@@ -32,7 +32,8 @@ enum vt_seal_kind {
     VT_SEAL_CAPSULE = 13,      /* window 8 | epoch 8 | attempt 16 */
     VT_SEAL_CHUNK = 14,        /* sid 16 | record 8 | field 2 | chunk 4 | is last 1 | DEK version 4 */
     VT_SEAL_EXPORT = 15,
-    VT_SEAL_JOB = 16, /* job id 16 */
+    VT_SEAL_JOB = 16,          /* job id 16 */
+    VT_SEAL_CLOSING = 17,      /* epoch 8 | attempt 16 | part 4 */
 };
 
 /** The common head of every context; the kind's own fields follow, fixed-width, big-endian. */

@@ -1,12 +1,13 @@
 /* vaultd/core/epoch/ledger.h - what has been destroyed: pending requests, the ledger that outlives them, certificates.
- * Ledger entries {seq, kind, object id 16, sid, category, record, op, certificate number} are sealed under the ledger
- * key of T_sys and indexed by sid, so that a dead token finds its certificate: token -> sid -> ledger -> certificate.
- * Thread: reads any; writes the committer. */
+ * Ledger entries {seq, op, object id 16, tenant, sid, category, record, certificate number} are sealed under the ledger key of
+ * T_sys and indexed by sid, so that a dead token finds its certificate: token -> sid -> ledger -> certificate.
+ * Bytes: docs/FORMAT.md "Ledger". Thread: reads any; writes the committer. */
 #pragma once
 #include "libvault/proof/certificate.h"
 #include "vaultd/core/keyring/keyring.h"
 #include "vaultd/core/keyring/stamps.h"
 
+/** Part of the format: never renumber, never reuse. */
 enum vt_ledger_op {
     VT_LEDGER_SHRED = 1,            /* keys of the scope are gone */
     VT_LEDGER_CORRECT = 2,          /* an older value must not come back */
@@ -25,6 +26,7 @@ struct vt_ledger_entry {
     uint64_t epoch;                 /* in which it took effect */
     int64_t at_ms;
 };
+/** The journal takes new entries along with the next commit that changes the keyring. */
 VT_RESULT vt_ledger_append(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_ledger_entry *entry);
 /** The newest shred that covers @p scope (itself, its category, its whole subject). @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_ledger_find(struct vt_keyring_view *view, const struct vt_scope *scope, struct vt_ledger_entry *out_entry);
@@ -38,23 +40,64 @@ struct vt_pending {
     vt_tenant_id tenant;
     uint8_t object_id[16];          /* random: the request */
     uint64_t certificate;           /* number given at once */
-    uint8_t commitment[32];         /* SHA-256(salt 32 || controller's reference); the salt goes to the requester
-                                     * only */
+    uint8_t commitment[32];         /* vt_certificate_commit(); the salt goes to the requester only; zero: none */
     char legal_basis[33];           /* code, e.g. "gdpr-17-1-a", "ccpa-1798.105"; not personal */
     int64_t requested_at_ms;
     uint8_t principal[16];
 };
+
+/** What certificates say beside the request itself: who keeps the shares, which software, and whatever the layers above know
+ *  (backups that still hold ciphertext, exclusions, approvals, holds). vt_epoch_evidence() gives one. */
+struct vt_evidence {
+    const struct vt_certificate_keeper *keepers;    /* borrowed; state WAITING */
+    size_t keeper_count;
+    unsigned threshold;
+    const char *software;
+    bool is_test_clock;
+    /** May be NULL. Adds to @p certificate; arrays from @p pool. Called for each state, in the transaction of @p view. */
+    vault_status (*describe)(void *context, struct vt_keyring_view *view, const struct vt_pending *pending,
+                             struct vt_pool *pool, struct vt_certificate *certificate);
+    void *context;
+};
+
 /** Write the pending row and the certificate in state pending. @p pending->certificate and object_id are filled in.
- *  A repeat for the same scope returns the first one's numbers with VAULT_E_EXISTS (and *pending filled in). */
-VT_RESULT vt_pending_add(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_pending *pending);
-/** Cancel before the epoch closes. @return VAULT_E_NOT_FOUND, VAULT_E_STATE when the epoch has frozen it */
-VT_RESULT vt_pending_remove(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_scope *scope,
-                            struct vt_pending *out_pending);
+ *  A repeat for the same scope returns the first one's numbers with VAULT_E_EXISTS (and *pending filled in).
+ *  After the commit: vt_stamps_add_pending(). @return VAULT_E_ARGUMENT when the legal basis is not a code */
+VT_RESULT vt_pending_add(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
+                         struct vt_pending *pending);
+/** Cancel before the epoch closes; the certificate goes too. After the commit: vt_stamps_remove_pending().
+ *  @return VAULT_E_NOT_FOUND, VAULT_E_STATE when the epoch has frozen it */
+VT_RESULT vt_pending_remove(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_stamps *stamps,
+                            const struct vt_scope *scope, struct vt_pending *out_pending);
+/** Exactly this scope. @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_pending_get(struct vt_keyring_view *view, const struct vt_scope *scope, struct vt_pending *out_pending);
+/** The certificate of the pending request that covers @p scope (itself, its category, its whole subject).
+ *  @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_pending_find(struct vt_keyring_view *view, const struct vt_scope *scope, uint64_t *out_certificate);
 VT_RESULT vt_pending_walk(struct vt_keyring_view *view, bool (*visit)(void *context, const struct vt_pending *pending),
                           void *context);
-/** Fill the stamps' pending set from the table, at unseal. */
-VT_RESULT vt_pending_load(struct vt_keyring_view *view, struct vt_stamps *stamps);
+/** Fill the stamps' pending set from the table, at unseal. @param out_oldest_ms when the oldest was asked; 0: none */
+VT_RESULT vt_pending_load(struct vt_keyring_view *view, struct vt_stamps *stamps, int64_t *out_oldest_ms);
 
-/** Signed notes of a certificate, newest state last. @return VAULT_E_NOT_FOUND. @param out_note the newest */
+/** How many of each a shred destroyed. */
+struct vt_destroyed {
+    uint64_t records, rows, index_entries, tokens, keys;
+};
+/** Which epoch made it effective, and who said so. */
+struct vt_effect {
+    uint64_t epoch_from, epoch_to;
+    uint8_t attempt[16];
+    int64_t at_ms;
+    const struct vt_certificate_keeper *keepers;    /* DONE or WAITING; evidence's order and count */
+};
+/** Append the certificate in state effective to @p txn. @return also VAULT_E_ARGUMENT when @p effect does not suffice */
+VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
+                                   const struct vt_pending *pending, const struct vt_destroyed *destroyed,
+                                   const struct vt_effect *effect);
+
+/** Signed notes of a certificate, newest state last. @return VAULT_E_NOT_FOUND. @param out_note the newest, appended */
 VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_note);
+/** The state at @p index (0: pending). @return VAULT_E_NOT_FOUND when it has not been reached */
+VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_note);
+/** Append a further state. */
 VT_RESULT vt_certificate_put(struct vt_txn *txn, uint64_t number, struct vt_bytes note);
