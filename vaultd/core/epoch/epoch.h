@@ -1,10 +1,13 @@
 /* vaultd/core/epoch/epoch.h - the shred protocol S1 to S8 (FORGETTING section 6), first initialisation, unsealing with
- * recovery, and the keepers' quorum. Any other order fails: acknowledging before erasing leaves the old key alive,
- * erasing before committing can lose everybody.
+ * recovery, and the keepers' quorum. Any other order fails: acknowledging before erasing leaves the old key alive, erasing
+ * before committing can lose everybody.
  *
  * The slow halves (keepers) run on the epoch thread, the fast halves (S1 freeze, S3, S4, S7) inside the committer:
- *     freeze (committer) -> prepare (epoch thread) -> commit (committer) -> finalize (epoch thread)
- *     -> record (committer)
+ *     freeze (committer) -> prepare (epoch thread) -> commit (committer) -> finalize (epoch thread) -> record (committer)
+ * A closing that was committed and then could not be finished (keepers away, a crash) is kept: vt_epoch_freeze() hands it out
+ * again, and its prepare and commit then have nothing left to do.
+ * Invariants: which root key opens the database's root page decides what is true; no keeper erases anything before the root
+ * page has been opened with the key that is kept; nothing is acknowledged before m-k+1 keepers have erased.
  * Thread: as each function says. One epoch closes at a time. */
 #pragma once
 #include "libvault/base/clock.h"
@@ -14,102 +17,136 @@
 #include "vaultd/core/keyring/unseal.h"
 
 enum { VT_KEEPERS_MAX = 16 };
-struct vt_audit;
 
 struct vt_epoch_options {
-    struct vt_keeper **keepers;         /* borrowed */
+    struct vt_keeper **keepers;         /* borrowed; their order gives each its Shamir point */
     size_t keeper_count;                /* m */
     unsigned quorum;                    /* k of the Shamir sharing */
     struct vt_journal *journal;         /* borrowed; NULL: none, and status says so */
     const struct vt_clock *clock;       /* borrowed */
     const char *software_version;
-    uint64_t close_after_count;         /* pending shreds; default 1,000 */
-    int64_t close_after_ms;             /* default 15 min */
+    uint64_t close_after_count;         /* pending shreds; 0: 1,000 */
+    int64_t close_after_ms;             /* 0: 15 min */
+    /** May be NULL. Does this request ride the epoch that closes now? false: it stays pending (a late hold, a missing
+     *  approval, the mass-shred brake). Committer. */
+    bool (*admit)(void *context, struct vt_keyring_view *view, const struct vt_pending *pending);
+    void *admit_context;
+    /** May be NULL: vt_evidence.describe. */
+    vault_status (*describe)(void *context, struct vt_keyring_view *view, const struct vt_pending *pending,
+                             struct vt_pool *pool, struct vt_certificate *certificate);
+    void *describe_context;
 };
 struct vt_epoch;
-/** @p store, @p ring, @p stamps borrowed. */
+/** @p store, @p ring, @p stamps borrowed.
+ *  @return VAULT_E_ARGUMENT unless 1 <= quorum <= keeper_count <= VT_KEEPERS_MAX; VAULT_E_KEEPER when two keepers have one
+ *  id (a copied keeper file) */
 VT_RESULT vt_epoch_open(struct vt_store *store, struct vt_keyring *ring, struct vt_stamps *stamps,
                         const struct vt_epoch_options *options, struct vt_epoch **out_epoch);
-void vt_epoch_free(struct vt_epoch *epoch);     /* wipes U and whatever root key it holds */
+void vt_epoch_free(struct vt_epoch *epoch);     /* wipes U and whatever root key it holds; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_epoch);
 
+typedef vault_status (*vt_epoch_add_wraps)(void *context, struct vt_wraps *wraps, const struct vt_key *unseal_key);
 /** First initialisation of an empty store: vault id, U, wraps (given by the caller through @p add_wraps), R_1 prepared,
- *  committed, finalised at every keeper; leaves the vault unsealed. A keeper that holds anything already is refused
- *  (VAULT_E_EXISTS): never initialise by accident. Thread: main, alone. */
-VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch,
-                              vault_status (*add_wraps)(void *context, struct vt_wraps *wraps,
-                                                        const struct vt_key *unseal_key),
-                              void *context);
-/** The wraps, for the unseal prompts. */
+ *  committed, finalised at every keeper; leaves the vault unsealed. A store that holds a vault and a keeper that holds
+ *  anything finalised are refused (VAULT_E_EXISTS): never initialise by accident. Shares that an initialisation prepared and
+ *  never finished are erased: no vault was ever served under them. Thread: main, alone.
+ *  @return VAULT_E_KEEPER unless every keeper answers; VAULT_E_ARGUMENT when @p add_wraps added none */
+VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context);
+/** The wraps, for the unseal prompts; with those of a rotation of U whose commit the disk has lost, if the journal has them.
+ *  @return VAULT_E_NOT_INITIALISED */
 VT_RESULT vt_epoch_wraps(struct vt_epoch *epoch, struct vt_wraps **out_wraps);
+/** Replace the stored wraps in @p txn, same U: a passphrase added or taken away. Committer. @return VAULT_E_STATE for none */
+VT_RESULT vt_epoch_put_wraps(struct vt_epoch *epoch, struct vt_txn *txn, const struct vt_wraps *wraps);
 /** Unseal with U: read the keepers, decide by the table of FORGETTING section 6 (database epoch; epochs readable from k
  *  keepers), open, finalise or abort what was left half done, load pending shreds. Nothing is served before it returns.
- *  @return VAULT_E_WRONG_SECRET, VAULT_E_KEEPER (too few answered), VAULT_E_ROLLBACK, VAULT_E_CORRUPT; err says which
- *  floor was broken and what to do. Thread: main or slow lane, alone. */
+ *  A closing whose certificates are not recorded is left for vt_epoch_freeze(): vt_epoch_is_due() says so at once.
+ *  @return VAULT_E_WRONG_SECRET, VAULT_E_KEEPER (too few answered, or a foreign one), VAULT_E_ROLLBACK, VAULT_E_CORRUPT,
+ *  VAULT_E_AUTHENTICITY; err says which floor was broken and what to do. On failure nothing has been erased anywhere.
+ *  Thread: main or slow lane, alone. */
 VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err);
-/** Wipe U and R_e, seal the ring. */
+/** Wipe U and R_e, seal the ring. No closing may be under way. */
 void vt_epoch_seal(struct vt_epoch *epoch);
 bool vt_epoch_is_sealed(const struct vt_epoch *epoch);
+/** For vt_pending_add(). Borrowed. Thread: the committer. */
+const struct vt_evidence *vt_epoch_evidence(struct vt_epoch *epoch);
 
-/** Should an epoch close now by count or timer? Thread: any. */
+/** Should an epoch close now: by count, by timer, or because one was left unfinished? Thread: any. */
 bool vt_epoch_is_due(struct vt_epoch *epoch);
 
 /** One closing of an epoch. */
 struct vt_epoch_closing;
 /** S1, committer: freeze the batch of pending shreds (from then on cancel is refused with VAULT_E_STATE).
- *  @return VAULT_E_NOT_FOUND when nothing is pending and @p even_if_empty is false (root rotation closes an empty
- *  epoch) */
+ *  @return VAULT_E_NOT_FOUND when nothing is pending and @p even_if_empty is false (root rotation closes an empty epoch),
+ *          VAULT_E_BUSY while another closing is under way */
 VT_RESULT vt_epoch_freeze(struct vt_epoch *epoch, struct vt_keyring_view *view, bool even_if_empty,
                           struct vt_epoch_closing **out_closing);
-/** S2, epoch thread: fresh R', attempt id, PREPARE at every keeper, at least `prepare quorum` must answer. */
+/** The same for a rotation of U: an empty batch; the shares of the next epoch are sealed under a fresh U, and its wraps
+ *  replace the old ones in the transaction of S4. docs/decisions/0011. */
+VT_RESULT vt_epoch_freeze_rotation(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context,
+                                   struct vt_epoch_closing **out_closing);
+/** S2, epoch thread: fresh R', attempt id, PREPARE at every keeper; k + tolerance must answer. Keepers that were away erase
+ *  what is old first. @return VAULT_E_KEEPER: the attempt has been aborted, free the closing */
 VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing);
-/** S3 and S4 up to the store commit, committer: drop the batch's subjects, key-block entries and index entries through
- *  @p destroy (the layer above knows rows and index entries), ledger entries, delta to the journal, synced. The caller
- *  then commits @p txn (the commit point) and calls vt_epoch_committed() or vt_epoch_aborted().
- *  @param destroy called per pending item; does vt_keyring_drop_subject / vt_keyring_put_keyblock, deletes rows and
- *  index
- *         entries, fills the counts */
-struct vt_destroyed {
-    uint64_t records, rows, index_entries, tokens, keys;
-};
-typedef vault_status (*vt_epoch_destroy)(void *context, struct vt_keyring_write *write,
-                                         const struct vt_pending *pending, struct vt_destroyed *out_counts);
+/** What destroys: does vt_keyring_drop_subject / vt_keyring_put_keyblock, deletes rows and index entries, fills the counts.
+ *  Called per pending item, whole subjects before their categories, categories before their records.
+ *  @return VAULT_E_NOT_FOUND: nothing of it is left (a wider shred of the batch took it) */
+typedef vault_status (*vt_epoch_destroy)(void *context, struct vt_keyring_write *write, const struct vt_pending *pending,
+                                         struct vt_destroyed *out_counts);
+/** S3 and S4 up to the store commit, committer: drop the batch through @p destroy (the layer above knows rows and index
+ *  entries), ledger entries, delta to the journal, synced. The caller then commits @p txn (the commit point), then
+ *  vt_keyring_write_committed(), then vt_epoch_committed(). May be repeated with a new transaction when that one failed. */
 VT_RESULT vt_epoch_commit(struct vt_epoch_closing *closing, struct vt_keyring_write *write, struct vt_txn *txn,
                           vt_epoch_destroy destroy, void *context);
-/** After the store's commit. @param kept false: the transaction failed; the attempt is aborted at the keepers (S2's
- *  row) */
+/** After the store's commit. @param kept false: the transaction failed; vt_epoch_closing_free() aborts the attempt */
 void vt_epoch_committed(struct vt_epoch_closing *closing, bool kept);
 /** S5 and S6, epoch thread: fence, FINALIZE at the keepers (m-k+1 receipts needed), zeroise R_e. Repeats are harmless.
- *  @return VAULT_E_KEEPER while too few have answered: call again later */
+ *  @return VAULT_E_KEEPER while too few have answered, VAULT_E_TIMEOUT while readers hold old keys: call again later */
 VT_RESULT vt_epoch_finalize(struct vt_epoch_closing *closing);
-/** S7, committer: certificates in state effective into @p txn, with receipt hashes; pending rows are gone already.
+/** S7, committer: certificates in state effective into @p txn, with receipt hashes. Repeats are harmless.
  *  S8 is the caller's: wake who waits. */
 VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn);
 size_t vt_epoch_closing_count(const struct vt_epoch_closing *closing);
+uint64_t vt_epoch_closing_certificate(const struct vt_epoch_closing *closing, size_t index);
+const struct vt_pending *vt_epoch_closing_pending(const struct vt_epoch_closing *closing, size_t index);
+/** Receipts so far, for the audit entry over the batch. @p index counts the keepers that have answered. */
+struct vt_epoch_receipt {
+    uint64_t keeper_id;
+    enum vt_keeper_class keeper_class;
+    uint8_t hash[32];                   /* SHA-256 of the note: certificates name it */
+    struct vt_bytes note;               /* borrowed */
+};
+size_t vt_epoch_closing_receipts(const struct vt_epoch_closing *closing);
+bool vt_epoch_closing_receipt(const struct vt_epoch_closing *closing, size_t index, struct vt_epoch_receipt *out_receipt);
+/** Ends it: aborts at the keepers what was not committed; gives back to the epoch what was committed and not recorded.
+ *  Epoch thread. NULL is allowed. */
 void vt_epoch_closing_free(struct vt_epoch_closing *closing);
 VT_DEFINE_AUTO_PTR(vt_epoch_closing);
 
-/** All of the above in one call, for tools and tests without threads. */
+/** All of the above in one call, for tools and tests without threads. An unfinished closing is finished first. */
 VT_RESULT vt_epoch_close_now(struct vt_epoch *epoch, bool even_if_empty, vt_epoch_destroy destroy, void *context);
+/** The receipts of a closed epoch, as kept in the store: notes one after the other, each {keeper 8, class 1, length 4, note}.
+ *  @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_epoch_receipts(struct vt_txn *txn, uint64_t epoch_number, struct vt_buf *out_receipts);
 
-/** Commit an ordinary keyring change: finish the write, append its delta to the journal, then the caller commits the
- *  store. Thread: the committer. */
+/** Commit an ordinary keyring change: finish the write, append its delta to the journal, then the caller commits the store.
+ *  When that fails, nothing need be said: the next record replaces this one. Thread: the committer. */
 VT_RESULT vt_epoch_write_finish(struct vt_epoch *epoch, struct vt_keyring_write *write, uint64_t commit_number);
 
-/** Push the commit number as floor to the keepers (every 5 s and at stop). Thread: epoch thread. */
+/** Push the commit number as floor to the keepers and sync the journal (every 5 s and at stop); keepers that have come back
+ *  erase what is old. Does nothing while a closing is under way. Thread: epoch thread.
+ *  @return VAULT_E_KEEPER when fewer than k answered */
 VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch);
-/** Replace the wraps (rotation of U: the slots are re-sealed under the new U first; two-wrap, verified). Epoch
- *  thread. */
-VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch,
-                                     vault_status (*add_wraps)(void *context, struct vt_wraps *wraps,
-                                                               const struct vt_key *unseal_key),
-                                     void *context);
+/** Keepers that may fail at S2 without loss: prepare at k + @p tolerance. Default m - k. Lowered when a keeper stays away
+ *  past its deadline and two approvers agree. @return VAULT_E_ARGUMENT past m - k */
+VT_RESULT vt_epoch_set_tolerance(struct vt_epoch *epoch, unsigned tolerance);
+/** Rotate U in one call, for tools and tests without threads: vt_epoch_freeze_rotation() and the rest. */
+VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context);
 
 struct vt_epoch_status {
     bool is_initialised, is_sealed;
     struct vt_vault_id vault_id;
     uint64_t incarnation, epoch, commit_number, pending, closing;
-    unsigned quorum;
+    unsigned quorum, tolerance;
     size_t keeper_count;
     struct vt_keeper_info keepers[VT_KEEPERS_MAX];
     struct vt_keeper_floor floors[VT_KEEPERS_MAX];
@@ -118,4 +155,5 @@ struct vt_epoch_status {
     struct vt_journal_stats journal;
     int64_t next_close_at_ms;           /* 0: nothing pending */
 };
+/** What the keepers last said: asked at open, unseal, push and close, never here. Thread: any. */
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status);

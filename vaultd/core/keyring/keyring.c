@@ -83,6 +83,14 @@ VT_RESULT vt_keyring_root_record(struct vt_txn *txn, struct vt_root_record *out_
     return vt_root_record_decode(value, out_record);
 }
 
+VT_RESULT vt_keyring_root_opens(struct vt_txn *txn, const struct vt_key *root_key)
+{
+    VT_AUTO_PTR(vt_root) root = NULL;
+    struct vt_bytes value;
+    VT_TRY(vt_root_value(txn, &value));
+    return vt_root_open(value, root_key, &root);
+}
+
 static VT_RESULT read_root(struct vt_keyring *ring, const struct vt_key *root_key, struct vt_root **out_root)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;

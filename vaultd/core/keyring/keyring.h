@@ -51,6 +51,9 @@ VT_RESULT vt_keyring_create(struct vt_keyring *ring, struct vt_txn *txn, const s
                             uint64_t incarnation, const uint8_t attempt[16], const struct vt_key *root_key);
 /** @return VAULT_E_NOT_INITIALISED, VAULT_E_FORMAT, VAULT_E_CORRUPT */
 VT_RESULT vt_keyring_root_record(struct vt_txn *txn, struct vt_root_record *out_record);
+/** Does @p root_key open the root page that @p txn sees? Asked before any keeper erases another key.
+ *  @return VAULT_E_AUTHENTICITY, VAULT_E_NOT_INITIALISED, VAULT_E_CORRUPT */
+VT_RESULT vt_keyring_root_opens(struct vt_txn *txn, const struct vt_key *root_key);
 /** Open the root page with the epoch's root key (copied). @return VAULT_E_AUTHENTICITY when the key does not open it */
 VT_RESULT vt_keyring_unseal(struct vt_keyring *ring, const struct vt_key *root_key);
 /** Forget every key in memory. Waits for views to end. */

@@ -1,0 +1,418 @@
+#include "tests/unit/epoch/epoch_world.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libvault/base/fault.h"
+#include "libvault/crypto/digest.h"
+
+const char world_key_file[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/* A keeper that cannot be reached ---------------------------------------------------------------------------------- */
+
+struct absent_keeper {
+    struct vt_keeper base;
+    uint64_t id;
+};
+static vault_status absent_info(struct vt_keeper *keeper, struct vt_keeper_info *out_info)
+{
+    *out_info = (struct vt_keeper_info){.keeper_id = ((struct absent_keeper *)(void *)keeper)->id, .name = "absent"};
+    return VAULT_OK;
+}
+static vault_status absent_read(struct vt_keeper *keeper, struct vt_keeper_slot *out_slots, size_t *out_count)
+{
+    (void)keeper, (void)out_slots, (void)out_count;
+    return VAULT_E_CONNECT;
+}
+static vault_status absent_prepare(struct vt_keeper *keeper, const struct vt_keeper_slot *slot)
+{
+    (void)keeper, (void)slot;
+    return VAULT_E_CONNECT;
+}
+static vault_status absent_finalize(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt,
+                                    uint64_t commit_number, int64_t now_ms, struct vt_keeper_receipt *out_receipt)
+{
+    (void)keeper, (void)incarnation, (void)epoch, (void)attempt, (void)commit_number, (void)now_ms, (void)out_receipt;
+    return VAULT_E_CONNECT;
+}
+static vault_status absent_abort(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt)
+{
+    (void)keeper, (void)incarnation, (void)epoch, (void)attempt;
+    return VAULT_E_CONNECT;
+}
+static vault_status absent_floor(struct vt_keeper *keeper, struct vt_keeper_floor *out_floor)
+{
+    (void)keeper, (void)out_floor;
+    return VAULT_E_CONNECT;
+}
+static vault_status absent_raise(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)
+{
+    (void)keeper, (void)floor;
+    return VAULT_E_CONNECT;
+}
+static void absent_free(struct vt_keeper *keeper)
+{
+    free(keeper);
+}
+static const struct vt_keeper_ops absent_ops = {absent_info, absent_read,  absent_prepare, absent_finalize,
+                                                absent_abort, absent_floor, absent_raise,   absent_free};
+
+static struct vt_keeper *absent_new(unsigned index)
+{
+    struct absent_keeper *keeper = calloc(1, sizeof *keeper);
+    ck_assert_ptr_nonnull(keeper);
+    keeper->base.ops = &absent_ops;
+    keeper->id = 1000 + index;
+    return &keeper->base;
+}
+
+/* Life -------------------------------------------------------------------------------------------------------------- */
+
+static int64_t clock_now(const struct vt_clock *clock)
+{
+    return 1790000000000 + clock->offset_ms;
+}
+
+void world_path(const struct world *world, const char *name, char *out_path, size_t len)
+{
+    snprintf(out_path, len, "%s/%s", world->dir, name);
+}
+
+static void open_store(struct world *world)
+{
+    char path[200];
+    const struct vt_store_lmdb_options options = {.map_bytes = 64 << 20};
+    world_path(world, "store", path, sizeof path);
+    ck_assert_ok(vt_store_lmdb_open(path, &options, &world->store));
+    if (!world->shape.has_fault_store) return;
+    struct vt_store *inner = world->store;
+    world->store = NULL;
+    ck_assert_ok(vt_store_fault_open(inner, &world->store));
+}
+
+static void open_keepers(struct world *world)
+{
+    for (unsigned i = 0; i < world->shape.m; i++) {
+        char name[24], path[200];
+        snprintf(name, sizeof name, "keeper-%u", i);
+        world_path(world, name, path, sizeof path);
+        if ((world->shape.absent >> i & 1) != 0)
+            world->keepers[i] = absent_new(i);
+        else
+            ck_assert_ok(vt_keeper_file_open(path, name, false, &world->keepers[i]));
+    }
+}
+
+static void open_journal(struct world *world)
+{
+    char path[200];
+    if (!world->shape.has_journal) return;
+    world_path(world, "journal", path, sizeof path);
+    const struct vt_journal_options options = {.dir = path};
+    ck_assert_ok(vt_journal_open(&options, NULL, &world->journal));
+}
+
+void world_open(struct world *world)
+{
+    world->clock = (struct vt_clock){.now_ms = clock_now, .offset_ms = world->clock.offset_ms, .is_test_clock = true};
+    open_store(world);
+    open_keepers(world);
+    open_journal(world);
+    ck_assert_ok(vt_stamps_new(&world->stamps));
+    const vault_status status = vt_keyring_open(world->store, NULL, &world->ring);
+    ck_assert(status == VAULT_OK || status == VAULT_E_NOT_INITIALISED);
+    world->options.keepers = world->keepers;
+    world->options.keeper_count = world->shape.m;
+    world->options.quorum = world->shape.k;
+    world->options.journal = world->journal;
+    world->options.clock = &world->clock;
+    world->options.software_version = "vaultd test";
+    ck_assert_ok(vt_epoch_open(world->store, world->ring, world->stamps, &world->options, &world->epoch));
+}
+
+void world_close(struct world *world)
+{
+    vt_epoch_free(world->epoch);
+    vt_keyring_free(world->ring);
+    vt_stamps_free(world->stamps);
+    vt_journal_free(world->journal);
+    for (unsigned i = 0; i < WORLD_KEEPERS_MAX; i++) {
+        vt_keeper_free(world->keepers[i]);
+        world->keepers[i] = NULL;
+    }
+    vt_store_free(world->store);
+    world->epoch = NULL;
+    world->ring = NULL;
+    world->stamps = NULL;
+    world->journal = NULL;
+    world->store = NULL;
+}
+
+void world_reopen(struct world *world)
+{
+    world_close(world);
+    world_open(world);
+}
+
+vault_status world_add_wraps(void *context, struct vt_wraps *wraps, const struct vt_key *unseal_key)
+{
+    const char *file = context != NULL ? context : world_key_file;
+    return vt_wraps_add_key_file(wraps, unseal_key, vt_bytes_str(file), 1);
+}
+
+void world_new(struct world *world, const struct world_shape *shape)
+{
+    *world = (struct world){.shape = *shape};
+    vt_temp_dir_make(world->dir, sizeof world->dir);
+    world_open(world);
+    ck_assert_ok(vt_epoch_initialise(world->epoch, world_add_wraps, NULL));
+}
+
+void world_end(struct world *world)
+{
+    world_close(world);
+    vt_temp_dir_remove(world->dir);
+}
+
+vault_status world_unseal(struct world *world, struct vt_err *err)
+{
+    VT_AUTO_PTR(vt_wraps) wraps = NULL;
+    VT_AUTO(vt_key) unseal_key = VT_KEY_INIT;
+    ck_assert_ok(vt_epoch_wraps(world->epoch, &wraps));
+    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world_key_file), &unseal_key));
+    return vt_epoch_unseal(world->epoch, &unseal_key, err);
+}
+
+/* Work -------------------------------------------------------------------------------------------------------------- */
+
+struct vt_sid world_sid(unsigned number)
+{
+    uint8_t hash[VT_SHA256_LEN], bytes[4];
+    struct vt_sid sid;
+    vt_put_u32(bytes, number);
+    ck_assert_ok(vt_sha256_one(VT_BYTES_OF(bytes), hash));
+    memcpy(sid.bytes, hash, sizeof sid.bytes);
+    return sid;
+}
+
+void world_add_subject(struct world *world, unsigned number)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_write *write = NULL;
+    struct vt_keyblock_draft *draft = NULL;
+    const struct vt_data_key *key;
+    const struct vt_sid sid = world_sid(number);
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_keyring_write_begin(world->ring, txn, &write));
+    ck_assert_ok(vt_keyblock_new(vt_keyring_write_view(write), VT_TENANT_DEFAULT, &sid, &draft));
+    for (uint16_t category = 1; category <= 3; category++) ck_assert_ok(vt_keyblock_add(draft, category, 0, 1, &key));
+    ck_assert_ok(vt_keyblock_seal(draft));
+    ck_assert_ok(vt_keyring_put_keyblock(write, draft));
+    ck_assert_ok(vt_epoch_write_finish(world->epoch, write, vt_store_commit_number(txn)));
+    ck_assert_ok(vt_txn_commit(txn));
+    vt_keyring_write_committed(write);
+    vt_keyblock_draft_free(draft);
+}
+
+void world_touch_store(struct world *world)
+{
+    struct vt_txn *txn = NULL;
+    uint8_t number[8];
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    vt_put_u64(number, vt_store_commit_number(txn));
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_META, vt_bytes_str("test"), VT_BYTES_OF(number), VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+}
+
+vault_status world_request_status(struct world *world, const struct vt_scope *scope, uint64_t *out_certificate)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_view *view = NULL;
+    struct vt_pending pending = {.scope = *scope,
+                                 .tenant = VT_TENANT_DEFAULT,
+                                 .legal_basis = "gdpr-17-1-a",
+                                 .requested_at_ms = vt_clock_now_ms(&world->clock)};
+    memset(pending.commitment, 7, sizeof pending.commitment);
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_keyring_view_begin(world->ring, txn, &view));
+    vault_status status = vt_pending_add(view, txn, vt_epoch_evidence(world->epoch), &pending);
+    vt_keyring_view_end(view);
+    *out_certificate = pending.certificate;
+    if (status != VAULT_OK) {
+        vt_txn_abort(txn);
+        return status;
+    }
+    status = vt_txn_commit(txn);
+    if (status == VAULT_OK) ck_assert_ok(vt_stamps_add_pending(world->stamps, scope));
+    return status;
+}
+
+uint64_t world_request_scope(struct world *world, unsigned number, uint16_t category)
+{
+    const struct vt_scope scope = {.sid = world_sid(number), .category = category};
+    uint64_t certificate;
+    ck_assert_ok(world_request_status(world, &scope, &certificate));
+    return certificate;
+}
+
+uint64_t world_request(struct world *world, unsigned number)
+{
+    return world_request_scope(world, number, VT_CATEGORY_ALL);
+}
+
+static vault_status destroy_category(struct vt_keyring_write *write, const struct vt_pending *pending)
+{
+    VT_AUTO_PTR(vt_keyblock_draft) draft = NULL;
+    const struct vt_scope *scope = &pending->scope;
+    VT_TRY(vt_keyblock_edit(vt_keyring_write_view(write), pending->tenant, &scope->sid, &draft));
+    VT_TRY(vt_keyblock_drop(draft, scope->category, scope->record));
+    VT_TRY(vt_keyblock_seal(draft));
+    return vt_keyring_put_keyblock(write, draft);
+}
+
+vault_status world_destroy(void *context, struct vt_keyring_write *write, const struct vt_pending *pending,
+                           struct vt_destroyed *out_counts)
+{
+    struct world *world = context;
+    const bool is_whole = pending->scope.category == VT_CATEGORY_ALL;
+    VT_TRY(is_whole ? vt_keyring_drop_subject(write, pending->tenant, &pending->scope.sid)
+                    : destroy_category(write, pending));
+    world->destroyed++;
+    *out_counts = (struct vt_destroyed){.records = 2, .rows = 5, .keys = 1};
+    return VAULT_OK;
+}
+
+vault_status world_close_epoch(struct world *world, bool even_if_empty)
+{
+    return vt_epoch_close_now(world->epoch, even_if_empty, world_destroy, world);
+}
+
+/* Looking ----------------------------------------------------------------------------------------------------------- */
+
+vault_status world_subject(struct world *world, unsigned number)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_view *view = NULL;
+    const struct vt_subject_keys *keys;
+    const struct vt_scope scope = {.sid = world_sid(number)};
+    if (vt_stamps_is_pending(world->stamps, &scope)) return VAULT_E_SHRED_PENDING;
+    ck_assert_ok(vt_txn_begin_read(world->store, &txn));
+    ck_assert_ok(vt_keyring_view_begin(world->ring, txn, &view));
+    const vault_status status = vt_keyring_subject_keys(view, VT_TENANT_DEFAULT, &scope.sid, &keys);
+    vt_keyring_view_end(view);
+    vt_txn_abort(txn);
+    return status;
+}
+
+static struct vt_note_verifier certificate_verifier(struct vt_keyring_view *view)
+{
+    struct vt_note_verifier verifier;
+    char origin[VT_ORIGIN_LEN];
+    vt_origin_format(vt_keyring_view_vault_id(view)->bytes, vt_keyring_view_incarnation(view), origin);
+    const struct vt_note_signer signer = {origin, vt_keyring_system_key(view, VT_SYSTEM_KEY_CERTIFICATE_SIGN)};
+    ck_assert_ok(vt_note_verifier_of(&signer, &verifier));
+    return verifier;
+}
+
+enum vt_certificate_state world_certificate(struct world *world, uint64_t number)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_view *view = NULL;
+    struct vt_certificate certificate;
+    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    ck_assert_ok(vt_txn_begin_read(world->store, &txn));
+    ck_assert_ok(vt_keyring_view_begin(world->ring, txn, &view));
+    const struct vt_note_verifier verifier = certificate_verifier(view);
+    ck_assert_ok(vt_certificate_get(txn, number, &note));
+    ck_assert_ok(vt_certificate_verify(&pool, vt_buf_bytes(&note), &verifier, 1, &certificate, NULL));
+    ck_assert_uint_eq(certificate.number, number);
+    const enum vt_certificate_state state = certificate.state;
+    vt_keyring_view_end(view);
+    vt_txn_abort(txn);
+    return state;
+}
+
+static struct vt_root_record root_of(struct world *world, uint64_t *out_commit)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_root_record root;
+    ck_assert_ok(vt_txn_begin_read(world->store, &txn));
+    ck_assert_ok(vt_keyring_root_record(txn, &root));
+    *out_commit = vt_store_commit_number(txn);
+    vt_txn_abort(txn);
+    return root;
+}
+
+uint64_t world_epoch(struct world *world)
+{
+    uint64_t commit;
+    return root_of(world, &commit).epoch;
+}
+
+uint64_t world_commit(struct world *world)
+{
+    uint64_t commit;
+    (void)root_of(world, &commit);
+    return commit;
+}
+
+void world_copy(const struct world *world, const char *from, const char *to)
+{
+    char from_path[200], to_path[200];
+    world_path(world, from, from_path, sizeof from_path);
+    world_path(world, to, to_path, sizeof to_path);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        execlp("sh", "sh", "-c", "rm -rf -- \"$2\" && cp -a -- \"$1\" \"$2\"", "sh", from_path, to_path, (char *)NULL);
+        _exit(127);
+    }
+    int how;
+    ck_assert_int_eq(waitpid(child, &how, 0), child);
+    ck_assert(WIFEXITED(how));
+    ck_assert_int_eq(WEXITSTATUS(how), 0);
+}
+
+void world_shares_read(const struct world *world, struct world_shares *out_shares)
+{
+    out_shares->count = 0;
+    for (unsigned i = 0; i < world->shape.m; i++) {
+        struct vt_keeper *keeper = NULL;
+        struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+        char name[24], path[200];
+        size_t count;
+        snprintf(name, sizeof name, "keeper-%u", i);
+        world_path(world, name, path, sizeof path);
+        if (access(path, F_OK) != 0) continue;
+        ck_assert_ok(vt_keeper_file_open(path, name, true, &keeper));
+        ck_assert_ok(keeper->ops->read(keeper, slots, &count));
+        for (size_t j = 0; j < count; j++) {
+            out_shares->keeper[out_shares->count] = i;
+            out_shares->slots[out_shares->count++] = slots[j];
+        }
+        vt_keeper_free(keeper);
+    }
+}
+
+bool world_share_is_anywhere(const struct world *world, const struct vt_keeper_slot *slot)
+{
+    for (unsigned i = 0; i < world->shape.m; i++) {
+        char name[24], path[200];
+        uint8_t bytes[8192];
+        snprintf(name, sizeof name, "keeper-%u", i);
+        world_path(world, name, path, sizeof path);
+        const int fd = open(path, O_RDONLY);
+        if (fd < 0) continue;
+        ck_assert_int_eq(read(fd, bytes, sizeof bytes), sizeof bytes);
+        close(fd);
+        for (size_t at = 0; at + 8 <= slot->share_len; at++)
+            if (memmem(bytes, sizeof bytes, slot->share + at, 8) != NULL) return true;
+    }
+    return false;
+}

@@ -1,0 +1,230 @@
+/* The keepers' quorum: shares out, shares in, erasing. */
+#include "libvault/base/fault.h"
+#include "libvault/crypto/aead.h"
+#include "libvault/crypto/shamir.h"
+#include "vaultd/core/epoch/epoch_internal.h"
+
+bool vt_slot_is(const struct vt_keeper_slot *slot, const struct vt_epoch_id *id)
+{
+    return slot->incarnation == id->incarnation && slot->epoch == id->epoch &&
+           memcmp(slot->attempt, id->attempt, VT_ATTEMPT_LEN) == 0;
+}
+
+static void share_context(const struct vt_vault_id *vault_id, uint64_t keeper_id, const struct vt_keeper_slot *slot,
+                          struct vt_seal_ctx *ctx)
+{
+    vt_seal_ctx_begin(ctx, vault_id->bytes, slot->incarnation, VT_SEAL_SLOT, VT_TENANT_VAULT);
+    vt_seal_ctx_u64(ctx, keeper_id);
+    vt_seal_ctx_u64(ctx, slot->epoch);
+    vt_seal_ctx_bytes(ctx, VT_BYTES_OF(slot->attempt));
+    vt_seal_ctx_u8(ctx, slot->k);
+    vt_seal_ctx_u8(ctx, slot->m);
+    vt_seal_ctx_u8(ctx, slot->x);
+}
+
+/* Reading --------------------------------------------------------------------------------------------------------- */
+
+void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    struct vt_keeper_floor floor = {.epoch = 0};
+    struct vt_keeper_info info = epoch->infos[index];
+    const bool is_known = keeper->ops->info(keeper, &info) == VAULT_OK && info.is_reachable &&
+                          keeper->ops->floor(keeper, &floor) == VAULT_OK;
+    pthread_mutex_lock(&epoch->mutex);
+    epoch->infos[index] = info;
+    epoch->infos[index].is_reachable = is_known;
+    if (is_known) epoch->floors[index] = floor;
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
+VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_views[VT_KEEPERS_MAX])
+{
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        struct vt_keeper *keeper = epoch->keepers[i];
+        struct vt_keeper_view view = {.is_reachable = true};
+        view.is_reachable = keeper->ops->read(keeper, view.slots, &view.slot_count) == VAULT_OK &&
+                            keeper->ops->floor(keeper, &view.floor) == VAULT_OK;
+        if (!view.is_reachable) view = (struct vt_keeper_view){.is_reachable = false};
+        out_views[i] = view;
+        vt_epoch_note_floor(epoch, i);
+    }
+    return VAULT_OK;
+}
+
+static const struct vt_keeper_slot *slot_of(const struct vt_keeper_view *view, const struct vt_epoch_id *id)
+{
+    for (size_t i = 0; i < view->slot_count; i++)
+        if (vt_slot_is(&view->slots[i], id)) return &view->slots[i];
+    return NULL;
+}
+
+unsigned vt_shares_present(const struct vt_epoch *epoch, const struct vt_keeper_view *views, const struct vt_epoch_id *id)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) count += slot_of(&views[i], id) != NULL;
+    return count;
+}
+
+/* Shares that have been opened; arena memory. */
+struct opened {
+    unsigned count;
+    uint8_t xs[VT_KEEPERS_MAX];
+    uint8_t shares[VT_KEEPERS_MAX * VT_KEY_LEN];
+    uint8_t k;
+};
+
+static bool has_point(const struct opened *opened, uint8_t x)
+{
+    for (unsigned i = 0; i < opened->count; i++)
+        if (opened->xs[i] == x) return true;
+    return false;
+}
+
+static VT_RESULT open_share(const struct vt_epoch *epoch, size_t index, const struct vt_keeper_slot *slot,
+                            const struct vt_vault_id *vault_id, const struct vt_key *unseal_key, struct opened *opened)
+{
+    struct vt_seal_ctx ctx;
+    const bool fits = slot->share_len == VT_KEY_LEN + VT_SEAL_OVERHEAD && (opened->count == 0 || slot->k == opened->k);
+    VT_ENSURE(fits && slot->k >= 1 && slot->x >= 1 && !has_point(opened, slot->x), VAULT_E_CORRUPT);
+    share_context(vault_id, epoch->infos[index].keeper_id, slot, &ctx);
+    uint8_t *into = opened->shares + (size_t)opened->count * VT_KEY_LEN;
+    VT_TRY(vt_unseal_into(unseal_key, &ctx, vt_bytes(slot->share, slot->share_len), into));
+    opened->xs[opened->count++] = slot->x;
+    opened->k = slot->k;
+    return VAULT_OK;
+}
+
+static VT_RESULT combine(const struct vt_epoch *epoch, const struct vt_keeper_view *views, const struct vt_epoch_id *id,
+                         const struct vt_vault_id *vault_id, const struct vt_key *unseal_key, struct opened *opened,
+                         struct vt_key *out_root)
+{
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        const struct vt_keeper_slot *slot = slot_of(&views[i], id);
+        if (slot == NULL || (opened->count != 0 && opened->count == opened->k)) continue;
+        const vault_status status = open_share(epoch, i, slot, vault_id, unseal_key, opened);
+        VT_ENSURE(status == VAULT_OK || status == VAULT_E_AUTHENTICITY || status == VAULT_E_CORRUPT, status);
+    }
+    VT_ENSURE(opened->count != 0, VAULT_E_WRONG_SECRET);
+    VT_ENSURE(opened->count >= opened->k, VAULT_E_AUTHENTICITY);
+    return vt_shamir_combine(opened->xs, opened->shares, opened->k, VT_KEY_LEN, out_root->bytes);
+}
+
+VT_RESULT vt_shares_combine(const struct vt_epoch *epoch, const struct vt_keeper_view *views, const struct vt_epoch_id *id,
+                            const struct vt_vault_id *vault_id, const struct vt_key *unseal_key, struct vt_key *out_root)
+{
+    struct opened *opened = vt_secret_alloc(sizeof *opened);
+    VT_ENSURE(opened != NULL, VAULT_E_MEMORY);
+    opened->count = 0;
+    VT_AUTO(vt_key) root = VT_KEY_INIT;
+    const vault_status status = combine(epoch, views, id, vault_id, unseal_key, opened, &root);
+    vt_secret_free(opened);
+    VT_TRY(status);
+    *out_root = root;
+    return VAULT_OK;
+}
+
+/* Preparing ------------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT prepare_one(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id,
+                             const struct vt_vault_id *vault_id, const struct vt_key *unseal_key, const uint8_t *share)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    struct vt_seal_ctx ctx;
+    struct vt_keeper_slot slot = {.state = VT_SLOT_PREPARED,
+                                  .vault_id = *vault_id,
+                                  .incarnation = id->incarnation,
+                                  .epoch = id->epoch,
+                                  .k = (uint8_t)epoch->options.quorum,
+                                  .m = (uint8_t)epoch->options.keeper_count,
+                                  .x = (uint8_t)(index + 1),
+                                  .share_len = VT_KEY_LEN + VT_SEAL_OVERHEAD};
+    memcpy(slot.attempt, id->attempt, sizeof slot.attempt);
+    share_context(vault_id, epoch->infos[index].keeper_id, &slot, &ctx);
+    VT_TRY(vt_seal_into(unseal_key, &ctx, vt_bytes(share, VT_KEY_LEN), slot.share));
+    return keeper->ops->prepare(keeper, &slot);
+}
+
+VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_epoch_id *id, const struct vt_vault_id *vault_id,
+                            const struct vt_key *unseal_key, const struct vt_key *root, unsigned needed)
+{
+    const unsigned m = (unsigned)epoch->options.keeper_count;
+    VT_AUTO(vt_secret) shares = {vt_secret_alloc((size_t)m * VT_KEY_LEN), (size_t)m * VT_KEY_LEN};
+    unsigned taken = 0;
+    VT_ENSURE(shares.data != NULL, VAULT_E_MEMORY);
+    VT_TRY(vt_shamir_split(vt_key_bytes(root), epoch->options.quorum, m, shares.data));
+    for (unsigned i = 0; i < m; i++) {
+        const uint8_t *share = shares.data + (size_t)i * VT_KEY_LEN;
+        vault_status status = vt_shares_catch_up(epoch, i);
+        if (status == VAULT_OK) status = prepare_one(epoch, i, id, vault_id, unseal_key, share);
+        taken += status == VAULT_OK;
+        vt_epoch_note_floor(epoch, i);
+        vt_fault_step("S2.keeper");
+    }
+    if (taken >= needed) return VAULT_OK;
+    vt_shares_abort(epoch, id);
+    return VAULT_E_KEEPER;
+}
+
+void vt_shares_abort(struct vt_epoch *epoch, const struct vt_epoch_id *id)
+{
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        struct vt_keeper *keeper = epoch->keepers[i];
+        const vault_status status = keeper->ops->abort(keeper, id->incarnation, id->epoch, id->attempt);
+        if (status != VAULT_OK) vt_epoch_note_floor(epoch, i);      /* status shows that it is away */
+        vt_fault_step("abort.keeper");
+    }
+}
+
+/* Erasing --------------------------------------------------------------------------------------------------------- */
+
+static bool says_so(const struct vt_keeper_statement *said, const struct vt_keeper_info *info,
+                    const struct vt_vault_id *vault_id, const struct vt_epoch_id *id)
+{
+    return said->keeper_id == info->keeper_id && said->keeper_class == info->keeper_class &&
+           memcmp(&said->vault_id, vault_id, sizeof *vault_id) == 0 && said->incarnation == id->incarnation &&
+           said->epoch == id->epoch && memcmp(said->attempt, id->attempt, VT_ATTEMPT_LEN) == 0;
+}
+
+VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id, uint64_t commit_number,
+                             struct vt_keeper_receipt *out_receipt)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
+    struct vt_keeper_statement said;
+    const struct vt_keeper_info *info = &epoch->infos[index];
+    VT_TRY(keeper->ops->finalize(keeper, id->incarnation, id->epoch, id->attempt, commit_number, vt_epoch_now_ms(epoch),
+                                 &receipt));
+    VT_TRY(vt_keeper_receipt_verify(vt_buf_bytes(&receipt.note), info->verifier_key, &said));
+    VT_ENSURE(says_so(&said, info, &epoch->vault_id, id), VAULT_E_AUTHENTICITY);
+    vt_buf_move(&out_receipt->note, &receipt.note);
+    return VAULT_OK;
+}
+
+static VT_RESULT abort_strays(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *current)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+    size_t count;
+    VT_TRY(keeper->ops->read(keeper, slots, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i].state != VT_SLOT_PREPARED || slots[i].epoch <= current->epoch) continue;
+        VT_TRY(keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt));
+    }
+    return VAULT_OK;
+}
+
+/* Nothing was prepared for an epoch that is not closing, so whatever is found prepared was given up. */
+VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
+    struct vt_keeper_floor floor;
+    const struct vt_epoch_id current = vt_epoch_current(epoch);
+    VT_TRY(keeper->ops->floor(keeper, &floor));
+    if (current.epoch == 0 || floor.epoch == 0) return VAULT_OK;        /* being initialised; new to the set */
+    VT_ENSURE(memcmp(&floor.vault_id, &epoch->vault_id, sizeof floor.vault_id) == 0, VAULT_E_KEEPER);
+    VT_TRY(abort_strays(epoch, index, &current));
+    if (floor.incarnation == current.incarnation && floor.epoch >= current.epoch) return VAULT_OK;
+    return vt_shares_finalize(epoch, index, &current, 0, &receipt);
+}

@@ -1,0 +1,138 @@
+/* First initialisation. The order is that of an epoch: PREPARE, commit, FINALIZE; a crash in between leaves either shares that
+ * no vault was ever served under, or a vault that unseals. */
+#include "libvault/base/fault.h"
+#include "libvault/crypto/rng.h"
+#include "vaultd/core/epoch/epoch_internal.h"
+
+/* Arena memory. */
+struct first_keys {
+    struct vt_key unseal, root;
+};
+
+struct starting {
+    struct vt_epoch *epoch;
+    struct vt_vault_id vault_id;
+    struct vt_epoch_id id;
+    struct first_keys *keys;
+    struct vt_buf wraps;
+    uint64_t commit_number;
+};
+
+/* A keeper that has finalised anything belongs to a vault. One that was only ever prepared for the first epoch is free. */
+static VT_RESULT clear_keeper(struct vt_epoch *epoch, size_t index)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+    struct vt_keeper_floor floor;
+    size_t count;
+    VT_ENSURE(keeper->ops->read(keeper, slots, &count) == VAULT_OK, VAULT_E_KEEPER);
+    VT_ENSURE(keeper->ops->floor(keeper, &floor) == VAULT_OK, VAULT_E_KEEPER);
+    VT_ENSURE(floor.epoch == 0, VAULT_E_EXISTS);
+    for (size_t i = 0; i < count; i++)
+        VT_ENSURE(slots[i].state == VT_SLOT_PREPARED && slots[i].epoch == VT_KEYRING_FIRST_EPOCH, VAULT_E_EXISTS);
+    for (size_t i = 0; i < count; i++)
+        VT_TRY(keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt));
+    return VAULT_OK;
+}
+
+static VT_RESULT check_empty(struct vt_epoch *epoch)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_root_record root;
+    VT_TRY(vt_txn_begin_read(epoch->store, &txn));
+    const vault_status status = vt_keyring_root_record(txn, &root);
+    VT_ENSURE(status != VAULT_OK, VAULT_E_EXISTS);
+    VT_ENSURE(status == VAULT_E_NOT_INITIALISED, status);
+
+    struct vt_journal_tail tail;
+    const bool has_history = epoch->options.journal != NULL && vt_journal_tail(epoch->options.journal, &tail) == VAULT_OK;
+    return has_history ? VAULT_E_EXISTS : VAULT_OK;     /* a journal without its store: somebody wants to restore it */
+}
+
+static VT_RESULT draw(struct starting *starting)
+{
+    starting->id = (struct vt_epoch_id){.incarnation = 1, .epoch = VT_KEYRING_FIRST_EPOCH};
+    VT_TRY(vt_random_bytes(starting->vault_id.bytes, sizeof starting->vault_id.bytes));
+    VT_TRY(vt_random_bytes(starting->id.attempt, sizeof starting->id.attempt));
+    VT_TRY(vt_random_key(&starting->keys->unseal));
+    return vt_random_key(&starting->keys->root);
+}
+
+static VT_RESULT wrap(struct starting *starting, vt_epoch_add_wraps add_wraps, void *context)
+{
+    VT_AUTO_PTR(vt_wraps) wraps = NULL;
+    VT_TRY(vt_wraps_new(&starting->vault_id, &wraps));
+    VT_TRY(add_wraps(context, wraps, &starting->keys->unseal));
+    VT_ENSURE(vt_wraps_count(wraps) != 0, VAULT_E_ARGUMENT);
+    return vt_wraps_encode(wraps, &starting->wraps);
+}
+
+static VT_RESULT create(struct starting *starting)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    const struct vt_epoch *epoch = starting->epoch;
+    VT_TRY(vt_txn_begin_write(epoch->store, &txn));
+    VT_TRY(vt_keyring_create(epoch->ring, txn, &starting->vault_id, starting->id.incarnation, starting->id.attempt,
+                             &starting->keys->root));
+    VT_TRY(vt_store_put(txn, VT_TABLE_META, vt_bytes_str(VT_META_WRAPS), vt_buf_bytes(&starting->wraps), VT_PUT_NEW));
+    starting->commit_number = vt_store_commit_number(txn);
+    return vt_txn_commit(VT_MOVE(txn));
+}
+
+/* Rolling forward begins behind the creation: there is nothing to roll forward from before it. */
+static VT_RESULT begin_journal(struct vt_epoch *epoch)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_root_record root;
+    if (epoch->options.journal == NULL) return VAULT_OK;
+    VT_TRY(vt_txn_begin_read(epoch->store, &txn));
+    VT_TRY(vt_keyring_root_record(txn, &root));
+    return vt_journal_note_gap(epoch->options.journal, &root);
+}
+
+static VT_RESULT finalize_all(struct starting *starting)
+{
+    struct vt_epoch *epoch = starting->epoch;
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
+        VT_TRY(vt_shares_finalize(epoch, i, &starting->id, starting->commit_number, &receipt));
+        vt_epoch_note_floor(epoch, i);
+        vt_fault_step("init.finalized");
+    }
+    return VAULT_OK;
+}
+
+static VT_RESULT start(struct starting *starting, vt_epoch_add_wraps add_wraps, void *context)
+{
+    struct vt_epoch *epoch = starting->epoch;
+    VT_TRY(draw(starting));
+    VT_TRY(wrap(starting, add_wraps, context));
+    VT_TRY(vt_shares_prepare(epoch, &starting->id, &starting->vault_id, &starting->keys->unseal, &starting->keys->root,
+                             (unsigned)epoch->options.keeper_count));
+    vt_fault_step("init.prepared");
+    const vault_status status = create(starting);
+    if (status != VAULT_OK) {
+        vt_shares_abort(epoch, &starting->id);
+        return status;
+    }
+    vt_fault_step("init.committed");
+    VT_TRY(vt_keyring_unseal(epoch->ring, &starting->keys->root));
+    vt_epoch_adopt(epoch, &starting->vault_id, &starting->id, &starting->keys->unseal, starting->commit_number);
+    VT_TRY(begin_journal(epoch));
+    return finalize_all(starting);
+}
+
+VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context)
+{
+    struct starting starting = {.epoch = epoch, .wraps = VT_BUF_INIT(VT_WRAPS_BYTES_MAX)};
+    VT_TRY(check_empty(epoch));
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) VT_TRY(clear_keeper(epoch, i));
+    starting.keys = vt_secret_alloc(sizeof *starting.keys);
+    VT_ENSURE(starting.keys != NULL, VAULT_E_MEMORY);
+    const vault_status status = start(&starting, add_wraps, context);
+    vt_secret_free(starting.keys);
+    vt_buf_release(&starting.wraps);
+    /* Created but not finalised everywhere: sealed again, so that unsealing finishes it like any crash. */
+    if (status != VAULT_OK && !vt_epoch_is_sealed(epoch)) vt_epoch_seal(epoch);
+    return status;
+}
