@@ -27,7 +27,7 @@ static vault_status destroy_one(void *context, struct vt_keyring_write *write, c
     struct closing *closing = context;
     struct vt_destroyed_rows rows = {0};
     struct vt_txn *txn = vt_keyring_view_txn(vt_keyring_write_view(write));
-    VT_TRY(vt_subject_destroy(write, txn, pending->tenant, &pending->scope, vt_token_holder_gone, closing->vault, &rows));
+    VT_TRY(vt_subject_destroy(write, txn, pending->tenant, &pending->scope, vt_token_reference_gone, closing->vault, &rows));
     *out_counts = (struct vt_destroyed){.records = rows.records, .rows = rows.rows, .index_entries = rows.index_entries,
                                         .tokens = rows.tokens, .keys = rows.keys};
     return VAULT_OK;

@@ -207,7 +207,8 @@ static void batch_commit(struct vt_vault *vault, struct vt_list *items)
         vt_list_push_back(&alone, link);
         items_reset(&alone);
         const vault_status own = batch_run(vault, &alone);
-        items_done(&alone, own);
+        /* What the conditions did not foresee (two of its own random tokens were alike) another preparation draws anew. */
+        items_done(&alone, own == VAULT_E_EXISTS ? VAULT_E_CONFLICT : own);
     }
 }
 

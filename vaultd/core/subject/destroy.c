@@ -27,15 +27,16 @@ static bool scope_covers(const struct vt_scope *scope, uint16_t category, uint64
 }
 
 /* An entry that is gone already (its category was shredded before, a rotation moved it) is no reason to keep a person. */
-static VT_RESULT reference_drop(struct destroy *destroy, uint64_t record, const struct vt_reference *reference)
+static VT_RESULT reference_drop(struct destroy *destroy, const struct vt_reference *reference)
 {
     if (reference->kind == VT_REF_TOKEN) destroy->counts.tokens++;
     if (destroy->write == NULL) {
-        destroy->counts.index_entries++;
+        destroy->counts.index_entries += reference->kind == VT_REF_INDEX;
         return VAULT_OK;
     }
-    if (reference->kind == VT_REF_TOKEN)
-        return destroy->gone(destroy->context, destroy->write, &destroy->scope.sid, record, &reference->hash, reference->data);
+    if (reference->kind != VT_REF_INDEX)
+        return destroy->gone(destroy->context, destroy->write, destroy->tenant, reference->kind, &reference->hash,
+                             reference->data);
     const vault_status status = vt_keyring_index_remove(destroy->write, destroy->tenant, &reference->hash, reference->data);
     if (status == VAULT_OK) destroy->counts.index_entries++;
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
@@ -49,7 +50,7 @@ static VT_RESULT row_drop_references(struct destroy *destroy, const struct vt_ro
         vt_row_open(destroy->view, destroy->tenant, destroy->keys, name->record, name->category, &pool, &row);
     if (status == VAULT_E_ERASED) return VAULT_OK;      /* its entries went with its key */
     VT_TRY(status);
-    for (size_t i = 0; i < row.reference_count; i++) VT_TRY(reference_drop(destroy, name->record, &row.references[i]));
+    for (size_t i = 0; i < row.reference_count; i++) VT_TRY(reference_drop(destroy, &row.references[i]));
     return VAULT_OK;
 }
 

@@ -208,12 +208,33 @@ static VT_RESULT check_cardinality(const struct vt_subject_draft *draft, const s
     return vt_fail(draft->env.err, VAULT_E_EXISTS, "collection", "The subject has its one record of this collection already.");
 }
 
+/* Records with keys of their own are counted before any is drafted, so that one too many fails by itself. */
+static VT_RESULT check_record_keys(const struct vt_subject_draft *draft, const struct vt_collection_entry *entry)
+{
+    size_t count = 0;
+    if (entry->collection->forget != VT_FORGET_RECORD) return VAULT_OK;
+    const struct vt_subject_keys *keys = draft->keyblock != NULL ? vt_keyblock_keys(draft->keyblock) : draft->keys;
+    uint64_t last = 0;
+    for (size_t i = 0; keys != NULL && i < keys->count; i++) {
+        count += keys->keys[i].record != 0 && keys->keys[i].record != last;
+        if (keys->keys[i].record != 0) last = keys->keys[i].record;
+    }
+    for (size_t i = 0; i < draft->new_count; i++) {
+        const struct vt_collection_entry *drafted = vt_schema_set_by_number(draft->env.schemas, draft->new_collections[i]);
+        count += drafted != NULL && drafted->collection->forget == VT_FORGET_RECORD;
+    }
+    if (count < VT_LIMIT_RECORD_KEYS) return VAULT_OK;
+    return vt_fail(draft->env.err, VAULT_E_LIMIT, "collection",
+                   "A subject has at most %d records in collections that forget by record.", VT_LIMIT_RECORD_KEYS);
+}
+
 static VT_RESULT draft_new_record(struct vt_subject_draft *draft, const struct vt_record_draft *record, uint64_t *out_record)
 {
     const struct vt_record_rules rules = {.now_ms = draft->env.now_ms};
     struct vt_value fields;
     uint64_t id;
     VT_TRY(check_cardinality(draft, record->collection));
+    VT_TRY(check_record_keys(draft, record->collection));
     VT_TRY(vt_record_validate(record->collection->collection, record->fields, &rules, draft->env.pool, &fields, draft->env.err));
     VT_TRY(vt_sequence_next(draft->env.records, 1, &id));
     VT_TRY(new_rows(draft, record, id, &fields));
@@ -318,8 +339,8 @@ static VT_RESULT merge_references(struct merge *merge, struct vt_draft_row *row,
     size_t kept_count = 0;
     for (size_t i = 0; i < old->reference_count; i++) {
         const struct vt_reference *reference = &old->references[i];
-        if (reference->kind == VT_REF_TOKEN) VT_TRY(check_token_field(merge, reference));
-        if (reference->kind == VT_REF_TOKEN || references_have(wanted, wanted_count, reference))
+        if (reference->kind != VT_REF_INDEX) VT_TRY(check_token_field(merge, reference));
+        if (reference->kind != VT_REF_INDEX || references_have(wanted, wanted_count, reference))
             kept[kept_count++] = *reference;
         else
             row->dropped[row->dropped_count++] = *reference;
@@ -365,7 +386,7 @@ static VT_RESULT merge_removed(struct merge *merge)
         struct vt_draft_row *row;
         if (old->category == 0) continue;
         for (size_t j = 0; j < old->reference_count; j++)
-            if (old->references[j].kind == VT_REF_TOKEN) VT_TRY(check_token_field(merge, &old->references[j]));
+            if (old->references[j].kind != VT_REF_INDEX) VT_TRY(check_token_field(merge, &old->references[j]));
         VT_TRY(rows_add(merge->draft, &row));
         row->row = *old;
         row->old_groups = old->group_count;
@@ -411,6 +432,7 @@ VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t re
 {
     struct vt_reference reference = {.kind = kind, .field = field->id, .hash = *hash};
     memcpy(reference.data, data, VT_INDEX_DATA_LEN);
+    if (draft->row_count == 0) return VAULT_E_NOT_FOUND;
     for (size_t i = 0; i < draft->row_count; i++) {
         struct vt_draft_row *row = &draft->rows[i];
         if (row->row.record != record || row->row.category != field->category || row->is_removed) continue;
@@ -457,8 +479,10 @@ static VT_RESULT row_indexes(const struct vt_draft_row *row, struct vt_change *c
 {
     for (size_t i = 0; i < row->dropped_count; i++)
         VT_TRY(vt_change_index_remove(change, &row->dropped[i].hash, row->dropped[i].data));
-    for (size_t i = 0; i < row->added_count; i++)
+    for (size_t i = 0; i < row->added_count; i++) {
+        if (row->added[i].kind == VT_REF_TOKEN_VALUE) continue;
         VT_TRY(vt_change_index_add(change, &row->added[i].hash, row->added[i].data, index_is_unique(row, &row->added[i])));
+    }
     return VAULT_OK;
 }
 

@@ -133,7 +133,7 @@ static VT_RESULT delete_row(const struct vt_subject_env *env, const struct vt_su
     const vault_status status = vt_row_open(env->view, env->tenant, keys, name->record, name->category, env->pool, &row);
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_ERASED, status);
     for (size_t i = 0; status == VAULT_OK && i < row.reference_count; i++) {
-        if (row.references[i].kind == VT_REF_TOKEN)
+        if (row.references[i].kind != VT_REF_INDEX)
             return vt_fail(env->err, VAULT_E_STATE, "record",
                            "A token that other holders may share stands for the record; shred the record instead.");
         VT_TRY(vt_change_index_remove(change, &row.references[i].hash, row.references[i].data));

@@ -62,7 +62,7 @@ static void row_context(struct vt_keyring_view *view, vt_tenant_id tenant, const
 
 static VT_RESULT reference_read(const uint8_t *in, struct vt_reference *out_reference)
 {
-    VT_ENSURE(in[0] == VT_REF_INDEX || in[0] == VT_REF_TOKEN, VAULT_E_FORMAT);
+    VT_ENSURE(in[0] <= VT_REF_TOKEN_VALUE, VAULT_E_FORMAT);
     out_reference->kind = in[0];
     out_reference->field = vt_get_u16(in + 1);
     memcpy(out_reference->hash.bytes, in + 3, VT_INDEX_HASH_LEN);

@@ -73,9 +73,13 @@ struct vt_record_draft {
 VT_RESULT vt_subject_draft_record(struct vt_subject_draft *draft, const struct vt_record_draft *record,
                                   uint64_t *out_record);
 /** Attach one more index entry to the row of (record, field's category) being drafted, and add it to T_idx: tokens use it. A field
- *  with a reference of kind VT_REF_TOKEN cannot change its value (VAULT_E_STATE): the token stands for that very value. A record
+ *  with a reference of a token cannot change its value (VAULT_E_STATE): the token stands for that very value. A record
  *  that is stored already is drafted with an empty field map first. */
-enum { VT_REF_INDEX = 0, VT_REF_TOKEN = 1 };
+enum {
+    VT_REF_INDEX = 0,           /* an indexed field */
+    VT_REF_TOKEN = 1,           /* token -> holder: this record */
+    VT_REF_TOKEN_VALUE = 2,     /* value -> token: shared by all holders, remembered here, neither added nor removed by the draft */
+};
 VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t record, const struct vt_field *field,
                                      uint8_t kind, const struct vt_index_hash *hash,
                                      const uint8_t data[VT_INDEX_DATA_LEN]);
@@ -136,10 +140,10 @@ VT_RESULT vt_record_counts(const struct vt_subject_env *env, const struct vt_sid
 
 /* Destroying: called by the epoch at S3/S4, inside the committer ------------------------------------------------- */
 
-/** Told of each reference of kind VT_REF_TOKEN that goes, so that the token layer lets go of its holder. */
-typedef vault_status (*vt_reference_gone)(void *context, struct vt_keyring_write *write, const struct vt_sid *sid,
-                                          uint64_t record, const struct vt_index_hash *hash,
-                                          const uint8_t data[VT_INDEX_DATA_LEN]);
+/** Told of each reference of a token that goes, holders first, so that the token layer lets go of the holder and, with the last
+ *  one, of the value. */
+typedef vault_status (*vt_reference_gone)(void *context, struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t kind,
+                                          const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
 struct vt_destroyed_rows {
     uint64_t records, rows, index_entries, tokens, keys;
 };

@@ -43,15 +43,25 @@ struct vt_token_env {
 };
 /** One item to tokenise. */
 struct vt_token_wish {
+    const struct vt_template *template_;
     const struct vt_value *value;       /* NULL: the stored field of (sid, record) */
     const struct vt_sid *sid;           /* NULL: a value alone; it gets a subject of its own */
     uint64_t record;                    /* 0: a new record in the template's collection */
 };
 enum { VT_TOKEN_TEXT_MAX = 64 };
-/** Plan one token into @p change. A deterministic one may answer with the token that exists (a new holder is added).
+/** Items of one call share the drafts of their subjects, so that a hundred cards of one person make one key block. Lives in the
+ *  call's pool; @p env and @p change borrowed. */
+struct vt_token_batch;
+VT_RESULT vt_token_batch_new(const struct vt_token_env *env, struct vt_change *change, struct vt_token_batch **out_batch);
+/** Plan one token. A deterministic one may answer with the token that exists (a new holder is added). When an item fails, the
+ *  others stand. @param out_sid who holds it
  *  @return as vt_subject_draft_record(), VAULT_E_CONFLICT (prepare again) */
-VT_RESULT vt_token_create(const struct vt_token_env *env, const struct vt_template *template_,
-                          const struct vt_token_wish *wish, struct vt_change *change, char out_token[VT_TOKEN_TEXT_MAX]);
+VT_RESULT vt_token_create(struct vt_token_batch *batch, const struct vt_token_wish *wish, char out_token[VT_TOKEN_TEXT_MAX],
+                          struct vt_sid *out_sid);
+/** Seal the drafts into the change. */
+VT_RESULT vt_token_batch_finish(struct vt_token_batch *batch);
+void vt_token_batch_free(struct vt_token_batch *batch);     /* NULL is allowed */
+VT_DEFINE_AUTO_PTR(vt_token_batch);
 
 enum vt_token_state { VT_TOKEN_LIVE = 1, VT_TOKEN_DISABLED = 2, VT_TOKEN_REVOKED = 3 };
 struct vt_token_info {
@@ -71,6 +81,7 @@ VT_RESULT vt_token_reveal(const struct vt_token_env *env, struct vt_bytes token,
                           struct vt_value *out_value);
 VT_RESULT vt_token_set_state(const struct vt_token_env *env, struct vt_bytes token, enum vt_token_state state,
                              struct vt_change *change);
-/** vt_reference_gone for vt_subject_destroy(): removes the holder; when it was the last, the T_idx entry of the value too. */
-VT_RESULT vt_token_holder_gone(void *context, struct vt_keyring_write *write, const struct vt_sid *sid, uint64_t record,
-                               const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
+/** vt_reference_gone for vt_subject_destroy(): removes the holder; when it was the last, the T_idx entry of the value too, so that
+ *  a dead token is never handed out again. */
+VT_RESULT vt_token_reference_gone(void *context, struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t kind,
+                                  const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
