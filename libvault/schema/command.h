@@ -68,7 +68,7 @@ extern const size_t VT_ROLE_COUNT;
 /** NULL when there is no such role. */
 const struct vt_role *vt_role_find(struct vt_bytes name);
 
-enum vt_effect { VT_READS, VT_WRITES, VT_DESTROYS, VT_OPERATES };
+enum vt_command_effect { VT_READS, VT_WRITES, VT_DESTROYS, VT_OPERATES };
 enum vt_command_flag {
     VT_NEEDS_PURPOSE = 1,           /* a read of personal data */
     VT_WHILE_SEALED = 2,            /* answered while the vault is sealed */
@@ -87,7 +87,7 @@ struct vt_command {
     const char *summary;            /* one sentence */
     const char *since;
     int scope;                      /* vt_scope_bit */
-    enum vt_effect effect;
+    enum vt_command_effect effect;
     int flags;                      /* vt_command_flag */
     const char *source;             /* law, standard or document */
     const char *alias;              /* "tokenize": extra top-level CLI verb; NULL */

@@ -9,7 +9,7 @@
 #include "libvault/crypto/mac.h"
 #include "libvault/crypto/rng.h"
 
-enum { SECRET_BYTES = 32, SECRET_BASE32_LEN = 52, HASH_LEN = 32, OBJECT_MAX = 4096, CREDENTIAL_FORMAT = 1 };
+enum { SECRET_BASE32_LEN = 52, HASH_LEN = 32, OBJECT_MAX = 4096, CREDENTIAL_FORMAT = 1 };
 #define SECRET_PREFIX "vsk_"
 
 struct credential {
@@ -209,7 +209,7 @@ static VT_RESULT make_secret(char out_secret[VT_SECRET_TEXT_LEN])
     return VAULT_OK;
 }
 _Static_assert(sizeof SECRET_PREFIX - 1 + SECRET_BASE32_LEN + 1 == VT_SECRET_TEXT_LEN, "secret text length");
-_Static_assert(SECRET_BYTES == VT_KEY_LEN, "secrets are as long as keys");
+
 
 static VT_RESULT credential_put(struct vt_keyring_view *view, struct vt_change *change, const struct credential *credential)
 {
