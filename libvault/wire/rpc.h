@@ -3,7 +3,7 @@
  * Thread: one owner per frame. */
 #pragma once
 #include "libvault/base/buf.h"
-#include "libvault/codec/value.h"
+#include "libvault/codec/msgpack.h"
 
 struct vt_rpc_request {
     int64_t message_id;             /* 0 to 2^32-1 */
@@ -18,13 +18,19 @@ struct vt_rpc_reply {
 /** Is a whole frame at the front of @p stream? @param max frame limit for this connection
  *  @return VAULT_E_CONFLICT: more bytes needed; VAULT_E_TOO_LARGE; VAULT_E_PARSE: the connection must be closed */
 VT_RESULT vt_rpc_frame_len(struct vt_bytes stream, size_t max, size_t *out_len);
-/** @return VAULT_E_PROTOCOL with a sentence: not an array of four, wrong type, notification, params no map. out->message_id is
- *  filled in as soon as it is known (-1 otherwise), so that the error can be answered. */
+/** The same for bytes that arrive in pieces: goes on where it stopped. @p scan VT_MSGPACK_SCAN_INIT at a frame's begin. */
+VT_RESULT vt_rpc_frame_scan(struct vt_msgpack_scan *scan, struct vt_bytes stream, size_t max, size_t *out_len);
+/** @return VAULT_E_PROTOCOL with a sentence: not an array of four, wrong type, notification, params no map; VAULT_E_PARSE or
+ *  VAULT_E_TOO_LARGE when the params are not what codec/msgpack.h reads; VAULT_E_MEMORY. out->message_id is filled in as soon as
+ *  it is known (-1 otherwise), so that the error can be answered. */
 VT_RESULT vt_rpc_read_request(struct vt_pool *pool, struct vt_bytes frame, struct vt_rpc_request *out_request,
                               struct vt_err *err);
+/** @return VAULT_E_PROTOCOL (no reply, or error and result both), VAULT_E_PARSE, VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
 VT_RESULT vt_rpc_read_reply(struct vt_pool *pool, struct vt_bytes frame, struct vt_rpc_reply *out_reply);
+/* Writing appends to @p out and leaves it as it was on failure.
+ * @return VAULT_E_ARGUMENT (message id out of range, params no map), VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
 VT_RESULT vt_rpc_write_request(struct vt_buf *out, int64_t message_id, const char *method, const struct vt_value *params);
-/** @param result msgpack bytes of the result map */
+/** @param result msgpack bytes of the result map; empty: a map without keys */
 VT_RESULT vt_rpc_write_result(struct vt_buf *out, int64_t message_id, struct vt_bytes result);
 struct vt_rpc_error {
     vault_status status;
