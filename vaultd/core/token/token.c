@@ -1,5 +1,5 @@
-/* Tokens. Row: incarnation 8 | key version 4 | SEAL(HMAC(token-seal key, token), token context, plain). Plain: format 1 | template 2 |
- * collection 2 | field 2 | sid 16 | record 8 | state 1 | flags 1 | created ms 8, padded to 64 bytes. */
+/* Tokens. Row: incarnation 8 | key version 4 | SEAL(HMAC(token-seal key, token), token context, plain). Plain: format 1 |
+ * template 2 | collection 2 | field 2 | sid 16 | record 8 | state 1 | flags 1 | created ms 8, padded to 64 bytes. */
 #include "vaultd/core/token/token.h"
 
 #include "libvault/codec/text.h"
