@@ -290,6 +290,37 @@ class Words(LintCase):
             self.assert_complains("vaultd/a.c:1", "unfinished work")
 
 
+class Tests(LintCase):
+    lint = "tests"
+
+    def suite(self, body, helper="", main='VT_TEST_MAIN("a", it_holds)'):
+        self.write("tests/unit/a/test_a.c",
+                   f'#include "tests/support/suite.h"\n{helper}\nSTART_TEST(it_holds)\n{{\n{body}\n}}\nEND_TEST\n\n{main}\n')
+
+    def test_an_empty_tree_is_no_success(self):
+        self.assert_needs_something()
+
+    def test_a_test_that_asserts_is_fine(self):
+        self.suite("    ck_assert_int_eq(f(), 1);")
+        self.assert_clean()
+
+    def test_a_test_that_asserts_through_helpers_is_fine(self):
+        self.suite("    for (;;) {\n        CHECK(1);\n    }",
+                   "static void inner(int a)\n{\n    ck_assert(a);\n}\n"
+                   "static void outer(int a,\n                  int b)\n{\n    inner(a + b);\n}\n"
+                   "#define CHECK(x) \\\n    outer(x, 2)\n")
+        self.assert_clean()
+
+    def test_a_test_that_asserts_nothing_fails(self):
+        for body in ("    f();", "    ck_assert(true);", "    /* ck_assert(f()); */"):
+            self.suite(body, "static void f(void)\n{\n    g();\n}\n")
+            self.assert_complains("tests/unit/a/test_a.c:7", "it_holds asserts nothing")
+
+    def test_a_test_that_is_not_run_fails(self):
+        self.suite("    ck_assert(f());", main='VT_TEST_MAIN("a", it_holds_not)')
+        self.assert_complains("tests/unit/a/test_a.c:3", "it_holds is not in VT_TEST_MAIN")
+
+
 class Names(LintCase):
     lint = "names"
 
