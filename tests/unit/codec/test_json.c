@@ -272,7 +272,7 @@ static void nest(struct vt_buf *out, unsigned levels, const char *inner)
 START_TEST(the_deepest_nesting_is_read_and_written_and_one_more_is_refused)
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
-    VT_AUTO(vt_buf) text = VT_BUF_INIT(256), out = VT_BUF_INIT(256);
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(1 << 20), out = VT_BUF_INIT(256);
     nest(&text, VT_LIMIT_DEPTH, "{\"$bytes\":\"AA==\"}");
     const struct vt_value deepest = read_json(&pool, vt_buf_bytes(&text));
     ck_assert_ok(vt_json_write(&out, &deepest, VT_JSON_COMPACT));
@@ -282,7 +282,7 @@ START_TEST(the_deepest_nesting_is_read_and_written_and_one_more_is_refused)
     check_refused(vt_buf_bytes(&text), VAULT_E_TOO_LARGE, "Line 1: the nesting is too deep.");
     nest(&text, VT_LIMIT_DEPTH, "{\"a\":1}");
     check_refused(vt_buf_bytes(&text), VAULT_E_TOO_LARGE, "Line 1: the nesting is too deep.");
-    nest(&text, 100, "");
+    nest(&text, 5000, ""); /* past what jansson itself would follow */
     check_refused(vt_buf_bytes(&text), VAULT_E_TOO_LARGE, "Line 1: the nesting is too deep.");
 
     struct vt_value deeper = vt_value_array();
@@ -322,6 +322,23 @@ START_TEST(the_largest_number_of_items_is_read_and_written_and_one_more_is_refus
         ck_assert_ok(vt_value_push(&pool, &most, VT_VALUE_INIT, NULL));
         ck_assert_status(vt_json_write(&out, &most, VT_JSON_COMPACT), VAULT_E_TOO_LARGE);
     }
+}
+END_TEST
+
+START_TEST(the_writer_counts_items_over_all_levels)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_LIMIT_FRAME_BYTES), out = VT_BUF_INIT(VT_LIMIT_FRAME_BYTES);
+    list_of(&text, "1", VT_LIMIT_ITEMS / 2 - 1);
+    const struct vt_value half = read_json(&pool, vt_buf_bytes(&text));
+    struct vt_value both = vt_value_array();
+    ck_assert_ok(vt_value_push(&pool, &both, half, NULL));
+    ck_assert_ok(vt_value_push(&pool, &both, half, NULL));
+    ck_assert_ok(vt_json_write(&out, &both, VT_JSON_COMPACT));
+    vt_buf_reset(&out);
+    ck_assert_ok(vt_value_push(&pool, &both, VT_VALUE_INIT, NULL));
+    ck_assert_status(vt_json_write(&out, &both, VT_JSON_COMPACT), VAULT_E_TOO_LARGE);
+    ck_assert_uint_eq(out.len, 0);
 }
 END_TEST
 
@@ -470,6 +487,7 @@ VT_TEST_MAIN("codec/json", literals_and_numbers_read_exactly, numbers_that_do_no
              random_trees_read_as_written_in_both_styles,
              the_deepest_nesting_is_read_and_written_and_one_more_is_refused,
              the_largest_number_of_items_is_read_and_written_and_one_more_is_refused, keys_and_values_count_as_items,
+             the_writer_counts_items_over_all_levels,
              the_longest_text_and_bytes_are_read_and_written_and_one_more_is_refused,
              a_write_past_the_maximum_leaves_the_buffer_unchanged,
 #ifdef VT_FAULTS

@@ -154,11 +154,17 @@ END_TEST
 
 START_TEST(a_count_past_the_bytes_present_reserves_nothing)
 {
-    VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
-    struct vt_value value;
-    const struct vt_bytes input = BYTES(0xdd, 0x00, 0x03, 0x0d, 0x3f, 0xc0); /* 199,999 elements announced, one there */
-    ck_assert_status(vt_msgpack_read(&pool, input, &value, NULL), VAULT_E_PARSE);
-    ck_assert_ptr_null(pool.chunks);
+    const struct vt_bytes inputs[] = {
+        BYTES(0xdd, 0x00, 0x03, 0x0d, 0x3f, 0xc0), /* 199,999 elements announced, one there */
+        BYTES(0xdd, 0x00, 0x00, 0x00, 0x02, 0xc0), /* two announced, one there */
+        BYTES(0xdf, 0x00, 0x00, 0x00, 0x01, 0xa0), /* a key without its value */
+    };
+    for (size_t i = 0; i < VT_ARRAY_LEN(inputs); i++) {
+        VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
+        struct vt_value value;
+        ck_assert_status(vt_msgpack_read(&pool, inputs[i], &value, NULL), VAULT_E_PARSE);
+        ck_assert_ptr_null(pool.chunks);
+    }
 }
 END_TEST
 
