@@ -18,7 +18,7 @@ enum {
 };
 static const int64_t DURATION_MAX_S = INT64_C(100) * 366 * 86400;
 
-#define NOTHING_SHOWN "Nothing: the mask is always [redacted]."
+#define NOTHING_SHOWN "Nothing, always [redacted]."
 #define TAIL_SHOWN "The last four characters; of six or seven the last two; of fewer none."
 
 /* Numbers are bound into index entries: add at the end of a family, never renumber. */
