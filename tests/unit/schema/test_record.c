@@ -249,8 +249,36 @@ START_TEST(a_row_past_its_maximum_says_so)
 }
 END_TEST
 
+/* With every smaller pool the answer is "not enough memory", and no output is written. */
+START_TEST(records_without_memory_say_so)
+{
+    VT_AUTO(vt_pool) source = VT_POOL_INIT(POOL_MAX);
+    VT_AUTO(vt_buf) row = VT_BUF_INIT(VT_LIMIT_ROW_PLAIN_BYTES);
+    const struct vt_collection *profile = applied(&source, PROFILE);
+    const struct vt_value input =
+        RECORD(&source, "given_name", "Ada", "email", "ada@example.com", "ssn", "123-45-6789");
+    struct vt_record_part parts[VT_CATEGORY_COUNT];
+    vault_status status = VAULT_E_MEMORY;
+    size_t count = 0, failures = 0;
+    for (size_t max = 0; status == VAULT_E_MEMORY && max < 64 * 1024; max += 16) {
+        VT_AUTO(vt_pool) pool = VT_POOL_INIT(max);
+        struct vt_value record = vt_value_int(7), again = vt_value_map();
+        status = vt_record_validate(profile, &input, &WHOLE, &pool, &record, NULL);
+        ck_assert(status == VAULT_OK || (record.kind == VT_VALUE_INT && record.integer == 7));
+        if (status == VAULT_OK) status = vt_record_split(profile, &record, VT_SIDE_FIRST, &pool, parts, &count);
+        vt_buf_reset(&row);
+        if (status == VAULT_OK) status = vt_record_part_write(&row, &parts[0]);
+        if (status == VAULT_OK) status = vt_record_part_read(&pool, profile, vt_buf_bytes(&row), &again);
+        failures += status == VAULT_E_MEMORY;
+    }
+    ck_assert_ok(status);
+    ck_assert_uint_gt(failures, 10);
+}
+END_TEST
+
 VT_TEST_MAIN("schema/record", a_record_is_stored_in_schema_order_and_canonical_form, a_nil_value_is_an_absent_field,
              a_bad_record_names_the_field_and_stores_nothing, a_record_is_a_map_and_has_its_required_fields,
              a_correction_may_leave_out_and_remove, a_record_splits_into_one_part_per_category,
              each_side_keeps_its_own_identifiers, rows_put_together_are_the_record,
-             a_row_has_the_bytes_that_its_format_says, a_damaged_row_is_refused, a_row_past_its_maximum_says_so)
+             a_row_has_the_bytes_that_its_format_says, a_damaged_row_is_refused, a_row_past_its_maximum_says_so,
+             records_without_memory_say_so)
