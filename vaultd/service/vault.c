@@ -60,6 +60,7 @@ static void vault_take(struct vt_vault *vault, const struct vt_vault_options *op
     vault->submit_context = vault;
     pthread_mutex_init(&vault->epoch_mutex, NULL);
     pthread_mutex_init(&vault->closing_mutex, NULL);
+    pthread_mutex_init(&vault->unseal_mutex, NULL);
     pthread_cond_init(&vault->epoch_served, NULL);
 }
 
@@ -92,11 +93,14 @@ void vt_vault_free(struct vt_vault *vault)
     vt_templates_free(vault->templates);
     vt_credentials_free(vault->credentials);
     vt_jobs_free(vault->jobs);
+    vt_share_entry_free(vault->shares);
+    vt_wraps_free(vault->share_wraps);
     vt_journal_free(vault->options.journal);
     for (size_t i = 0; i < vault->options.keeper_count; i++) vt_keeper_free(vault->keepers[i]);
     vt_store_free(vault->store);
     pthread_mutex_destroy(&vault->epoch_mutex);
     pthread_mutex_destroy(&vault->closing_mutex);
+    pthread_mutex_destroy(&vault->unseal_mutex);
     pthread_cond_destroy(&vault->epoch_served);
     free(vault);
 }
@@ -137,8 +141,9 @@ static VT_RESULT vault_first_reserve(struct vt_vault *vault)
 
 VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_key, struct vt_err *err)
 {
-    VT_ENSURE(vt_vault_state(vault) != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
-    if (vt_epoch_is_sealed(vault->epoch)) VT_TRY(vt_epoch_unseal(vault->epoch, unseal_key, err));
+    const bool is_sealed = vt_epoch_is_sealed(vault->epoch);
+    VT_ENSURE(!is_sealed || vt_vault_state(vault) != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
+    if (is_sealed) VT_TRY(vt_epoch_unseal(vault->epoch, unseal_key, err));
     const vault_status status = vault_load(vault);
     if (status != VAULT_OK) {
         vt_vault_seal(vault);

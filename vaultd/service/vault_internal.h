@@ -26,6 +26,11 @@ struct vt_vault {
     vault_status (*submit)(void *context, struct vt_commit_item *item);
     void *submit_context;
 
+    /* Unsealing and initialising: one at a time; Shamir shares entered so far. */
+    pthread_mutex_t unseal_mutex;
+    struct vt_wraps *share_wraps;
+    struct vt_share_entry *shares;
+
     /* Wishes to close the epoch: a ticket is served by a close that began after it was drawn. */
     pthread_mutex_t epoch_mutex;
     pthread_cond_t epoch_served;

@@ -1,0 +1,18 @@
+/* vaultd/service/wraps.h - how the unseal key is to be wrapped, as init and rotation are told. Private to this folder.
+ * Thread: worker. */
+#pragma once
+#include "vaultd/service/call.h"
+
+struct vt_wrap_wish {
+    struct vt_bytes passphrase, key_file;   /* borrowed from the call; data NULL: not wished */
+    unsigned shares, threshold;             /* 0: not wished */
+    int64_t now_ms;
+    struct vt_secret *share_texts;          /* filled in by vt_wrap_wish_add(): `shares` of them */
+};
+/** From the arguments passphrase, key_file, shares, threshold. @return VAULT_E_ARGUMENT when none is given */
+VT_RESULT vt_wrap_wish_read(struct vt_call *call, struct vt_wrap_wish *out_wish);
+/** A vt_epoch_add_wraps; context is the wish. */
+vault_status vt_wrap_wish_add(void *wish, struct vt_wraps *wraps, const struct vt_key *unseal_key);
+/** The share texts as a list, to be shown once. */
+VT_RESULT vt_wrap_wish_shares(struct vt_call *call, const struct vt_wrap_wish *wish, struct vt_value *list);
+void vt_wrap_wish_release(struct vt_wrap_wish *wish);
