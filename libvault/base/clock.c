@@ -7,7 +7,7 @@ static int64_t system_now_ms(const struct vt_clock *clock)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + clock->offset_ms;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + atomic_load(&clock->offset_ms);
 }
 
 static const struct vt_clock SYSTEM_CLOCK = {.now_ms = system_now_ms};
@@ -15,6 +15,19 @@ static const struct vt_clock SYSTEM_CLOCK = {.now_ms = system_now_ms};
 const struct vt_clock *vt_clock_system(void)
 {
     return &SYSTEM_CLOCK;
+}
+
+void vt_clock_init_settable(struct vt_clock *out_clock)
+{
+    out_clock->now_ms = system_now_ms;
+    atomic_init(&out_clock->offset_ms, 0);
+    atomic_init(&out_clock->is_test_clock, false);
+}
+
+void vt_clock_shift(struct vt_clock *clock, int64_t delta_ms)
+{
+    atomic_store(&clock->is_test_clock, true);
+    atomic_fetch_add(&clock->offset_ms, delta_ms);
 }
 
 uint64_t vt_monotonic_ns(void)

@@ -1,6 +1,7 @@
 /* libvault/base/clock.h - the one source of time, passed in, so that tests can set it.
  * Thread: any; a settable clock is set from one thread. */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,8 +9,8 @@
 /** Milliseconds since 1970-01-01T00:00:00Z, wall clock; and monotonic nanoseconds for measuring. */
 struct vt_clock {
     int64_t (*now_ms)(const struct vt_clock *clock);
-    int64_t offset_ms;          /* used by the test clock: added to the wall clock */
-    bool is_test_clock;         /* what is signed meanwhile says so */
+    _Atomic int64_t offset_ms;  /* used by the test clock: added to the wall clock */
+    atomic_bool is_test_clock;  /* what is signed meanwhile says so */
 };
 
 /** The machine's clock. Static storage. */
@@ -18,6 +19,10 @@ static inline int64_t vt_clock_now_ms(const struct vt_clock *clock)
 {
     return clock->now_ms(clock);
 }
+/** A clock of the caller's that vt_clock_shift() can move: the machine's until then. */
+void vt_clock_init_settable(struct vt_clock *out_clock);
+/** Move it by @p delta_ms; from then on it is a test clock. Thread: any. */
+void vt_clock_shift(struct vt_clock *clock, int64_t delta_ms);
 /** Monotonic nanoseconds (CLOCK_MONOTONIC). */
 uint64_t vt_monotonic_ns(void);
 /** Write "2026-07-01T00:00:00.000Z" (RFC 3339, 24 characters and a zero). */

@@ -26,7 +26,8 @@ struct vt_handler {
     /** Look, decide, seal; may fail, changes nothing. Writes the result map with vt_call_result() (reads, and writes whose
      *  outcome is known), fills vt_call_change(). Run again from scratch after a conflict. */
     vault_status (*prepare)(struct vt_call *call);
-    /** After the commit, on the network thread (or worker): for results that only the commit knows. NULL: none. */
+    /** After the commit, on the network thread (on a worker when prepare set wants_worker_after): for results that only the commit
+     *  knows. NULL: none. */
     vault_status (*finish)(struct vt_call *call);
     /** Committer, right after the transaction was kept or lost: stamps, caches. NULL: none. */
     void (*committed)(struct vt_call *call, bool kept);
@@ -79,6 +80,7 @@ struct vt_call {
     uint64_t certificate;           /* for the error map: VAULT_E_ERASED and VAULT_E_SHRED_PENDING */
     struct vt_principal login;      /* auth.login: who the connection is from now on */
     void *handler_state;            /* in scratch */
+    bool wants_worker_after;        /* set by prepare: finish blocks (it waits for an epoch), so it runs on a worker */
 };
 
 /** @param principal copied. The caller fills in frame, method, params, message_id, owner. */

@@ -100,6 +100,8 @@ static void attempt_begin(struct vt_call *call)
     call->item_count = 0;
     call->certificate = 0;
     call->handler_state = NULL;
+    call->wants_worker_after = false;
+    call->retries_checks = false;
     call->err = (struct vt_err){{0}, {0}};
     call->item.since = vt_stamps_now(vt_vault_stamps(call->vault));
     call->now_ms = vt_clock_now_ms(vt_vault_clock(call->vault));

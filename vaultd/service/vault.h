@@ -26,6 +26,7 @@ struct vt_vault_options {
     unsigned quorum;                        /* k */
     struct vt_journal *journal;             /* moved; NULL: none */
     const struct vt_clock *clock;           /* borrowed */
+    struct vt_clock *settable_clock;        /* the same one when clock.set may move it; NULL otherwise */
     const char *const *purposes;            /* registered purposes; NULL: the built-in list */
     size_t purpose_count;
     uint64_t close_after_count;             /* epochs: pending shreds; 0: 1,000 */

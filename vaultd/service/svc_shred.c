@@ -1,0 +1,288 @@
+/* vaultd/service/svc_shred.c - asking for destruction, taking it back, certificates. All paths end in the PENDING table; only the
+ * epoch destroys. */
+#include <stdio.h>
+
+#include "libvault/codec/text.h"
+#include "libvault/crypto/rng.h"
+#include "vaultd/service/bind.h"
+#include "vaultd/service/parse.h"
+
+enum { SALT_LEN = 32 };
+
+/** One request to forget; lives in the call's scratch until the commit is through. */
+struct shred {
+    struct vt_call *call;
+    struct vt_pending pending;
+    uint8_t salt[SALT_LEN];
+    bool has_reference, is_repeat, is_kept;
+};
+struct shreds {
+    struct shred *items;
+    vault_status *statuses;         /* of each wished subject; VAULT_OK: items has it */
+    size_t wished, count;
+};
+
+/* Committer: numbers are given here, so that they rise with the commits. */
+static vault_status shred_apply(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct shred *shred = context;
+    const struct vt_evidence *evidence = vt_epoch_evidence(vt_vault_epoch(shred->call->vault));
+    const vault_status status = vt_pending_add(vt_keyring_write_view(write), txn, evidence, &shred->pending);
+    shred->is_repeat = status == VAULT_E_EXISTS;
+    return shred->is_repeat ? VAULT_OK : status;
+}
+
+static void shred_committed(struct vt_call *call, bool kept)
+{
+    struct shreds *shreds = call->handler_state;
+    for (size_t i = 0; kept && shreds != NULL && i < shreds->count; i++) {
+        /* Memory is the only thing that can be short here; the subject is then unreadable to everyone until it is freed. */
+        if (vt_stamps_add_pending(vt_vault_stamps(call->vault), &shreds->items[i].pending.scope) != VAULT_OK)
+            vt_vault_seal(call->vault);
+        shreds->items[i].is_kept = true;
+    }
+}
+
+static VT_RESULT shred_fill(struct vt_call *call, const struct vt_scope *scope, struct shred *shred)
+{
+    const struct vt_bytes reference = vt_call_text(call, "reference"), basis = vt_call_text(call, "legal_basis");
+    shred->call = call;
+    shred->pending.scope = *scope;
+    shred->pending.tenant = call->tenant;
+    shred->pending.requested_at_ms = call->now_ms;
+    memcpy(shred->pending.principal, call->principal.id, sizeof shred->pending.principal);
+    snprintf(shred->pending.legal_basis, sizeof shred->pending.legal_basis, "%.*s", basis.data != NULL ? (int)basis.len : 7,
+             basis.data != NULL ? (const char *)basis.data : "request");
+    shred->has_reference = reference.data != NULL;
+    if (!shred->has_reference) return VAULT_OK;
+    VT_TRY(vt_random_bytes(shred->salt, sizeof shred->salt));
+    return vt_certificate_commit(shred->salt, reference, shred->pending.commitment);
+}
+
+/* The part asked for must be there, and a record can only be forgotten alone where it has keys of its own. */
+static VT_RESULT scope_check(struct vt_call *call, const struct vt_scope *scope)
+{
+    const struct vt_subject_keys *keys;
+    if (scope->category == VT_CATEGORY_ALL && scope->record == 0) return VAULT_OK;
+    VT_TRY(vt_keyring_subject_keys(call->view, call->tenant, &scope->sid, &keys));
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct vt_data_key *key = &keys->keys[i];
+        const bool is_category = scope->category == VT_CATEGORY_ALL || key->category == scope->category;
+        if (is_category && (scope->record == 0 || key->record == scope->record)) return VAULT_OK;
+    }
+    if (scope->record != 0)
+        return vt_fail(&call->err, VAULT_E_STATE, "record",
+                       "The record has no key of its own: only collections with forget: record can forget one record.");
+    return vt_fail(&call->err, VAULT_E_NOT_FOUND, "category", "The subject holds nothing in that category.");
+}
+
+static VT_RESULT shred_plan(struct vt_call *call, const struct vt_scope *scope, struct vt_change *change, struct shred *shred)
+{
+    VT_TRY(scope_check(call, scope));
+    VT_TRY(shred_fill(call, scope, shred));
+    call->item_count++;
+    return vt_change_hook_add(change, shred_apply, shred);
+}
+
+static VT_RESULT counts_value(struct vt_call *call, const struct vt_destroyed_rows *counts, struct vt_value *out_map)
+{
+    struct vt_value map = vt_value_map();
+    VT_TRY(vt_put_int(call, &map, "records", (int64_t)counts->records));
+    VT_TRY(vt_put_int(call, &map, "rows", (int64_t)counts->rows));
+    VT_TRY(vt_put_int(call, &map, "index_entries", (int64_t)counts->index_entries));
+    VT_TRY(vt_put_int(call, &map, "tokens", (int64_t)counts->tokens));
+    VT_TRY(vt_put_int(call, &map, "keys", (int64_t)counts->keys));
+    *out_map = map;
+    return VAULT_OK;
+}
+
+static VT_RESULT dry_run(struct vt_call *call, const struct vt_scope *scope)
+{
+    struct vt_destroyed_rows counts;
+    struct vt_value map = vt_value_map(), value;
+    VT_TRY(scope_check(call, scope));
+    VT_TRY(vt_subject_destroy_plan(call->view, call->tenant, scope, &counts));
+    VT_TRY(counts_value(call, &counts, &value));
+    VT_TRY(vt_put_text(call, &map, "state", "dry-run"));
+    VT_TRY(vt_put_value(call, &map, "counts", value));
+    return vt_call_result(call, &map);
+}
+
+/* Whom --------------------------------------------------------------------------------------------------------------- */
+
+/* Asking again for what is pending or erased answers with the first request's certificate: a repeat is harmless. */
+static VT_RESULT repeat_answer(struct vt_call *call, vault_status status)
+{
+    struct vt_value map = vt_value_map();
+    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    const bool is_repeat = (status == VAULT_E_ERASED || status == VAULT_E_SHRED_PENDING) && call->certificate != 0;
+    if (!is_repeat) return status;
+    VT_TRY(vt_certificate_get(call->txn, call->certificate, &note));
+    VT_TRY(vt_put_int(call, &map, "certificate", (int64_t)call->certificate));
+    VT_TRY(vt_put_text(call, &map, "state", status == VAULT_E_ERASED ? "effective" : "pending"));
+    VT_TRY(vt_put_bytes_text(call, &map, "note", vt_buf_bytes(&note)));
+    call->certificate = 0;
+    call->err = (struct vt_err){{0}, {0}};
+    return vt_call_result(call, &map);
+}
+
+static VT_RESULT plan_many(struct vt_call *call, const struct vt_value *wished, struct vt_change *change, struct shreds *shreds)
+{
+    struct vt_subject_env env;
+    vt_call_env(call, &env);
+    for (size_t i = 0; i < wished->array.count; i++) {
+        struct vt_scope scope = {.record = 0};
+        vault_status status = vt_subject_by_external_id(&env, wished->array.items[i].bytes, &scope.sid);
+        if (status == VAULT_OK) status = shred_plan(call, &scope, change, &shreds->items[shreds->count]);
+        shreds->statuses[i] = vt_call_explain(call, status, &scope);
+        if (status == VAULT_OK) shreds->count++;
+        if (status == VAULT_E_MEMORY || status == VAULT_E_CRYPTO) return status;
+        call->certificate = 0;
+    }
+    return VAULT_OK;
+}
+
+static VT_RESULT plan_one(struct vt_call *call, struct vt_change *change, struct shreds *shreds, bool *out_answered)
+{
+    struct vt_scope scope = {.record = (uint64_t)vt_call_int(call, "record", 0)};
+    VT_TRY(vt_call_category(call, "category", &scope.category));
+    const vault_status found = vt_call_subject(call, &scope.sid);
+    if (found != VAULT_OK) {
+        *out_answered = true;
+        return repeat_answer(call, found);
+    }
+    uint64_t pending;
+    if (vt_pending_find(call->view, &scope, &pending) == VAULT_OK) {
+        call->certificate = pending;
+        *out_answered = true;
+        return repeat_answer(call, VAULT_E_SHRED_PENDING);
+    }
+    if (vt_call_bool(call, "dry_run", false)) {
+        *out_answered = true;
+        return dry_run(call, &scope);
+    }
+    VT_TRY(shred_plan(call, &scope, change, &shreds->items[0]));
+    shreds->count = 1;
+    return VAULT_OK;
+}
+
+static vault_status shred_prepare(struct vt_call *call)
+{
+    const struct vt_value *subjects = vt_call_value(call, "subjects");
+    const size_t wished = subjects != NULL ? subjects->array.count : 1;
+    struct shreds *shreds = vt_pool_alloc(&call->scratch, sizeof *shreds);
+    struct vt_change *change;
+    bool is_answered = false;
+    VT_ENSURE(shreds != NULL, VAULT_E_MEMORY);
+    shreds->wished = wished;
+    shreds->items = vt_pool_calloc(&call->scratch, wished + 1, sizeof *shreds->items);
+    shreds->statuses = vt_pool_calloc(&call->scratch, wished + 1, sizeof *shreds->statuses);
+    VT_ENSURE(shreds->items != NULL && shreds->statuses != NULL, VAULT_E_MEMORY);
+    VT_TRY(vt_call_change(call, &change));
+    if (subjects != NULL) VT_TRY(plan_many(call, subjects, change, shreds));
+    if (subjects == NULL) VT_TRY(plan_one(call, change, shreds, &is_answered));
+    if (is_answered) return VAULT_OK;
+    call->handler_state = shreds;
+    call->wants_worker_after = vt_call_bool(call, "now", false);
+    return VAULT_OK;
+}
+
+/* Answering ---------------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const struct shred *shred, struct vt_value *map)
+{
+    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX), effective = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    const uint64_t number = shred->pending.certificate;
+    VT_TRY(vt_certificate_get(txn, number, &note));
+    const bool is_effective = vt_certificate_get_state(txn, number, 1, &effective) == VAULT_OK;
+    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)number));
+    VT_TRY(vt_put_text(call, map, "state", is_effective ? "effective" : "pending"));
+    VT_TRY(vt_put_bytes_text(call, map, "note", vt_buf_bytes(&note)));
+    if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
+    char salt[2 * SALT_LEN + 1];
+    vt_hex_encode(VT_BYTES_OF(shred->salt), salt);
+    return vt_put_text(call, map, "salt", salt);
+}
+
+static VT_RESULT shreds_value(struct vt_call *call, struct vt_txn *txn, const struct shreds *shreds, struct vt_value *map)
+{
+    struct vt_value list = vt_value_array();
+    size_t next = 0;
+    for (size_t i = 0; i < shreds->wished; i++) {
+        struct vt_value item = vt_value_map();
+        if (shreds->statuses[i] == VAULT_OK) VT_TRY(shred_value(call, txn, &shreds->items[next++], &item));
+        else VT_TRY(vt_put_item_error(call, &item, shreds->statuses[i]));
+        VT_TRY(vt_value_push(&call->scratch, &list, item, NULL));
+    }
+    return vt_put_value(call, map, "items", list);
+}
+
+/* With `now` this runs on a worker and waits for the epoch. */
+static vault_status shred_finish(struct vt_call *call)
+{
+    const struct shreds *shreds = call->handler_state;
+    struct vt_value map = vt_value_map();
+    if (shreds == NULL) return VAULT_OK;        /* answered while preparing */
+    if (call->wants_worker_after && shreds->count != 0) {
+        const vault_status closed = vt_vault_close_epoch_wait(call->vault, false);
+        if (closed != VAULT_OK && closed != VAULT_E_NOT_FOUND) return closed;
+    }
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_TRY(vt_txn_begin_read(vt_vault_store(call->vault), &txn));
+    if (vt_call_value(call, "subjects") != NULL) VT_TRY(shreds_value(call, txn, shreds, &map));
+    else VT_TRY(shred_value(call, txn, &shreds->items[0], &map));
+    return vt_call_result(call, &map);
+}
+const struct vt_handler VT_HANDLER_SUBJECT_SHRED = {
+    .command = "subject.shred", .prepare = shred_prepare, .finish = shred_finish, .committed = shred_committed};
+
+/* subject.cancel-shred ----------------------------------------------------------------------------------------------- */
+
+struct cancelling {
+    struct vt_call *call;
+    uint64_t number;
+    struct vt_scope scope;
+    bool is_found;
+};
+
+static bool find_number(void *context, const struct vt_pending *pending)
+{
+    struct cancelling *cancelling = context;
+    if (pending->certificate != cancelling->number) return true;
+    cancelling->scope = pending->scope;
+    cancelling->is_found = true;
+    return false;
+}
+
+static vault_status cancel_apply(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct cancelling *cancelling = context;
+    struct vt_pending pending;
+    return vt_pending_remove(vt_keyring_write_view(write), txn, vt_vault_stamps(cancelling->call->vault), &cancelling->scope,
+                             &pending);
+}
+
+static vault_status cancel_prepare(struct vt_call *call)
+{
+    struct cancelling *cancelling = vt_pool_alloc(&call->scratch, sizeof *cancelling);
+    struct vt_change *change;
+    struct vt_value map = vt_value_map();
+    VT_ENSURE(cancelling != NULL, VAULT_E_MEMORY);
+    *cancelling = (struct cancelling){.call = call, .number = (uint64_t)vt_call_int(call, "certificate", 0)};
+    VT_TRY(vt_pending_walk(call->view, find_number, cancelling));
+    if (!cancelling->is_found)
+        return vt_fail(&call->err, VAULT_E_NOT_FOUND, "certificate", "No pending request has that certificate number.");
+    VT_ENSURE(!vt_stamps_is_frozen(vt_vault_stamps(call->vault), &cancelling->scope), VAULT_E_STATE);
+    VT_TRY(vt_call_change(call, &change));
+    VT_TRY(vt_change_hook_add(change, cancel_apply, cancelling));
+    call->handler_state = cancelling;
+    VT_TRY(vt_put_text(call, &map, "state", "cancelled"));
+    return vt_call_result(call, &map);
+}
+static void cancel_committed(struct vt_call *call, bool kept)
+{
+    const struct cancelling *cancelling = call->handler_state;
+    if (kept && cancelling != NULL) vt_stamps_remove_pending(vt_vault_stamps(call->vault), &cancelling->scope);
+}
+const struct vt_handler VT_HANDLER_SUBJECT_CANCEL_SHRED = {
+    .command = "subject.cancel-shred", .prepare = cancel_prepare, .committed = cancel_committed};
