@@ -113,10 +113,9 @@ void vt_overlay_release(struct vt_overlay *overlay)
     overlay->nodes = NULL;
 }
 
-static VT_RESULT node_add_children(struct vt_overlay *overlay, struct vt_node *node)
+static struct vt_node **children_new(struct vt_overlay *overlay)
 {
-    node->children = vt_pool_calloc(&overlay->pool, VT_SLOT_COUNT, sizeof(struct vt_node *));
-    return node->children != NULL ? VAULT_OK : VAULT_E_MEMORY;
+    return vt_pool_calloc(&overlay->pool, VT_SLOT_COUNT, sizeof(struct vt_node *));
 }
 
 /* @p page is moved, also on failure. */
@@ -126,7 +125,10 @@ static VT_RESULT node_new(struct vt_overlay *overlay, struct vt_page *page, stru
     VT_ENSURE(owned != NULL, VAULT_E_MEMORY);
     struct vt_node *node = vt_pool_alloc(&overlay->pool, sizeof *node);
     VT_ENSURE(node != NULL, VAULT_E_MEMORY);
-    if (vt_page_kind_of(owned) == VT_PAGE_INNER) VT_TRY(node_add_children(overlay, node));
+    if (vt_page_kind_of(owned) == VT_PAGE_INNER) {
+        node->children = children_new(overlay);
+        VT_ENSURE(node->children != NULL, VAULT_E_MEMORY);
+    }
     node->page = VT_MOVE(owned);
     node->old_version = node->page->head.key.version;
     node->next = overlay->nodes;
@@ -272,7 +274,8 @@ static VT_RESULT burst_leaf(struct vt_tree *tree, struct vt_overlay *overlay, st
     vt_page_name_of(node->page, &name);
     VT_TRY(new_leaf(tree, overlay, level + 1, &lower));
     VT_TRY(new_leaf(tree, overlay, level + 1, &upper));
-    VT_TRY(node_add_children(overlay, node));
+    struct vt_node **children = children_new(overlay);
+    VT_ENSURE(children != NULL, VAULT_E_MEMORY);
     struct vt_page *inner = vt_page_new(&name, VT_PAGE_INNER);
     VT_ENSURE(inner != NULL, VAULT_E_MEMORY);
 
@@ -280,6 +283,7 @@ static VT_RESULT burst_leaf(struct vt_tree *tree, struct vt_overlay *overlay, st
     vt_leaf_move_tail(node->page, 0, lower->page);
     vt_page_free(node->page);
     node->page = inner;
+    node->children = children;
     name_children(node, 0, VT_SLOT_COUNT / 2, lower, 1);
     name_children(node, VT_SLOT_COUNT / 2, VT_SLOT_COUNT / 2, upper, 1);
     vt_slot_set(slot, name.id, VT_PAGE_INNER, vt_slot_bits(slot));
