@@ -1,9 +1,9 @@
-/* No dropped key is reachable. Random histories against a store that remembers everything ever put into it; then an adversary
- * with one root key opens whatever opens, in any version (tests/support/ring_reader.h). From the root key of an epoch he must
- * find all that lived in it, which shows that he can find things, and nothing that was dropped before it began. (He may find
- * more from an older one: a key block written later under a subject key that was there already.) A second history, in which
- * pages keep their old keys, must be caught.
- * VT_SEED and VT_STEPS choose the history. Source: docs/ERASURE.md; the promise of the forgetful tree. */
+/* No dropped key is reachable. Random histories against a store that remembers everything ever put into it; then an
+ * adversary with one root key opens whatever opens, in any version (tests/support/ring_reader.h). From the root key of
+ * an epoch he must find all that lived in it, which shows that he can find things, and nothing that was dropped before
+ * it began. (He may find more from an older one: a key block written later under a subject key that was there already.)
+ * A second history, in which pages keep their old keys, must be caught. VT_SEED and VT_STEPS choose the history.
+ * Source: docs/ERASURE.md; the promise of the forgetful tree. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -239,7 +239,8 @@ static void edit_draft(struct history *history, struct vt_keyblock_draft *draft)
     const struct vt_data_key *some = keys->count != 0 ? &keys->keys[random_below(history, keys->count)] : NULL;
     switch (random_below(history, 5)) {
     case 0:
-        if (some != NULL) ck_assert_ok(vt_keyblock_drop(draft, some->category, random_below(history, 2) * some->record));
+        if (some != NULL)
+            ck_assert_ok(vt_keyblock_drop(draft, some->category, random_below(history, 2) * some->record));
         return;
     case 1:
         if (some != NULL) ck_assert_ok(vt_keyblock_drop_version(draft, some->category, some->record, some->version));
@@ -283,7 +284,8 @@ static void op_index_add(struct history *history)
     char value[16];
     uint8_t secret[32];
     /* half of them equal values, half values of their own */
-    snprintf(value, sizeof value, "%u", random_below(history, 2) ? random_below(history, VALUES) : history->next_number);
+    snprintf(value, sizeof value, "%u",
+             random_below(history, 2) ? random_below(history, VALUES) : history->next_number);
     vt_put_u32(entry->data, history->next_number++);
     entry->hash = ring_hash(history->change.view, history->tenants[entry->tenant].id, value);
     ck_assert_ok(vt_keyring_index_add(history->change.write, history->tenants[entry->tenant].id, &entry->hash,
@@ -307,7 +309,8 @@ static void op_index_remove(struct history *history)
 static void op_rekey(struct history *history)
 {
     bool is_done;
-    ck_assert_ok(vt_keyring_rekey_step(history->change.write, history->rekey_cursor, 1 + random_below(history, 6), &is_done));
+    ck_assert_ok(
+        vt_keyring_rekey_step(history->change.write, history->rekey_cursor, 1 + random_below(history, 6), &is_done));
     if (is_done) memset(history->rekey_cursor, 0, sizeof history->rekey_cursor);
 }
 
@@ -385,7 +388,8 @@ static void drop_tenant(struct history *history)
     for (unsigned name = 0; name < VT_TENANT_KEY_COUNT; name++) {
         const struct vt_tenant_key *key;
         for (size_t i = 0;
-             (key = vt_keyring_tenant_key(history->change.view, tenant->id, (enum vt_tenant_key_name)name, i)) != NULL; i++)
+             (key = vt_keyring_tenant_key(history->change.view, tenant->id, (enum vt_tenant_key_name)name, i)) != NULL;
+             i++)
             history->secrets[find_secret(history, key->key.bytes)].dies_now = true;
     }
     ck_assert_ok(vt_keyring_drop_tenant(history->change.write, tenant->id));
@@ -404,7 +408,7 @@ static void drop_tenant(struct history *history)
     tenant->is_live = false;
 }
 
-/* The history ------------------------------------------------------------------------------------------------------- */
+/* The history ------------------------------------------------------------------------------------------------------ */
 
 static struct model_epoch *add_epoch(struct history *history, const struct vt_key *root_key)
 {
@@ -538,7 +542,8 @@ static uint64_t run_batch(struct history *history)
 
 static void history_begin(struct history *history, uint64_t seed, bool reuses_page_keys)
 {
-    *history = (struct history){.random = seed, .reuses_page_keys = reuses_page_keys, .next_number = 1, .tenant_count = 1};
+    *history =
+        (struct history){.random = seed, .reuses_page_keys = reuses_page_keys, .next_number = 1, .tenant_count = 1};
     struct vt_store *store = NULL;
     ck_assert_ok(vt_store_mem_open(&store));
     recording_attach(store, &history->recording);
@@ -619,8 +624,9 @@ static struct verdict judge(struct history *history, const struct model_epoch *e
 static void assert_verdict(struct history *history, const struct model_epoch *epoch, const char *what)
 {
     const struct verdict verdict = judge(history, epoch);
-    ck_assert_msg(verdict.leaks == 0 && verdict.losses == 0, "%s, states %u to %u: %zu forgotten keys found, %zu live ones lost",
-                  what, epoch->first, epoch->last, verdict.leaks, verdict.losses);
+    ck_assert_msg(verdict.leaks == 0 && verdict.losses == 0,
+                  "%s, states %u to %u: %zu forgotten keys found, %zu live ones lost", what, epoch->first, epoch->last,
+                  verdict.leaks, verdict.losses);
     ck_assert_uint_gt(verdict.found, 0);
 }
 
@@ -635,8 +641,8 @@ static void assert_served(struct history *history)
     for (size_t i = 0; i < history->subject_count; i++) {
         const struct model_subject *subject = &history->subjects[i];
         const struct vt_subject_keys *keys;
-        const vault_status found = vt_keyring_subject_keys(read.view, history->tenants[subject->tenant].id, &subject->sid,
-                                                           &keys);
+        const vault_status found =
+            vt_keyring_subject_keys(read.view, history->tenants[subject->tenant].id, &subject->sid, &keys);
         ck_assert_status(found, subject->is_live ? VAULT_OK : VAULT_E_NOT_FOUND);
         if (subject->is_live) ck_assert_uint_eq(keys->count, subject->key_count);
     }

@@ -140,8 +140,8 @@ static bool open_sealed(struct reader *reader, const uint8_t *key_bytes, const s
     return vt_unseal_into(&key, ctx, vt_bytes(sealed, len), reader->plain) == VAULT_OK;
 }
 
-/* Key-block row: incarnation 8 | version 4 | SEAL. Plain: count at 2, audit key at 8, pseudonym key at 40, keys of 64 from 72
- * with the key itself at 32. */
+/* Key-block row: incarnation 8 | version 4 | SEAL. Plain: count at 2, audit key at 8, pseudonym key at 40, keys of 64
+ * from 72 with the key itself at 32. */
 static void try_blocks(struct reader *reader, uint64_t tenant, const uint8_t *sid, const uint8_t *subject_key)
 {
     size_t at = first_row(reader, VT_TABLE_KEYBLOCK, sid, 16);
@@ -193,7 +193,8 @@ static void read_page(struct reader *reader, const struct lead *lead)
     }
 }
 
-/* Page row: incarnation 8 | page version 8 | epoch 8 | SEAL. Every version of the name is tried, not only the promised one. */
+/* Page row: incarnation 8 | page version 8 | epoch 8 | SEAL. Every version of the name is tried, not only the promised
+ * one. */
 static void try_page(struct reader *reader, const struct lead *lead)
 {
     size_t at = first_row(reader, VT_TABLE_PAGE, lead->name, NAME_LEN);
@@ -207,8 +208,8 @@ static void try_page(struct reader *reader, const struct lead *lead)
     }
 }
 
-/* Root record: version 1 | vault id 16 | incarnation 8 | epoch 8 | attempt 16 | page version 8 | commit 8 | SEAL. Plain: slot of
- * T_sys at 48, of T_dir at 104. */
+/* Root record: version 1 | vault id 16 | incarnation 8 | epoch 8 | attempt 16 | page version 8 | commit 8 | SEAL.
+ * Plain: slot of T_sys at 48, of T_dir at 104. */
 static void try_roots(struct reader *reader, const struct vt_key *root_key)
 {
     const uint8_t *name = (const uint8_t *)"root";

@@ -1,6 +1,6 @@
-/* tests/support/ring_reader.h - the adversary: given one root key and every row ever written, opens whatever opens, and collects
- * the secrets that come to light. A second reader of the format, written from docs/FORMAT.md: it uses SEAL and nothing of
- * vaultd/core/keyring. Thread: one. */
+/* tests/support/ring_reader.h - the adversary: given one root key and every row ever written, opens whatever opens, and
+ * collects the secrets that come to light. A second reader of the format, written from docs/FORMAT.md: it uses SEAL and
+ * nothing of vaultd/core/keyring. Thread: one. */
 #pragma once
 #include "libvault/base/secret.h"
 #include "tests/support/store_record.h"

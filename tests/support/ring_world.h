@@ -1,5 +1,5 @@
-/* tests/support/ring_world.h - a store with an unsealed keyring on it, and the few lines that every test of it would repeat.
- * Helpers assert that what they do succeeds; a test of a failure calls the keyring itself. */
+/* tests/support/ring_world.h - a store with an unsealed keyring on it, and the few lines that every test of it would
+ * repeat. Helpers assert that what they do succeeds; a test of a failure calls the keyring itself. */
 #pragma once
 #include "tests/support/suite.h"
 #include "vaultd/core/keyring/keyring.h"

@@ -1,5 +1,5 @@
-/* tests/support/store_record.h - remembers every value ever put into a store, kept or not: what an adversary who has copied
- * the disk after each write would have. Thread: the one that writes. */
+/* tests/support/store_record.h - remembers every value ever put into a store, kept or not: what an adversary who has
+ * copied the disk after each write would have. Thread: the one that writes. */
 #pragma once
 #include "vaultd/core/store/store.h"
 

@@ -1,4 +1,5 @@
-/* Memory, randomness and store fail at every single call in turn: the keyring is then as it was before or as it was to be. */
+/* Memory, randomness and store fail at every single call in turn: the keyring is then as it was before or as it was to
+ * be. */
 #include "libvault/base/fault.h"
 #include "tests/support/ring_world.h"
 
@@ -18,7 +19,8 @@ static void scene_open(struct scene *scene)
 {
     struct vt_store *inner = NULL, *store = NULL;
     const struct vt_data_key *key;
-    *scene = (struct scene){.gone = ring_sid(1), .edited = ring_sid(2), .fresh = ring_sid(1000), .data = {1}, .old_data = {2}};
+    *scene = (struct scene){
+        .gone = ring_sid(1), .edited = ring_sid(2), .fresh = ring_sid(1000), .data = {1}, .old_data = {2}};
     ck_assert_ok(vt_store_mem_open(&inner));
     ck_assert_ok(vt_store_fault_open(inner, &store));
     ring_world_open_on(&scene->world, store);
@@ -90,7 +92,8 @@ static void assert_state(struct scene *scene, bool is_new)
     struct vt_keyring_check counts;
     const struct vt_subject_keys *keys;
     struct ring_read read = ring_read_begin(world);
-    ck_assert_status(vt_keyring_subject_keys(read.view, 1, &scene->fresh, &keys), is_new ? VAULT_OK : VAULT_E_NOT_FOUND);
+    ck_assert_status(vt_keyring_subject_keys(read.view, 1, &scene->fresh, &keys),
+                     is_new ? VAULT_OK : VAULT_E_NOT_FOUND);
     ck_assert_status(vt_keyring_subject_keys(read.view, 1, &scene->gone, &keys), is_new ? VAULT_E_NOT_FOUND : VAULT_OK);
     ck_assert_ok(vt_keyring_subject_keys(read.view, 1, &scene->edited, &keys));
     ck_assert_uint_eq(keys->version, is_new ? 2 : 1);

@@ -164,7 +164,8 @@ START_TEST(the_same_value_hashes_differently_for_another_label_piece_boundary_te
     ck_assert_ok(vt_keyring_create_tenant(change.write, 2, 0));
     ck_assert_ok(vt_keyring_rotate_tenant_key(change.write, VT_TENANT_DEFAULT, VT_TENANT_KEY_INDEX, 0));
     ring_commit(&change);
-    const struct vt_bytes ab_c[] = {vt_bytes_str("ab"), vt_bytes_str("c")}, a_bc[] = {vt_bytes_str("a"), vt_bytes_str("bc")};
+    const struct vt_bytes ab_c[] = {vt_bytes_str("ab"), vt_bytes_str("c")},
+                          a_bc[] = {vt_bytes_str("a"), vt_bytes_str("bc")};
     struct vt_index_hash hashes[6];
     struct ring_read read = ring_read_begin(&world);
     ck_assert_ok(vt_keyring_index_hash(read.view, 1, 0, "x:1", ab_c, 2, &hashes[0]));

@@ -512,7 +512,8 @@ static void apply_delta(struct vt_store *store, struct vt_bytes delta)
         const uint32_t value_len = vt_get_u32(delta.data + 3 + key_len);
         const bool is_delete = value_len == 0xffffffff;
         const struct vt_bytes value = vt_bytes(delta.data + 7 + key_len, is_delete ? 0 : value_len);
-        ck_assert_ok(is_delete ? vt_store_delete(txn, table, key) : vt_store_put(txn, table, key, value, VT_PUT_DEFAULT));
+        ck_assert_ok(is_delete ? vt_store_delete(txn, table, key)
+                               : vt_store_put(txn, table, key, value, VT_PUT_DEFAULT));
         delta = vt_bytes(value.data + value.len, delta.len - (7 + key_len + value.len));
     }
     ck_assert_ok(vt_txn_commit(txn));

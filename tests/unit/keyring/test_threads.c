@@ -1,4 +1,5 @@
-/* Readers on their snapshots while the committer inserts, drops, closes epochs and fences. Run under ThreadSanitizer too. */
+/* Readers on their snapshots while the committer inserts, drops, closes epochs and fences. Run under ThreadSanitizer
+ * too. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -81,7 +82,8 @@ START_TEST(readers_see_whole_snapshots_while_the_committer_changes_everything)
     for (size_t i = 0; i < READERS; i++) ck_assert_int_eq(pthread_create(&readers[i], NULL, reader_run, &stage), 0);
     for (uint64_t round = 0; round < ROUNDS; round++) {
         struct ring_write change = ring_begin(&stage.world);
-        for (uint64_t i = 0; i < 5; i++) flip_pair(&change, &is_there[(round * 5 + i) % PAIRS], (round * 5 + i) % PAIRS);
+        for (uint64_t i = 0; i < 5; i++)
+            flip_pair(&change, &is_there[(round * 5 + i) % PAIRS], (round * 5 + i) % PAIRS);
         if (round % EPOCH_EVERY == 0)
             ring_commit_epoch(&change);
         else

@@ -141,5 +141,6 @@ START_TEST(a_shred_among_many_rewrites_only_the_way_to_its_leaf)
 END_TEST
 
 VT_TEST_MAIN("keyring/tree", keys_with_long_common_prefixes_make_a_deep_tree_that_still_finds_them_all,
-             an_emptied_tree_works_again, a_shred_among_many_rewrites_only_the_way_to_its_leaf, every_inserted_subject_is_found_again_after_leaves_have_split_and_burst,
+             an_emptied_tree_works_again, a_shred_among_many_rewrites_only_the_way_to_its_leaf,
+             every_inserted_subject_is_found_again_after_leaves_have_split_and_burst,
              a_dropped_subject_is_not_found_and_its_neighbours_are)

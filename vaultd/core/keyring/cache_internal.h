@@ -1,11 +1,12 @@
 /* vaultd/core/keyring/cache_internal.h - opened pages and key blocks in the secret arena, shared by all views.
  *
- * An object lives while somebody holds a reference: the cache holds one, each view that borrowed it another; the last one
- * to let go wipes it. Two numbers keep snapshots apart, both page versions of committed states:
- *   insert_version  only views of exactly this state may insert. Raised before the committer removes what it superseded, so
- *                   that a reader on an older snapshot cannot put a superseded object back after its removal.
- *   lookup_version  only views of this state or an older one may look up. Raised after the removals, so that a reader on the
- *                   newer snapshot cannot find an object that is about to be removed.
+ * An object lives while somebody holds a reference: the cache holds one, each view that borrowed it another; the last
+ * one to let go wipes it. Two numbers keep snapshots apart, both page versions of committed states. Only views of
+ * exactly insert_version may insert: it is raised before the committer removes what it superseded, so that a reader on
+ * an older snapshot cannot put a superseded object back after its removal. Only views of lookup_version or an older
+ * state may look up: it is raised after the removals, so that a reader on the newer snapshot cannot find an object that
+ * is about to be removed.
+ *
  * Thread: any; sharded locks inside. */
 #pragma once
 #include <stdatomic.h>
@@ -45,8 +46,8 @@ void vt_cached_drop(struct vt_cached *object);
 /** @param at_version the state of the asking view; 0 for objects whose key names their version.
  *  @return with a reference for the caller, or NULL */
 struct vt_cached *vt_cache_get(struct vt_cache *cache, const struct vt_cache_key *key, uint64_t at_version);
-/** Offer an object (its key, bytes and valid_from filled in) read in state @p at_version. Refused silently when that state is
- *  not the present one or the key is there already: the caller's own reference stays good either way. */
+/** Offer an object (its key, bytes and valid_from filled in) read in state @p at_version. Refused silently when that
+ * state is not the present one or the key is there already: the caller's own reference stays good either way. */
 void vt_cache_put(struct vt_cache *cache, struct vt_cached *object, uint64_t at_version);
 void vt_cache_remove(struct vt_cache *cache, const struct vt_cache_key *key);
 void vt_cache_clear(struct vt_cache *cache);

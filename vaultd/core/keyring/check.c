@@ -17,7 +17,8 @@ struct check_branch {
 
 static vault_status page_fault(struct checker *checker, const struct vt_page_name *name, vault_status status)
 {
-    return vt_fail(checker->err, status, NULL, "Page %llu of tree %u, level %u, tenant %llu is damaged or not the one promised.",
+    return vt_fail(checker->err, status, NULL,
+                   "Page %llu of tree %u, level %u, tenant %llu is damaged or not the one promised.",
                    (unsigned long long)name->id, name->tree, name->level, (unsigned long long)name->tenant);
 }
 
@@ -46,7 +47,8 @@ static VT_RESULT check_subject(struct checker *checker, const struct vt_tree *tr
     checker->counts.subjects++;
     const vault_status status = vt_view_block_read(checker->view, tree->tenant, &sid, &entry, &block);
     if (status != VAULT_OK)
-        return vt_fail(checker->err, status, NULL, "The key block of a subject of tenant %llu is missing, damaged or replayed.",
+        return vt_fail(checker->err, status, NULL,
+                       "The key block of a subject of tenant %llu is missing, damaged or replayed.",
                        (unsigned long long)tree->tenant);
     vt_cached_drop(&block->head);
     checker->counts.key_blocks++;
@@ -128,8 +130,8 @@ static VT_RESULT check_tenant_counts(struct checker *checker, vt_tenant_id tenan
     if (counts.subjects == checker->counts.subjects - before->subjects &&
         counts.index_entries == checker->counts.index_entries - before->index_entries)
         return VAULT_OK;
-    return vt_fail(checker->err, VAULT_E_CORRUPT, NULL, "Tenant %llu does not hold as many subjects and entries as it says.",
-                   (unsigned long long)tenant);
+    return vt_fail(checker->err, VAULT_E_CORRUPT, NULL,
+                   "Tenant %llu does not hold as many subjects and entries as it says.", (unsigned long long)tenant);
 }
 
 static VT_RESULT check_tenant(struct checker *checker, vt_tenant_id tenant)

@@ -1,7 +1,7 @@
-/* T_idx. An entry of hash h in group g lies at PRF(K_place, h || g), so that neither the hash nor which page an insert touched
- * tells the value. Groups hold 32 entries; all but the last are full: an entry that is removed is replaced by one of the
- * last group, so a reader stops at the first group that is not full. While K_place is being replaced, entries lie under any of
- * its versions, and all are asked. */
+/* T_idx. An entry of hash h in group g lies at PRF(K_place, h || g), so that neither the hash nor which page an insert
+ * touched tells the value. Groups hold 32 entries; all but the last are full: an entry that is removed is replaced by
+ * one of the last group, so a reader stops at the first group that is not full. While K_place is being replaced,
+ * entries lie under any of its versions, and all are asked. */
 #include "libvault/codec/limits.h"
 #include "libvault/crypto/mac.h"
 #include "vaultd/core/keyring/keyring_internal.h"
@@ -181,8 +181,8 @@ static void count_entries(struct vt_write_tenant *tenant, int64_t change)
     vt_put_u64(counter, vt_get_u64(counter) + (uint64_t)change);
 }
 
-static void payload_encode(const struct vt_index_hash *hash, const uint8_t *data, uint32_t group, uint32_t place_version,
-                           uint8_t *out_payload)
+static void payload_encode(const struct vt_index_hash *hash, const uint8_t *data, uint32_t group,
+                           uint32_t place_version, uint8_t *out_payload)
 {
     memset(out_payload, 0, VT_ENTRY_PAYLOAD_LEN);
     memcpy(out_payload + IDX_HASH, hash->bytes, VT_INDEX_HASH_LEN);
@@ -206,8 +206,8 @@ static VT_RESULT place_insert(struct vt_keyring_write *write, struct vt_write_te
     return VAULT_OK;
 }
 
-VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant_id, const struct vt_index_hash *hash,
-                                     const uint8_t data[VT_INDEX_DATA_LEN])
+VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant_id,
+                                     const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN])
 {
     struct vt_write_tenant *tenant;
     struct index_places places;
@@ -276,10 +276,11 @@ VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id t
     return place_remove(write, tenant, places.found, hash);
 }
 
-/* The era: entries move from an older K_place to the live one, a hash at a time. ------------------------------------- */
+/* The era: entries move from an older K_place to the live one, a hash at a time. ----------------------------------- */
 
-static VT_RESULT move_last(struct vt_keyring_write *write, struct vt_write_tenant *tenant, const struct index_place *from,
-                           struct index_place *to, const struct vt_index_hash *hash, uint32_t group, size_t count)
+static VT_RESULT move_last(struct vt_keyring_write *write, struct vt_write_tenant *tenant,
+                           const struct index_place *from, struct index_place *to, const struct vt_index_hash *hash,
+                           uint32_t group, size_t count)
 {
     struct vt_path path;
     size_t first;

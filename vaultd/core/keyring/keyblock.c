@@ -5,9 +5,9 @@
 #include "libvault/crypto/rng.h"
 #include "vaultd/core/keyring/keyring_internal.h"
 
-/* Plain block: version 1 | zero 1 | key count 2 | highest dropped version 4 | audit key 32 | pseudonym key 32 | keys of 64:
- * category 2 | record 8 | version 4 | state 1 | zero 1 | created 8 | expires 8 | key 32; zeroes up to the padded length.
- * Row: incarnation 8 | key-block version 4 | SEAL. */
+/* Plain block: version 1 | zero 1 | key count 2 | highest dropped version 4 | audit key 32 | pseudonym key 32 | keys of
+ * 64: category 2 | record 8 | version 4 | state 1 | zero 1 | created 8 | expires 8 | key 32; zeroes up to the padded
+ * length. Row: incarnation 8 | key-block version 4 | SEAL. */
 enum {
     BLOCK_VERSION = 1,
     BLOCK_COUNT = 2,
@@ -370,8 +370,8 @@ static void take_out(struct vt_keyblock_draft *draft, const struct key_scope *sc
     draft->keys.count = kept;
 }
 
-/* The fresh subject key is what forgets: the older blocks stay behind in backups and free pages, and opened with the key that
- * the tree is about to drop. */
+/* The fresh subject key is what forgets: the older blocks stay behind in backups and free pages, and opened with the
+ * key that the tree is about to drop. */
 static VT_RESULT draft_forget(struct vt_keyblock_draft *draft, const struct key_scope *scope)
 {
     VT_AUTO(vt_key) fresh = VT_KEY_INIT;
@@ -391,7 +391,8 @@ VT_RESULT vt_keyblock_drop(struct vt_keyblock_draft *draft, uint16_t category, u
     return draft_forget(draft, &(struct key_scope){category, record, 0});
 }
 
-VT_RESULT vt_keyblock_drop_version(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, uint32_t version)
+VT_RESULT vt_keyblock_drop_version(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record,
+                                   uint32_t version)
 {
     VT_ENSURE(version != 0, VAULT_E_ARGUMENT);
     return draft_forget(draft, &(struct key_scope){category, record, version});

@@ -1,5 +1,5 @@
-/* vaultd/core/keyring/keyblock_internal.h - key blocks as bytes, opened blocks in the cache, drafts. Bytes: docs/FORMAT.md
- * "Key blocks". Thread: pure functions on the caller's objects. */
+/* vaultd/core/keyring/keyblock_internal.h - key blocks as bytes, opened blocks in the cache, drafts. Bytes:
+ * docs/FORMAT.md "Key blocks". Thread: pure functions on the caller's objects. */
 #pragma once
 #include "vaultd/core/keyring/page_internal.h"
 

@@ -169,8 +169,8 @@ static bool has_view_before(const struct vt_keyring *ring, uint64_t sequence)
     return oldest->sequence <= sequence;
 }
 
-/* The previous root key goes first: from then on no view of an older snapshot can begin, so those that are waited for are
- * the last that hold its keys. */
+/* The previous root key goes first: from then on no view of an older snapshot can begin, so those that are waited for
+ * are the last that hold its keys. */
 VT_RESULT vt_keyring_fence(struct vt_keyring *ring, int64_t timeout_ms)
 {
     const struct timespec deadline = deadline_after(timeout_ms);

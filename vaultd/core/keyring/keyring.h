@@ -201,8 +201,8 @@ VT_RESULT vt_keyblock_add(struct vt_keyblock_draft *draft, uint16_t category, ui
  *  finalised.
  *  @return VAULT_E_NOT_FOUND when there was none */
 VT_RESULT vt_keyblock_drop(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record);
-/** Every key of exactly (category, record) goes and a fresh one of the next version takes its place: a value that must not come
- *  back. As vt_keyblock_drop() for the old ones. @return VAULT_E_NOT_FOUND when there was none */
+/** Every key of exactly (category, record) goes and a fresh one of the next version takes its place: a value that must
+ * not come back. As vt_keyblock_drop() for the old ones. @return VAULT_E_NOT_FOUND when there was none */
 VT_RESULT vt_keyblock_renew(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, int64_t now_ms,
                             const struct vt_data_key **out_key);
 /** Take out or restate one version (rotation). Dropping gives a fresh KS. */
@@ -236,8 +236,8 @@ VT_RESULT vt_keyring_check_keyblock(struct vt_keyring_write *write, const struct
 VT_RESULT vt_keyring_drop_subject(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_sid *sid);
 /** Could this entry be added to a `many` hash now? Changes nothing.
  *  @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */
-VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,
-                                     const uint8_t data[VT_INDEX_DATA_LEN]);
+VT_RESULT vt_keyring_index_check_add(struct vt_keyring_write *write, vt_tenant_id tenant,
+                                     const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN]);
 /** @param is_unique at most one entry per hash: VAULT_E_EXISTS. Otherwise VAULT_E_LIMIT past VT_LIMIT_INDEX_HOLDERS.
  *  The same (hash, data) twice is VAULT_E_EXISTS. */
 VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,
@@ -258,8 +258,8 @@ VT_RESULT vt_keyring_drop_tenant_key(struct vt_keyring_write *write, vt_tenant_i
  *  32 bytes, zeroes at first, to be kept between steps. *out_done when the tree has been walked to its end. */
 VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor[32], size_t page_count, bool *out_done);
 /** One step of the index era: move entries that lie under an older K_place to the live one, rewriting about
- *  @p page_count pages. Begin an era by rotating VT_TENANT_KEY_PLACE; when *out_done, drop its older version (never before:
- *  entries under it could not be found again). @p cursor as above. @return VAULT_E_NOT_FOUND: no such tenant */
+ *  @p page_count pages. Begin an era by rotating VT_TENANT_KEY_PLACE; when *out_done, drop its older version (never
+ * before: entries under it could not be found again). @p cursor as above. @return VAULT_E_NOT_FOUND: no such tenant */
 VT_RESULT vt_keyring_replace_step(struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t cursor[32],
                                   size_t page_count, bool *out_done);
 

@@ -35,7 +35,8 @@ struct vt_keyring {
 
 /** Keys of T_sys or of one T_ten, opened; newest version first. */
 enum { VT_KEY_TABLE_NAMES = 8 };
-_Static_assert((int)VT_TENANT_KEY_COUNT <= (int)VT_KEY_TABLE_NAMES && (int)VT_SYSTEM_KEY_COUNT <= (int)VT_KEY_TABLE_NAMES, "");
+_Static_assert((int)VT_TENANT_KEY_COUNT <= (int)VT_KEY_TABLE_NAMES, "every name of a tenant fits");
+_Static_assert((int)VT_SYSTEM_KEY_COUNT <= (int)VT_KEY_TABLE_NAMES, "every name of the vault fits");
 struct vt_key_table {
     struct vt_cached head;
     uint8_t counts[VT_KEY_TABLE_NAMES];
@@ -121,8 +122,8 @@ VT_RESULT vt_key_table_load(struct vt_keyring_view *view, const struct vt_tree *
 enum { VT_KEY_TABLE_LEVEL = 0xff };
 void vt_key_table_cache_key(vt_tenant_id tenant, uint8_t tree, uint64_t root_id, uint64_t version,
                             struct vt_cache_key *out_key);
-/** Entry of a named key: position SHA-256(label || version 4)[0:16], payload key 32 | version 4 | created at ms 8 | state 1 |
- *  name 2 | zero 2. @p name is a vt_system_key_name or vt_tenant_key_name, as the tree says. */
+/** Entry of a named key: position SHA-256(label || version 4)[0:16], payload key 32 | version 4 | created at ms 8 |
+ * state 1 | name 2 | zero 2. @p name is a vt_system_key_name or vt_tenant_key_name, as the tree says. */
 VT_RESULT vt_named_key_position(uint8_t tree, unsigned name, uint32_t version, uint8_t out_key[VT_ENTRY_KEY_LEN]);
 void vt_named_key_payload(unsigned name, const struct vt_tenant_key *key, uint8_t out_payload[VT_ENTRY_PAYLOAD_LEN]);
 
@@ -134,14 +135,16 @@ VT_RESULT vt_root_value(struct vt_txn *txn, struct vt_bytes *out_value);
 VT_RESULT vt_tenant_page_read(const struct vt_tree *dir, vt_tenant_id tenant, struct vt_page **out_page);
 
 /* write.c */
-VT_RESULT vt_write_tenant_find(struct vt_keyring_write *write, vt_tenant_id tenant, struct vt_write_tenant **out_tenant);
-VT_RESULT vt_write_put_row(struct vt_keyring_write *write, enum vt_table table, struct vt_bytes key, struct vt_bytes value);
+VT_RESULT vt_write_tenant_find(struct vt_keyring_write *write, vt_tenant_id tenant,
+                               struct vt_write_tenant **out_tenant);
+VT_RESULT vt_write_put_row(struct vt_keyring_write *write, enum vt_table table, struct vt_bytes key,
+                           struct vt_bytes value);
 VT_RESULT vt_write_delete_row(struct vt_keyring_write *write, enum vt_table table, struct vt_bytes key);
 /** The write has changed something that hangs from this tenant. */
 void vt_write_mark(struct vt_keyring_write *write, struct vt_write_tenant *tenant);
 
 /* rekey.c */
-/** The tenant behind @p tenant in T_dir order; the first one for VT_TENANT_VAULT, which is also what comes at the end. */
+/** The tenant behind @p tenant in T_dir order, the first one for VT_TENANT_VAULT; VT_TENANT_VAULT at the end. */
 VT_RESULT vt_next_tenant(const struct vt_tree *dir, vt_tenant_id tenant, vt_tenant_id *out_next);
 
 /* index.c */
@@ -153,8 +156,8 @@ VT_RESULT vt_index_move_first(struct vt_keyring_write *write, struct vt_write_te
 VT_RESULT vt_index_position(const struct vt_tenant_key *place, const struct vt_index_hash *hash, uint32_t group,
                             uint8_t out_key[VT_ENTRY_KEY_LEN]);
 
-/* The tenant page: version 1 | kind 1 | zero 14 | tenant id 8 | subjects 8 | index entries 8 | created at ms 8 | slots of
- * T_sub, T_idx and T_ten, 56 each | zeroes. */
+/* The tenant page: version 1 | kind 1 | zero 14 | tenant id 8 | subjects 8 | index entries 8 | created at ms 8 | slots
+ * of T_sub, T_idx and T_ten, 56 each | zeroes. */
 enum {
     VT_TENANT_PAGE_ID = 16,
     VT_TENANT_PAGE_SUBJECTS = 24,

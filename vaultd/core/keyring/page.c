@@ -20,7 +20,8 @@ void vt_page_cache_key(const struct vt_page_name *name, uint64_t version, struct
 
 void vt_page_name_of(const struct vt_page *page, struct vt_page_name *out_name)
 {
-    *out_name = (struct vt_page_name){page->head.key.tenant, page->tree, page->level, vt_get_u64(page->head.key.id + 8)};
+    *out_name =
+        (struct vt_page_name){page->head.key.tenant, page->tree, page->level, vt_get_u64(page->head.key.id + 8)};
 }
 
 bool vt_page_is_cacheable(const struct vt_page *page)
@@ -132,7 +133,8 @@ void vt_leaf_move_tail(struct vt_page *page, size_t first, struct vt_page *to)
     vt_put_u16(page->plain + 2, (uint16_t)first);
 }
 
-static void page_context(const struct vt_page_name *name, const struct vt_page_stamp *stamp, struct vt_seal_ctx *out_ctx)
+static void page_context(const struct vt_page_name *name, const struct vt_page_stamp *stamp,
+                         struct vt_seal_ctx *out_ctx)
 {
     vt_seal_ctx_begin(out_ctx, stamp->vault_id.bytes, stamp->incarnation, VT_SEAL_PAGE, name->tenant);
     vt_seal_ctx_u8(out_ctx, name->tree);
@@ -161,7 +163,8 @@ static bool is_same_child(const uint8_t *a, const uint8_t *b)
            vt_slot_kind(a) == vt_slot_kind(b) && vt_slot_bits(a) == vt_slot_bits(b);
 }
 
-/* An authentic page was written by us; what does not hold here is a bug or another version's layout, never guessed around. */
+/* An authentic page was written by us; what does not hold here is a bug or another version's layout, never guessed
+ * around. */
 static VT_RESULT inner_check(struct vt_page *page)
 {
     VT_ENSURE(page->level < VT_LEVEL_MAX, VAULT_E_CORRUPT);
@@ -169,7 +172,8 @@ static VT_RESULT inner_check(struct vt_page *page)
         const uint8_t *slot = vt_page_slot(page, i);
         const enum vt_page_kind kind = vt_slot_kind(slot);
         VT_ENSURE(vt_slot_bits(slot) >= 1 && vt_slot_bits(slot) <= VT_SLOT_BITS, VAULT_E_CORRUPT);
-        VT_ENSURE(kind == VT_PAGE_LEAF || (kind == VT_PAGE_INNER && vt_slot_bits(slot) == VT_SLOT_BITS), VAULT_E_CORRUPT);
+        VT_ENSURE(kind == VT_PAGE_LEAF || (kind == VT_PAGE_INNER && vt_slot_bits(slot) == VT_SLOT_BITS),
+                  VAULT_E_CORRUPT);
         const size_t run = vt_slot_run(slot);
         VT_ENSURE(i % run == 0, VAULT_E_CORRUPT);
         for (size_t k = 1; k < run; k++) VT_ENSURE(is_same_child(slot, slot + k * VT_SLOT_LEN), VAULT_E_CORRUPT);
@@ -209,8 +213,8 @@ VT_RESULT vt_page_open(const struct vt_vault_id *vault_id, const struct vt_page_
 
 /* Root page ------------------------------------------------------------------------------------------------------- */
 
-/* version 1 | zero 7 | next page id 8 | commit number 8 | attempt 16 | zero 8 | slot of T_sys 56 | slot of T_dir 56 | zeroes.
- * Commit number and attempt stand in the plain head too, where nothing would authenticate them. */
+/* version 1 | zero 7 | next page id 8 | commit number 8 | attempt 16 | zero 8 | slot of T_sys 56 | slot of T_dir 56 |
+ * zeroes. Commit number and attempt stand in the plain head too, where nothing would authenticate them. */
 enum { ROOT_NEXT_PAGE_ID = 8, ROOT_COMMIT = 16, ROOT_ATTEMPT = 24, ROOT_SLOTS = 48 };
 _Static_assert(ROOT_SLOTS + 2 * VT_SLOT_LEN <= VT_ROOT_PLAIN_LEN, "the root page fits");
 

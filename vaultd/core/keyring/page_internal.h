@@ -1,7 +1,9 @@
-/* vaultd/core/keyring/page_internal.h - pages as bytes: names, slots, entries, sealing and opening; the root page and its
- * record likewise. Bytes: docs/FORMAT.md "Keyring pages".
+/* vaultd/core/keyring/page_internal.h - pages as bytes: names, slots, entries, sealing and opening; the root page and
+ * its record likewise. Bytes: docs/FORMAT.md "Keyring".
+ *
  * Invariants: a page is sealed once under a key that has never sealed anything else; a page opens only under the name,
  * version and key that its parent's slot gives.
+ *
  * Thread: pure functions on the caller's objects. */
 #pragma once
 #include "libvault/crypto/aead.h"
@@ -26,7 +28,8 @@ enum {
     VT_LEVEL_MAX = 22,              /* 128 key bits in steps of 6, and the leaf below */
 
     VT_ROOT_VERSION = 1,
-    VT_ROOT_HEAD_LEN = 65,          /* version 1 | vault id 16 | incarnation 8 | epoch 8 | attempt 16 | page version 8 | commit 8 */
+    /* version 1 | vault id 16 | incarnation 8 | epoch 8 | attempt 16 | page version 8 | commit 8 */
+    VT_ROOT_HEAD_LEN = 65,
     VT_ROOT_PLAIN_LEN = 512,
     VT_ROOT_VALUE_LEN = VT_ROOT_HEAD_LEN + VT_ROOT_PLAIN_LEN + VT_SEAL_OVERHEAD,
 };
@@ -81,8 +84,8 @@ static inline enum vt_page_kind vt_page_kind_of(const struct vt_page *page)
 bool vt_page_is_cacheable(const struct vt_page *page);
 void vt_page_name_of(const struct vt_page *page, struct vt_page_name *out_name);
 
-/* Slots: page id 8 | page key 32 | page version 8 | kind 1 | used bits 1 | zero 6. An all-zero slot names no page; the empty
- * root of a tree is one. */
+/* Slots: page id 8 | page key 32 | page version 8 | kind 1 | used bits 1 | zero 6. An all-zero slot names no page; the
+ * empty root of a tree is one. */
 static inline uint64_t vt_slot_id(const uint8_t *slot)
 {
     return vt_get_u64(slot);

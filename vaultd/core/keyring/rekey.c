@@ -1,5 +1,5 @@
-/* Rewriting what has not changed: pages under fresh keys, index entries under the live K_place. Both in bounded steps, each
- * step part of an ordinary commit; between steps only a cursor is kept. */
+/* Rewriting what has not changed: pages under fresh keys, index entries under the live K_place. Both in bounded steps,
+ * each step part of an ordinary commit; between steps only a cursor is kept. */
 #include "vaultd/core/keyring/keyring_internal.h"
 
 /* Cursor: phase 1 | tenant 8 | position 16 | zero 7. All zero is the beginning. */
@@ -108,10 +108,10 @@ VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor_b
     return VAULT_OK;
 }
 
-/* The index era ----------------------------------------------------------------------------------------------------- */
+/* The index era ---------------------------------------------------------------------------------------------------- */
 
-/* Move every entry of the leaf at @p position that lies under an older K_place. Moving changes the tree, so the leaf is looked
- * at anew each time; the leaf that the cursor names at last holds none any more. */
+/* Move every entry of the leaf at @p position that lies under an older K_place. Moving changes the tree, so the leaf is
+ * looked at anew each time; the leaf that the cursor names at last holds none any more. */
 static VT_RESULT replace_leaf(struct vt_keyring_write *write, struct vt_write_tenant *tenant, uint8_t *position,
                               bool *out_is_over)
 {

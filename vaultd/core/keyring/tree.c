@@ -321,8 +321,9 @@ VT_RESULT vt_tree_make_room(struct vt_tree *tree, struct vt_overlay *overlay, co
 
 /* Sealing ---------------------------------------------------------------------------------------------------------- */
 
-/* Never a key that has sealed before, not even for the same page: an entry that moved or went would stay readable in an older
- * version under it. The fault plants exactly this mistake, for the test that must find it; release builds have no faults. */
+/* Never a key that has sealed before, not even for the same page: an entry that moved or went would stay readable in an
+ * older version under it. The fault plants exactly this mistake, for the test that must find it; release builds have no
+ * faults. */
 static VT_RESULT draw_page_key(const uint8_t *slot, struct vt_key *out_key)
 {
     if (vt_slot_version(slot) != 0 && vt_fault_hit(VT_FAULT_PAGE_KEY)) {

@@ -1,11 +1,14 @@
-/* vaultd/core/keyring/tree_internal.h - the radix tree over 16-byte uniformly random keys: readers walk it page by page from
- * its root slot, a write keeps the pages it has opened as an overlay of nodes and seals the changed ones at the end.
+/* vaultd/core/keyring/tree_internal.h - the radix tree over 16-byte uniformly random keys: readers walk it page by page
+ * from its root slot, a write keeps the pages it has opened as an overlay of nodes and seals the changed ones at the
+ * end.
  *
- * Shape: an inner page of level L has 64 slots, chosen by key bits 6L to 6L+5. Slots may share a leaf: a leaf that holds all
- * keys with the same d of these six bits is named by 2^(6-d) slots. A full leaf splits in two by its next key bit; only when
- * it uses all six is it replaced by an inner page (which takes over its id) over two leaves. Leaves are never merged; an
- * empty leaf stays. The root slot of a tree without entries is all zero.
+ * Shape: an inner page of level L has 64 slots, chosen by key bits 6L to 6L+5. Slots may share a leaf: a leaf that
+ * holds all keys with the same d of these six bits is named by 2^(6-d) slots. A full leaf splits in two by its next key
+ * bit; only when it uses all six is it replaced by an inner page (which takes over its id) over two leaves. Leaves are
+ * never merged; an empty leaf stays. The root slot of a tree without entries is all zero.
+ *
  * Invariant: finding and making room change no entry; the change itself (insert, remove, set) cannot fail.
+ *
  * Thread: a tree of a reader's view that reader's; a tree of a write the committer. */
 #pragma once
 #include "libvault/base/pool.h"
@@ -40,7 +43,7 @@ typedef vault_status (*vt_entry_visit)(void *context, const uint8_t *entry, bool
 VT_RESULT vt_tree_walk(const struct vt_tree *tree, const uint8_t from[VT_ENTRY_KEY_LEN], vt_entry_visit visit,
                        void *context);
 
-/* Writing ------------------------------------------------------------------------------------------------------------ */
+/* Writing ---------------------------------------------------------------------------------------------------------- */
 
 struct vt_overlay;
 /** A page opened by a write. */
@@ -84,7 +87,8 @@ VT_RESULT vt_tree_make_room(struct vt_tree *tree, struct vt_overlay *overlay, co
 /** Receives a sealed page. */
 typedef vault_status (*vt_page_sink)(void *context, const uint8_t name[VT_PAGE_NAME_LEN],
                                      const uint8_t value[VT_PAGE_VALUE_LEN]);
-/** Seal every dirty page of the tree bottom-up, each under a fresh key; the root's key and version go to the tree's slot. */
+/** Seal every dirty page of the tree bottom-up, each under a fresh key; the root's key and version go to the tree's
+ * slot. */
 VT_RESULT vt_tree_seal(struct vt_tree *tree, const struct vt_page_stamp *stamp, vt_page_sink sink, void *context);
 /** Seal one page under a fresh key and write key and version to @p slot. */
 VT_RESULT vt_page_seal_fresh(struct vt_page *page, const struct vt_page_stamp *stamp, vt_page_sink sink,

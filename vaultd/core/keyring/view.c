@@ -31,8 +31,8 @@ static const struct vt_root_key *root_key_of(const struct vt_root_keys *keys, co
     return NULL;
 }
 
-/* Under the mutex: take the opened root if it is the snapshot's, else the key that opens it. A snapshot from before an epoch
- * that the fence has closed cannot be opened any more: the call lost a race and may be repeated. */
+/* Under the mutex: take the opened root if it is the snapshot's, else the key that opens it. A snapshot from before an
+ * epoch that the fence has closed cannot be opened any more: the call lost a race and may be repeated. */
 static VT_RESULT view_join_locked(struct vt_keyring_view *view, const struct vt_root_record *record,
                                   struct vt_key *out_key)
 {
@@ -236,8 +236,10 @@ static VT_RESULT write_view_tree(struct vt_keyring_write *write, vt_tenant_id te
 {
     struct vt_write_tenant *found;
     VT_TRY(vt_write_tenant_find(write, tenant, &found));
-    const struct vt_tree *tree = number == VT_TREE_SUB ? &found->sub : number == VT_TREE_IDX ? &found->idx : &found->ten;
-    *out_tree = *tree;
+    if (number == VT_TREE_SUB)
+        *out_tree = found->sub;
+    else
+        *out_tree = number == VT_TREE_IDX ? found->idx : found->ten;
     return VAULT_OK;
 }
 

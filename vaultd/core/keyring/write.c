@@ -68,7 +68,7 @@ void vt_write_mark(struct vt_keyring_write *write, struct vt_write_tenant *tenan
     if (tenant != NULL) tenant->is_dirty = true;
 }
 
-/* Rows beside the pages: each goes to the store and, in the same order, to the delta. ------------------------------- */
+/* Rows beside the pages: each goes to the store and, in the same order, to the delta. ------------------------------ */
 
 enum { DELTA_DELETED = 0xffffffffu, DELTA_ROW_HEAD = 7 };
 
@@ -522,8 +522,8 @@ static void remove_page(struct vt_cache *cache, const struct vt_page *page, uint
     vt_cache_remove(cache, &key);
 }
 
-/* What hangs from the superseded pages leads to the past: those first, so that nothing old is found or put back, then the
- * new root, then the new pages. */
+/* What hangs from the superseded pages leads to the past: those first, so that nothing old is found or put back, then
+ * the new root, then the new pages. */
 static void remove_superseded(struct vt_keyring_write *write)
 {
     struct vt_keyring *ring = write->view.ring;
