@@ -2,10 +2,12 @@
  * with its class, so free needs no lookup. Chunks are never unmapped: the arena only shrinks with the process. */
 #include "libvault/base/secret.h"
 
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
@@ -163,6 +165,14 @@ void vt_secret_release(struct vt_secret *secret)
     *secret = VT_SECRET_INIT;
 }
 
+/* mlock2(2): the limit does not bind a process with CAP_IPC_LOCK. */
+static bool may_lock_without_limit(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective >> CAP_IPC_LOCK & 1) != 0;
+}
+
 void vt_secret_stats(struct vt_secret_stats *out_stats)
 {
     struct vt_secret_stats stats = {0};
@@ -174,7 +184,8 @@ void vt_secret_stats(struct vt_secret_stats *out_stats)
         if (arena.chunks[i].is_locked) stats.locked_bytes += arena.chunks[i].len;
     }
     pthread_mutex_unlock(&arena.mutex);
-    const bool is_limited = getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    const bool has_limit = getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    const bool is_limited = has_limit && !may_lock_without_limit();
     stats.limit_bytes = is_limited ? (size_t)limit.rlim_cur : SIZE_MAX;
     *out_stats = stats;
 }

@@ -178,7 +178,10 @@ VT_RESULT vt_keyring_fence(struct vt_keyring *ring, int64_t timeout_ms)
     pthread_mutex_lock(&ring->mutex);
     vt_wipe(&ring->keys->previous, sizeof ring->keys->previous);
     const uint64_t sequence = ring->view_sequence;
-    ring_clear_caches(ring);
+    pthread_mutex_unlock(&ring->mutex);
+
+    ring_clear_caches(ring);    /* outside the lock: wiping all takes a while, and views may begin meanwhile */
+    pthread_mutex_lock(&ring->mutex);
     while (waited == 0 && has_view_before(ring, sequence))
         waited = pthread_cond_timedwait(&ring->view_ended, &ring->mutex, &deadline);
     const bool is_clear = !has_view_before(ring, sequence);

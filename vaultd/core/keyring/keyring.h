@@ -56,7 +56,7 @@ VT_RESULT vt_keyring_root_record(struct vt_txn *txn, struct vt_root_record *out_
 VT_RESULT vt_keyring_root_opens(struct vt_txn *txn, const struct vt_key *root_key);
 /** Open the root page with the epoch's root key (copied). @return VAULT_E_AUTHENTICITY when the key does not open it */
 VT_RESULT vt_keyring_unseal(struct vt_keyring *ring, const struct vt_key *root_key);
-/** Forget every key in memory. Waits for views to end. */
+/** Forget every key in memory. Waits for views to end, so the calling thread must hold neither view nor write. */
 void vt_keyring_seal(struct vt_keyring *ring);
 bool vt_keyring_is_sealed(const struct vt_keyring *ring);
 /** Fence, S5: drop cached keys and pages of every version, then wait until no view that began before the call remains.
