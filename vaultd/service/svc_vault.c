@@ -312,7 +312,9 @@ static VT_RESULT status_rest(struct status_writer *writer)
     VT_TRY(vt_jobs_list(call->vault->jobs, NULL, &call->scratch, &jobs));
     VT_TRY(vt_put_value(call, &writer->map, "jobs", jobs));
     const struct vt_vault_options *options = &call->vault->options;
-    if (options->is_dev) VT_TRY(warn(writer, "Dev mode: the keeper and the unseal key lie beside the data. Never keep people's data in it."));
+    if (options->is_dev)
+        VT_TRY(warn(writer, "Dev mode: the keeper and the unseal key lie beside the data. "
+                            "Never keep people's data in it."));
     if (options->clock->is_test_clock) VT_TRY(warn(writer, "The test clock is set: what is signed says so."));
     if (options->is_read_only) VT_TRY(warn(writer, "Read-only: a restored environment under inspection."));
     return VAULT_OK;

@@ -13,7 +13,8 @@ VT_RESULT vt_wrap_wish_read(struct vt_call *call, struct vt_wrap_wish *out_wish)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "passphrase",
                        "Say how the unseal key is wrapped: passphrase, key_file, or shares with threshold.");
     if ((wish.shares == 0) != (wish.threshold == 0) || wish.threshold > wish.shares)
-        return vt_fail(&call->err, VAULT_E_ARGUMENT, "threshold", "Shares and threshold go together, the threshold at most the shares.");
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "threshold",
+                       "Shares and threshold go together, the threshold at most the shares.");
     if (wish.shares != 0) wish.share_texts = vt_calloc(wish.shares, sizeof *wish.share_texts);
     VT_ENSURE(wish.shares == 0 || wish.share_texts != NULL, VAULT_E_MEMORY);
     *out_wish = wish;
