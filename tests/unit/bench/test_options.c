@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/support/suite.h"
 #include "tools/bench/options.h"
 
@@ -5,8 +7,12 @@ static vault_status parse(struct bench_options *out, struct vt_err *err, const c
 {
     const char *argv[32] = {"bench", "redis", "--port", "6379", "--ca", "ca.pem"};
     for (size_t i = 0; i < count; i++) argv[6 + i] = extra[i];
-    char *writable[32];
-    for (size_t i = 0; i < 6 + count; i++) writable[i] = strdup(argv[i]);
+    static char texts[32][64];      /* the options keep pointing at them, as they do at main's */
+    char *writable[33];
+    for (size_t i = 0; i < 6 + count; i++) {
+        snprintf(texts[i], sizeof texts[i], "%s", argv[i]);
+        writable[i] = texts[i];
+    }
     writable[6 + count] = NULL;
     return bench_options_parse((int)(6 + count), writable, out, err);
 }
