@@ -8,6 +8,8 @@ struct closing {
     struct vt_vault *vault;
     struct vt_epoch_closing *epoch_closing;
     bool even_if_empty;
+    vt_epoch_add_wraps add_wraps;       /* a rotation of the unseal key; NULL: an ordinary close */
+    void *wraps_context;
     vault_status freeze_status;
     struct vt_buf evidence;
 };
@@ -16,7 +18,10 @@ static vault_status closing_freeze(void *context, struct vt_keyring_write *write
 {
     struct closing *closing = context;
     (void)txn;
-    closing->freeze_status = vt_epoch_freeze(closing->vault->epoch, vt_keyring_write_view(write), closing->even_if_empty,
+    if (closing->add_wraps != NULL)
+        closing->freeze_status = vt_epoch_freeze_rotation(closing->vault->epoch, closing->add_wraps, closing->wraps_context,
+                                                          &closing->epoch_closing);
+    else closing->freeze_status = vt_epoch_freeze(closing->vault->epoch, vt_keyring_write_view(write), closing->even_if_empty,
                                              &closing->epoch_closing);
     return closing->freeze_status;
 }
@@ -36,6 +41,8 @@ static vault_status destroy_one(void *context, struct vt_keyring_write *write, c
 static vault_status closing_commit(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
 {
     struct closing *closing = context;
+    const vault_status gone = vt_store_delete(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY));
+    VT_ENSURE(gone == VAULT_OK || gone == VAULT_E_NOT_FOUND, gone);
     return vt_epoch_commit(closing->epoch_closing, write, txn, destroy_one, closing);
 }
 
@@ -43,6 +50,7 @@ static void closing_committed(void *context, bool kept)
 {
     struct closing *closing = context;
     vt_epoch_committed(closing->epoch_closing, kept);
+    if (kept) atomic_store(&closing->vault->forgetting_since_ms, 0);
 }
 
 static vault_status closing_record(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
@@ -117,15 +125,27 @@ static VT_RESULT closing_run(struct closing *closing)
     return step_record(closing);
 }
 
+static VT_RESULT closing_serve(struct closing *closing)
+{
+    pthread_mutex_lock(&closing->vault->closing_mutex);
+    const vault_status status = closing_run(closing);
+    vt_epoch_closing_free(closing->epoch_closing);
+    pthread_mutex_unlock(&closing->vault->closing_mutex);
+    vt_buf_release(&closing->evidence);
+    return status;
+}
+
 VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty)
 {
     struct closing closing = {.vault = vault, .even_if_empty = even_if_empty, .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
-    pthread_mutex_lock(&vault->closing_mutex);
-    const vault_status status = closing_run(&closing);
-    vt_epoch_closing_free(closing.epoch_closing);
-    pthread_mutex_unlock(&vault->closing_mutex);
-    vt_buf_release(&closing.evidence);
-    return status;
+    return closing_serve(&closing);
+}
+
+VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps add_wraps, void *context)
+{
+    struct closing closing = {.vault = vault, .add_wraps = add_wraps, .wraps_context = context,
+                              .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
+    return closing_serve(&closing);
 }
 
 /* Wishes ------------------------------------------------------------------------------------------------------- */
@@ -139,6 +159,21 @@ void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context
     pthread_mutex_unlock(&vault->epoch_mutex);
 }
 
+enum { CLOSE_AFTER_DEFAULT_MS = 15 * 60 * 1000 };
+
+void vt_vault_note_forgetting(struct vt_vault *vault)
+{
+    int64_t none = 0;
+    atomic_compare_exchange_strong(&vault->forgetting_since_ms, &none, vt_clock_now_ms(vault->options.clock));
+}
+
+static bool forgetting_is_due(struct vt_vault *vault)
+{
+    const int64_t since = atomic_load(&vault->forgetting_since_ms);
+    const int64_t after = vault->options.close_after_ms != 0 ? vault->options.close_after_ms : CLOSE_AFTER_DEFAULT_MS;
+    return since != 0 && vt_clock_now_ms(vault->options.clock) - since >= after;
+}
+
 bool vt_vault_epoch_is_due(struct vt_vault *vault)
 {
     const enum vt_vault_state state = vt_vault_state(vault);
@@ -146,14 +181,14 @@ bool vt_vault_epoch_is_due(struct vt_vault *vault)
     pthread_mutex_lock(&vault->epoch_mutex);
     const bool is_wished = vault->epoch_wished > vault->epoch_begun;
     pthread_mutex_unlock(&vault->epoch_mutex);
-    return is_wished || vt_epoch_is_due(vault->epoch);
+    return is_wished || forgetting_is_due(vault) || vt_epoch_is_due(vault->epoch);
 }
 
 VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
 {
     pthread_mutex_lock(&vault->epoch_mutex);
     const uint64_t serving = vault->epoch_wished;
-    const bool even_if_empty = vault->epoch_even_if_empty;
+    const bool even_if_empty = vault->epoch_even_if_empty || forgetting_is_due(vault);
     vault->epoch_begun = serving;
     vault->epoch_even_if_empty = false;
     pthread_mutex_unlock(&vault->epoch_mutex);

@@ -9,7 +9,7 @@
 #include "libvault/codec/text.h"
 #include "libvault/crypto/rng.h"
 
-enum { JOBS_KEPT = 64, JOB_MESSAGE_MAX = 160 };
+enum { JOBS_KEPT = 64, JOB_MESSAGE_MAX = 160, JOBS_RUNNING_MAX = 8 };
 
 struct job {
     uint8_t id[16];
@@ -26,6 +26,8 @@ struct vt_jobs {
     struct job jobs[JOBS_KEPT];
     size_t next;
     bool is_stopping;
+    unsigned running;               /* threads of spawned jobs */
+    pthread_cond_t ended;
 };
 
 VT_RESULT vt_jobs_new(struct vt_jobs **out_jobs)
@@ -33,6 +35,7 @@ VT_RESULT vt_jobs_new(struct vt_jobs **out_jobs)
     struct vt_jobs *jobs = vt_calloc(1, sizeof *jobs);
     VT_ENSURE(jobs != NULL, VAULT_E_MEMORY);
     pthread_mutex_init(&jobs->mutex, NULL);
+    pthread_cond_init(&jobs->ended, NULL);
     *out_jobs = jobs;
     return VAULT_OK;
 }
@@ -40,6 +43,11 @@ VT_RESULT vt_jobs_new(struct vt_jobs **out_jobs)
 void vt_jobs_free(struct vt_jobs *jobs)
 {
     if (jobs == NULL) return;
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->is_stopping = true;
+    while (jobs->running != 0) pthread_cond_wait(&jobs->ended, &jobs->mutex);
+    pthread_mutex_unlock(&jobs->mutex);
+    pthread_cond_destroy(&jobs->ended);
     pthread_mutex_destroy(&jobs->mutex);
     free(jobs);
 }
@@ -100,6 +108,73 @@ void vt_jobs_end(struct vt_jobs *jobs, const uint8_t id[16], vault_status status
         snprintf(job->message, sizeof job->message, "%s", message != NULL ? message : vault_status_text(status));
     }
     pthread_mutex_unlock(&jobs->mutex);
+}
+
+struct spawned {
+    struct vt_jobs *jobs;
+    uint8_t id[16];
+    vault_status (*work)(void *context, const uint8_t id[16]);
+    void *context;
+};
+
+static void *spawned_main(void *argument)
+{
+    struct spawned *spawned = argument;
+    struct vt_jobs *jobs = spawned->jobs;
+    const vault_status status = spawned->work(spawned->context, spawned->id);
+    vt_jobs_end(jobs, spawned->id, status, NULL);
+    free(spawned);
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->running--;
+    pthread_cond_broadcast(&jobs->ended);
+    pthread_mutex_unlock(&jobs->mutex);
+    return NULL;
+}
+
+static bool running_take(struct vt_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    const bool fits = !jobs->is_stopping && jobs->running < JOBS_RUNNING_MAX;
+    if (fits) jobs->running++;
+    pthread_mutex_unlock(&jobs->mutex);
+    return fits;
+}
+
+static void running_give(struct vt_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->running--;
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+static VT_RESULT spawned_start(struct spawned *spawned, const char *kind, uint8_t out_id[16])
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    VT_TRY(vt_jobs_begin(spawned->jobs, kind, NULL, spawned->id));
+    memcpy(out_id, spawned->id, sizeof spawned->id);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    const int failed = pthread_create(&thread, &attributes, spawned_main, spawned);
+    pthread_attr_destroy(&attributes);
+    if (failed == 0) return VAULT_OK;
+    vt_jobs_end(spawned->jobs, out_id, VAULT_E_MEMORY, NULL);
+    return VAULT_E_MEMORY;
+}
+
+VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
+                        void *context, uint8_t out_id[16])
+{
+    struct spawned *spawned = vt_malloc(sizeof *spawned);
+    VT_ENSURE(spawned != NULL, VAULT_E_MEMORY);
+    *spawned = (struct spawned){.jobs = jobs, .work = work, .context = context};
+    vault_status status = running_take(jobs) ? VAULT_OK : VAULT_E_BUSY;
+    if (status == VAULT_OK) {
+        status = spawned_start(spawned, kind, out_id);
+        if (status != VAULT_OK) running_give(jobs);
+    }
+    if (status != VAULT_OK) free(spawned);
+    return status;
 }
 
 void vt_jobs_cancel_all(struct vt_jobs *jobs)

@@ -15,6 +15,12 @@ VT_RESULT vt_jobs_begin(struct vt_jobs *jobs, const char *kind, const uint8_t *i
 /** @return false when the job has been cancelled or the vault shuts down: stop at once */
 bool vt_jobs_progress(struct vt_jobs *jobs, const uint8_t id[16], uint64_t done, uint64_t total);
 void vt_jobs_end(struct vt_jobs *jobs, const uint8_t id[16], vault_status status, const char *message);
+/** Run @p work on a thread of its own; it reports through vt_jobs_progress() and what it returns ends the job.
+ *  @param context owned by @p work from then on. @return VAULT_E_BUSY when too many run, VAULT_E_MEMORY: @p context stays the
+ *  caller's then */
+VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
+                        void *context, uint8_t out_id[16]);
+/** Tell every job to stop at its next step; vt_jobs_free() waits for them. */
 void vt_jobs_cancel_all(struct vt_jobs *jobs);
 /** List value for job.status: id, kind, state, done, total, started_at, message. @param id NULL: all
  *  @return VAULT_E_NOT_FOUND */

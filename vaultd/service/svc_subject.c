@@ -347,6 +347,20 @@ static vault_status record_list_prepare(struct vt_call *call)
 }
 const struct vt_handler VT_HANDLER_RECORD_LIST = {.command = "record.list", .prepare = record_list_prepare};
 
+/* Keys go with this commit, and are forgotten with the epoch: it must close in time. */
+static VT_RESULT plan_forgetting(struct vt_call *call, struct vt_change *change)
+{
+    static const uint8_t PRESENT[1] = {1};
+    static bool is_forgetting = true;
+    call->handler_state = &is_forgetting;
+    return vt_change_put(change, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), VT_BYTES_OF(PRESENT), VT_PUT_DEFAULT);
+}
+
+static void forgetting_committed(struct vt_call *call, bool kept)
+{
+    if (kept && call->handler_state != NULL) vt_vault_note_forgetting(call->vault);
+}
+
 /* record.correct, delete ------------------------------------------------------------------------------------------ */
 
 static vault_status record_correct_prepare(struct vt_call *call)
@@ -364,6 +378,7 @@ static vault_status record_correct_prepare(struct vt_call *call)
     uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
     VT_TRY(vt_record_correct(&env, &sid, entry, &record, vt_call_value(call, "fields"),
                              vt_call_bool(call, "forget_old", true), change, &version, &resealed));
+    if (vt_call_bool(call, "forget_old", true)) VT_TRY(plan_forgetting(call, change));
     VT_TRY(touch_record(call, &sid, entry, record));
     struct vt_value map = vt_value_map();
     VT_TRY(vt_put_int(call, &map, "record", (int64_t)record));
@@ -371,7 +386,8 @@ static vault_status record_correct_prepare(struct vt_call *call)
     VT_TRY(vt_put_int(call, &map, "resealed", (int64_t)resealed));
     return vt_call_result(call, &map);
 }
-const struct vt_handler VT_HANDLER_RECORD_CORRECT = {.command = "record.correct", .prepare = record_correct_prepare};
+const struct vt_handler VT_HANDLER_RECORD_CORRECT = {.command = "record.correct", .prepare = record_correct_prepare,
+                                                     .committed = forgetting_committed};
 
 static vault_status record_delete_prepare(struct vt_call *call)
 {
@@ -386,10 +402,12 @@ static vault_status record_delete_prepare(struct vt_call *call)
     VT_TRY(vt_call_change(call, &change));
     const uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
     VT_TRY(vt_record_delete(&env, &sid, entry, record, change, &rows));
+    if (entry->collection->forget == VT_FORGET_RECORD) VT_TRY(plan_forgetting(call, change));
     VT_TRY(touch_record(call, &sid, entry, record));
     struct vt_value map = vt_value_map();
     VT_TRY(vt_put_int(call, &map, "rows", (int64_t)rows));
     VT_TRY(vt_put_bool(call, &map, "is_forgotten_with_epoch", entry->collection->forget == VT_FORGET_RECORD));
     return vt_call_result(call, &map);
 }
-const struct vt_handler VT_HANDLER_RECORD_DELETE = {.command = "record.delete", .prepare = record_delete_prepare};
+const struct vt_handler VT_HANDLER_RECORD_DELETE = {.command = "record.delete", .prepare = record_delete_prepare,
+                                                    .committed = forgetting_committed};

@@ -83,6 +83,7 @@ VT_RESULT vt_vault_open(const struct vt_vault_options *options, struct vt_vault 
 void vt_vault_free(struct vt_vault *vault)
 {
     if (vault == NULL) return;
+    vt_jobs_free(vault->jobs);          /* waits for their threads, which use everything below */
     vt_audit_free(vault->audit);
     vt_sequence_free(vault->records);
     vt_sequence_free(vault->tokens);
@@ -92,7 +93,6 @@ void vt_vault_free(struct vt_vault *vault)
     vt_schemas_free(vault->schemas);
     vt_templates_free(vault->templates);
     vt_credentials_free(vault->credentials);
-    vt_jobs_free(vault->jobs);
     vt_share_entry_free(vault->shares);
     vt_wraps_free(vault->share_wraps);
     vt_journal_free(vault->options.journal);
@@ -123,6 +123,11 @@ static VT_RESULT vault_load(struct vt_vault *vault)
     VT_TRY(vt_sequence_open(txn, "seq.token", &tokens));
     vt_sequence_free(vault->tokens);
     vault->tokens = tokens;
+
+    struct vt_bytes forgets;
+    const vault_status found = vt_store_get(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), &forgets);
+    VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
+    if (found == VAULT_OK) vt_vault_note_forgetting(vault);
 
     struct vt_audit *audit = NULL;
     VT_TRY(vt_audit_open(txn, &audit));

@@ -94,6 +94,12 @@ VT_RESULT vt_vault_commit_wait(struct vt_vault *vault, struct vt_commit_item *it
 /** Close the epoch: freeze, prepare, commit, finalise, record. Blocks until the certificates are effective.
  *  Thread: the epoch thread or, without a server, the caller; one at a time. @return VAULT_E_NOT_FOUND: nothing pending */
 VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty);
+/** A fresh unseal key with fresh wraps: an epoch closes whose shares are sealed under it. Thread: workers, tests. */
+VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps add_wraps, void *context);
+/** A commit has dropped keys although no shred is pending (a correction, a deleted record): they are forgotten when the epoch closes,
+ *  so it closes in time even if nothing else asks for it. The change carries VT_FORGETS_KEY, so that a restart remembers. */
+void vt_vault_note_forgetting(struct vt_vault *vault);
+#define VT_FORGETS_KEY "epoch.forgets"
 /** Who runs vt_vault_close_epoch() when somebody wishes it: the server's epoch thread; inline without a server. */
 void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context), void *context);
 /** Wish a close and wait until a close that began after this call is through. Thread: workers, tests.

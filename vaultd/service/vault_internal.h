@@ -37,6 +37,7 @@ struct vt_vault {
     pthread_mutex_t closing_mutex;          /* one close at a time */
     uint64_t epoch_wished, epoch_begun, epoch_done;
     bool epoch_even_if_empty, has_epoch_thread;
+    _Atomic int64_t forgetting_since_ms;    /* keys were dropped without a pending request; 0: none since the last close */
     vault_status epoch_last_status;
     void (*epoch_wake)(void *context);
     void *epoch_wake_context;

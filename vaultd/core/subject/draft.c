@@ -1,4 +1,6 @@
 /* Writing subjects and records: a draft collects rows and keys, finishing it seals them into a change. */
+#include <stdio.h>
+
 #include "libvault/crypto/rng.h"
 #include "vaultd/core/subject/subject_internal.h"
 
@@ -143,6 +145,27 @@ static enum vt_side side_bit(const struct vt_record_draft *record)
     return record->side == 0 ? VT_SIDE_FIRST : VT_SIDE_SECOND;
 }
 
+/* Under every version of the index key: an entry that a rotation has not moved yet counts as well. */
+static VT_RESULT check_unique(struct vt_subject_draft *draft, const struct vt_record_draft *record, const struct vt_field *field,
+                              const struct vt_value *value, const uint8_t own[VT_INDEX_DATA_LEN])
+{
+    const struct vt_subject_env *env = &draft->env;
+    for (size_t i = 0; vt_keyring_tenant_key(env->view, env->tenant, VT_TENANT_KEY_INDEX, i) != NULL; i++) {
+        struct vt_index_hash hash;
+        uint8_t found[1][VT_INDEX_DATA_LEN];
+        size_t count;
+        VT_TRY(vt_field_hash(env, i, record->collection->number, field, value, &hash));
+        const vault_status status = vt_keyring_index_find(env->view, env->tenant, &hash, found, 1, &count);
+        if (status == VAULT_E_NOT_FOUND) continue;
+        VT_TRY(status);
+        if (memcmp(found[0], own, VT_INDEX_DATA_LEN) == 0) continue;
+        char name[VT_LIMIT_NAME_BYTES + 1];
+        snprintf(name, sizeof name, "%.*s", (int)field->name.len, (const char *)field->name.data);
+        return vt_fail(env->err, VAULT_E_EXISTS, name, "Another record has this value in a field that must be unique.");
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT index_part(struct vt_subject_draft *draft, const struct vt_record_draft *record,
                             const struct vt_record_part *part, struct vt_draft_row *row)
 {
@@ -152,6 +175,8 @@ static VT_RESULT index_part(struct vt_subject_draft *draft, const struct vt_reco
         struct vt_reference reference = {.kind = VT_REF_INDEX, .field = field->id};
         VT_TRY(vt_field_hash(&draft->env, 0, record->collection->number, field, &part->items[i].value, &reference.hash));
         vt_match_encode(&draft->sid, row->row.record, reference.data);
+        if (field->index == VT_INDEX_UNIQUE)
+            VT_TRY(check_unique(draft, record, field, &part->items[i].value, reference.data));
         VT_TRY(reference_add(draft, row, &reference));
     }
     return VAULT_OK;
