@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "libvault/base/fault.h"
+#include "vaultd/core/backup/backup.h"
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/vault_internal.h"
@@ -23,6 +24,39 @@ static vault_status submit_inline(void *context, struct vt_commit_item *item)
     return VAULT_OK;
 }
 
+struct backup_listing {
+    struct vt_pool *pool;
+    struct vt_certificate_backup *backups;
+    size_t count;
+    int64_t now_ms;
+};
+
+static vault_status list_backup(void *context, const struct vt_backup_entry *entry)
+{
+    struct backup_listing *listing = context;
+    if (entry->expires_at_ms != 0 && entry->expires_at_ms <= listing->now_ms) return VAULT_OK;
+    VT_ENSURE(listing->count < VT_CERTIFICATE_LIST_MAX, VAULT_E_LIMIT);
+    struct vt_certificate_backup *backup = &listing->backups[listing->count++];
+    memcpy(backup->id, entry->backup_id, sizeof backup->id);
+    backup->expires_ms = entry->expires_at_ms;
+    return VAULT_OK;
+}
+
+/* Certificates name the registered copies that still hold ciphertext, and until when. */
+static vault_status describe_backups(void *context, struct vt_keyring_view *view, const struct vt_pending *pending,
+                                     struct vt_pool *pool, struct vt_certificate *certificate)
+{
+    const struct vt_vault *vault = context;
+    struct backup_listing listing = {pool, vt_pool_calloc(pool, VT_CERTIFICATE_LIST_MAX, sizeof(struct vt_certificate_backup)), 0,
+                                     vt_clock_now_ms(vault->options.clock)};
+    (void)pending;
+    VT_ENSURE(listing.backups != NULL, VAULT_E_MEMORY);
+    VT_TRY(vt_backup_each(vt_keyring_view_txn(view), list_backup, &listing));
+    certificate->backups = listing.backups;
+    certificate->backup_count = listing.count;
+    return VAULT_OK;
+}
+
 static VT_RESULT vault_open_parts(struct vt_vault *vault)
 {
     const struct vt_epoch_options epoch_options = {
@@ -34,6 +68,8 @@ static VT_RESULT vault_open_parts(struct vt_vault *vault)
         .software_version = "vaultd " VT_VERSION,
         .close_after_count = vault->options.close_after_count,
         .close_after_ms = vault->options.close_after_ms,
+        .describe = describe_backups,
+        .describe_context = vault,
     };
     VT_TRY(vt_stamps_new(&vault->stamps));
     VT_TRY(vt_schemas_new(&vault->schemas));

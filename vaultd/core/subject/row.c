@@ -118,8 +118,9 @@ static bool content_is_whole(const struct vt_buf *plain, size_t *out_len)
     return *out_len <= plain->len - CONTENT_LENGTH_LEN;
 }
 
-static VT_RESULT groups_open(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_data_key *key,
-                             struct vt_row *row, struct vt_bytes first, struct vt_buf *plain, size_t *out_len)
+static VT_RESULT groups_open(struct vt_txn *txn, struct vt_keyring_view *view, vt_tenant_id tenant,
+                             const struct vt_data_key *key, struct vt_row *row, struct vt_bytes first, struct vt_buf *plain,
+                             size_t *out_len)
 {
     struct vt_bytes value = first;
     for (uint16_t group = 0;; group++) {
@@ -127,7 +128,7 @@ static VT_RESULT groups_open(struct vt_keyring_view *view, vt_tenant_id tenant, 
         VT_TRY(group_open(view, tenant, key, row, group, value, plain));
         row->group_count = (uint16_t)(group + 1);
         if (content_is_whole(plain, out_len)) return VAULT_OK;
-        const vault_status found = group_get(vt_keyring_view_txn(view), row->record, row->category, row->group_count, &value);
+        const vault_status found = group_get(txn, row->record, row->category, row->group_count, &value);
         VT_ENSURE(found != VAULT_E_NOT_FOUND, VAULT_E_CORRUPT);
         VT_TRY(found);
     }
@@ -136,9 +137,16 @@ static VT_RESULT groups_open(struct vt_keyring_view *view, vt_tenant_id tenant, 
 VT_RESULT vt_row_open(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_subject_keys *keys, uint64_t record,
                       uint16_t category, struct vt_pool *pool, struct vt_row *out_row)
 {
+    return vt_row_open_in(vt_keyring_view_txn(view), view, tenant, keys, record, category, pool, out_row);
+}
+
+VT_RESULT vt_row_open_in(struct vt_txn *txn, struct vt_keyring_view *view, vt_tenant_id tenant,
+                         const struct vt_subject_keys *keys, uint64_t record, uint16_t category, struct vt_pool *pool,
+                         struct vt_row *out_row)
+{
     struct vt_bytes value;
     struct vt_row_head head;
-    VT_TRY(group_get(vt_keyring_view_txn(view), record, category, 0, &value));
+    VT_TRY(group_get(txn, record, category, 0, &value));
     VT_TRY(vt_row_head_read(value, &head));
     const struct vt_data_key *key = vt_row_find_key(keys, record, category, &head);
     VT_ENSURE(key != NULL, VAULT_E_ERASED);
@@ -146,7 +154,7 @@ VT_RESULT vt_row_open(struct vt_keyring_view *view, vt_tenant_id tenant, const s
                          .dek_version = head.dek_version, .has_record_key = head.has_record_key};
     VT_AUTO(vt_buf) plain = VT_BUF_INIT(VT_ROW_CONTENT_MAX + VT_LIMIT_ROW_PLAIN_BYTES);
     size_t len = 0;
-    VT_TRY(groups_open(view, tenant, key, &row, value, &plain, &len));
+    VT_TRY(groups_open(txn, view, tenant, key, &row, value, &plain, &len));
     const struct vt_bytes content = vt_pool_copy(pool, vt_bytes(plain.data + CONTENT_LENGTH_LEN, len));
     VT_ENSURE(content.data != NULL, VAULT_E_MEMORY);
     VT_TRY(content_read(pool, content, &row));

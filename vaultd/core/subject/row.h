@@ -1,4 +1,5 @@
-/* vaultd/core/subject/row.h - one sealed row: one category's fields of one record. Private to this folder.
+/* vaultd/core/subject/row.h - one sealed row: one category's fields of one record. For this folder
+ * and for core/backup.
  *
  * ROW key: record 8 | category 2 | group 2. Value: incarnation 8 | key kind 1 (0 the category's key, 1 the record's) |
  * DEK version 4 | row version 4 | SEAL(DEK, VT_SEAL_ROW context, plain). A row longer than VT_LIMIT_ROW_PLAIN_BYTES is
@@ -60,6 +61,10 @@ const struct vt_data_key *vt_row_find_key(const struct vt_subject_keys *keys, ui
  *  VAULT_E_AUTHENTICITY, VAULT_E_FORMAT */
 VT_RESULT vt_row_open(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_subject_keys *keys, uint64_t record,
                       uint16_t category, struct vt_pool *pool, struct vt_row *out_row);
+/** The same row as another store has it: what a restore asks of a backup. @p txn borrowed */
+VT_RESULT vt_row_open_in(struct vt_txn *txn, struct vt_keyring_view *view, vt_tenant_id tenant,
+                         const struct vt_subject_keys *keys, uint64_t record, uint16_t category, struct vt_pool *pool,
+                         struct vt_row *out_row);
 /** Seal @p row under @p key into @p change, replacing @p old_groups groups that are there now (0: a new row). */
 VT_RESULT vt_row_put(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_data_key *key,
                      const struct vt_row *row, uint16_t old_groups, struct vt_change *change);

@@ -1,0 +1,80 @@
+/* vaultd/core/backup/backup.h - copies of the whole vault, their signed manifest, and the register of where copies went.
+ *
+ * A backup is a directory: `store/` (a hot compact copy of the environment, keyring included, no slot) and `manifest` (a signed
+ * note). It may be kept, copied and replicated freely: its keyring opens only while its epoch's root key exists, so every shred
+ * makes every backup ever taken go dark for that person. Source: FORGETTING section 7; docs/FORMAT.md "Backup".
+ * Thread: workers. */
+#pragma once
+#include "libvault/proof/note.h"
+#include "vaultd/core/keyring/keyring.h"
+#include "vaultd/core/keyring/stamps.h"
+
+#define VT_BACKUP_FIRST_LINE "vaultd backup manifest v1"
+enum { VT_BACKUP_MANIFEST_MAX = 8192, VT_BACKUP_PATH_MAX = 4096 };
+
+struct vt_backup_manifest {
+    uint8_t backup_id[16];
+    uint8_t vault_id[16];
+    uint64_t incarnation, commit_number, epoch;
+    uint8_t root_hash[32];          /* of the sealed root page in the copy */
+    uint64_t audit_size;
+    int64_t created_at_ms;
+    uint64_t bytes;                 /* of store/data.mdb */
+    uint8_t file_hash[32];          /* SHA-256 of store/data.mdb */
+};
+struct vt_backup_options {
+    struct vt_store *store;
+    const char *to_dir;             /* must not exist */
+    const struct vt_note_signer *signer;
+    int64_t now_ms;
+    bool (*progress)(void *context, uint64_t done, uint64_t total);    /* false cancels; NULL allowed */
+    void *progress_context;
+};
+/** Copy, hash, sign, sync. A failure leaves nothing behind. @return VAULT_E_EXISTS, VAULT_E_IO, VAULT_E_DISK_FULL,
+ *  VAULT_E_CANCELLED */
+VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_backup_manifest *out_manifest,
+                           struct vt_err *err);
+/** Read and check the manifest, and the copy's bytes against it. @return VAULT_E_NOT_FOUND, VAULT_E_AUTHENTICITY (not this vault's,
+ *  or altered), VAULT_E_CORRUPT (bytes differ), VAULT_E_FORMAT */
+VT_RESULT vt_backup_open(const char *from_dir, const struct vt_note_verifier *verifiers, size_t count,
+                         struct vt_backup_manifest *out_manifest, struct vt_store **out_store, struct vt_err *err);
+/** How many subjects are in the copy, and how many of them the present keyring no longer knows. */
+VT_RESULT vt_backup_count(struct vt_store *copy, struct vt_keyring_view *view, vt_tenant_id tenant, uint64_t *out_subjects,
+                          uint64_t *out_erased);
+
+/* The register: BACKUP key id 16 -> format 1 | created ms 8 | epoch 8 | commit 8 | bytes 8 | expires ms 8 (0: without end). */
+struct vt_backup_entry {
+    uint8_t backup_id[16];
+    int64_t created_at_ms, expires_at_ms;
+    uint64_t epoch, commit_number, bytes;
+};
+enum { VT_BACKUP_ENTRY_LEN = 41 };
+void vt_backup_entry_encode(const struct vt_backup_entry *entry, uint8_t out_value[VT_BACKUP_ENTRY_LEN]);
+/** @return VAULT_E_FORMAT, VAULT_E_CORRUPT */
+VT_RESULT vt_backup_entry_decode(struct vt_bytes key, struct vt_bytes value, struct vt_backup_entry *out_entry);
+typedef vault_status (*vt_backup_visitor)(void *context, const struct vt_backup_entry *entry);
+VT_RESULT vt_backup_each(struct vt_txn *txn, vt_backup_visitor visitor, void *context);
+
+/* Restore ------------------------------------------------------------------------------------------------------------ */
+
+/** What the new environment has, what it lacks, and why. */
+struct vt_restore_report {
+    uint64_t subjects_in_backup, subjects_kept, subjects_erased;
+    uint64_t records, rows_kept, rows_erased;
+    uint64_t rows_lost;             /* written since the backup, or in another version now */
+    uint64_t subjects_without_rows; /* created since the backup: keys without rows */
+    uint64_t tokens;
+};
+struct vt_restore_options {
+    struct vt_store *backup;        /* opened by vt_backup_open() */
+    struct vt_keyring_view *view;   /* of the live vault: the keyring that decides who is alive */
+    struct vt_stamps *stamps;       /* pending shreds count as erased */
+    vt_tenant_id tenant;
+    const char *to_dir;             /* data directory; `to_dir`/store must not exist */
+    bool (*progress)(void *context, uint64_t done, uint64_t total);
+    void *progress_context;
+};
+/** Build a new environment row by row: keyring, ledger, certificates, configuration and audit log are the live vault's, rows the
+ *  backup's where their key is alive, tokens both (the live ones win). It carries its final name only once it is whole and synced.
+ *  @return VAULT_E_EXISTS, VAULT_E_CANCELLED, VAULT_E_IO, VAULT_E_DISK_FULL */
+VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err);

@@ -1,0 +1,272 @@
+/* Building a new environment from an old backup. The live keyring decides: a row goes in only when its subject, its key and that
+ * key's version are alive and open it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libvault/base/fault.h"
+#include "vaultd/core/backup/backup.h"
+#include "vaultd/core/subject/row.h"
+
+enum { PUTS_PER_COMMIT = 20000, ROW_POOL_MAX = 64 * 1024 * 1024, PROGRESS_EVERY = 1024 };
+
+struct restore {
+    const struct vt_restore_options *options;
+    struct vt_txn *live, *backup;       /* snapshots */
+    struct vt_store *target;
+    struct vt_txn *write;
+    uint64_t puts, done, total;
+    struct vt_restore_report report;
+    /* the subject at hand: RECORD entries come sid by sid */
+    struct vt_sid sid;
+    const struct vt_subject_keys *keys; /* NULL: erased or pending */
+    bool has_sid;
+};
+
+/* Writing in bounded transactions ------------------------------------------------------------------------------------ */
+
+static VT_RESULT target_turn(struct restore *restore)
+{
+    if (restore->write != NULL) {
+        struct vt_txn *full = VT_MOVE(restore->write);
+        VT_TRY(vt_txn_commit(full));
+    }
+    restore->puts = 0;
+    return vt_txn_begin_write(restore->target, &restore->write);
+}
+
+static VT_RESULT target_put(struct restore *restore, enum vt_table table, struct vt_bytes key, struct vt_bytes value)
+{
+    if (restore->puts++ >= PUTS_PER_COMMIT) VT_TRY(target_turn(restore));
+    return vt_store_put(restore->write, table, key, value, VT_PUT_DEFAULT);
+}
+
+static VT_RESULT progress(struct restore *restore)
+{
+    if (++restore->done % PROGRESS_EVERY != 0 || restore->options->progress == NULL) return VAULT_OK;
+    const bool goes_on = restore->options->progress(restore->options->progress_context, restore->done, restore->total);
+    return goes_on ? VAULT_OK : VAULT_E_CANCELLED;
+}
+
+/* What the store keeps for itself is the new one's own. */
+static bool is_stores_own(enum vt_table table, struct vt_bytes key)
+{
+    return table == VT_TABLE_META && (vt_bytes_equal_str(key, "format") || vt_bytes_equal_str(key, "commit_base"));
+}
+
+static VT_RESULT copy_table(struct restore *restore, struct vt_txn *from, enum vt_table table, uint64_t *count)
+{
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes key, value;
+    vault_status status;
+    VT_TRY(vt_cursor_open(from, table, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
+        if (is_stores_own(table, key)) continue;
+        VT_TRY(target_put(restore, table, key, value));
+        if (count != NULL) ++*count;
+        VT_TRY(progress(restore));
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
+/* Rows --------------------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT subject_turn(struct restore *restore, const struct vt_sid *sid)
+{
+    const struct vt_restore_options *options = restore->options;
+    if (restore->has_sid && vt_sid_equal(&restore->sid, sid)) return VAULT_OK;
+    restore->sid = *sid;
+    restore->has_sid = true;
+    restore->keys = NULL;
+    restore->report.subjects_in_backup++;
+    const bool is_pending = vt_stamps_is_pending(options->stamps, &(struct vt_scope){.sid = *sid});
+    const vault_status alive = vt_keyring_subject_keys(options->view, options->tenant, sid, &restore->keys);
+    VT_ENSURE(alive == VAULT_OK || alive == VAULT_E_NOT_FOUND, alive);
+    if (alive != VAULT_OK || is_pending) {
+        restore->keys = NULL;
+        restore->report.subjects_erased++;
+        return VAULT_OK;
+    }
+    restore->report.subjects_kept++;
+    return VAULT_OK;
+}
+
+static VT_RESULT row_groups_copy(struct restore *restore, const struct vt_row_name *name)
+{
+    for (uint16_t group = 0; group < name->group_count; group++) {
+        uint8_t key[VT_ROW_KEY_LEN];
+        struct vt_bytes value;
+        vt_row_key(name->record, name->category, group, key);
+        VT_TRY(vt_store_get(restore->backup, VT_TABLE_ROW, VT_BYTES_OF(key), &value));
+        VT_TRY(target_put(restore, VT_TABLE_ROW, VT_BYTES_OF(key), value));
+    }
+    return VAULT_OK;
+}
+
+/* A key version may have been dropped and its number never comes back, but only opening the row proves that it is alive. */
+static VT_RESULT row_restore(struct restore *restore, const struct vt_row_name *name, bool *out_kept)
+{
+    const struct vt_restore_options *options = restore->options;
+    struct vt_row row;
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(ROW_POOL_MAX);
+    const struct vt_scope scope = {restore->sid, name->category, name->record};
+    vault_status status = VAULT_E_ERASED;
+    if (restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope))
+        status = vt_row_open_in(restore->backup, options->view, options->tenant, restore->keys, name->record, name->category,
+                                &pool, &row);
+    if (status == VAULT_E_ERASED || status == VAULT_E_AUTHENTICITY) {
+        restore->report.rows_erased += name->group_count;
+        return VAULT_OK;
+    }
+    VT_TRY(status);
+    restore->report.rows_kept += name->group_count;
+    *out_kept = true;
+    return row_groups_copy(restore, name);
+}
+
+static VT_RESULT record_restore(struct restore *restore, struct vt_bytes key)
+{
+    struct vt_sid sid;
+    struct vt_row_name names[VT_ROWS_PER_RECORD];
+    size_t count;
+    bool is_kept = false;
+    VT_ENSURE(key.len == VT_RECORD_KEY_LEN, VAULT_E_CORRUPT);
+    memcpy(sid.bytes, key.data, sizeof sid.bytes);
+    VT_TRY(subject_turn(restore, &sid));
+    VT_TRY(vt_rows_of_record(restore->backup, vt_get_u64(key.data + 18), names, &count));
+    for (size_t i = 0; i < count; i++) VT_TRY(row_restore(restore, &names[i], &is_kept));
+    if (!is_kept) return VAULT_OK;
+    static const uint8_t PRESENT[1] = {1};
+    restore->report.records++;
+    return target_put(restore, VT_TABLE_RECORD, key, VT_BYTES_OF(PRESENT));
+}
+
+static VT_RESULT records_restore(struct restore *restore)
+{
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes key, value;
+    vault_status status;
+    VT_TRY(vt_cursor_open(restore->backup, VT_TABLE_RECORD, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
+        VT_TRY(record_restore(restore, key));
+        VT_TRY(progress(restore));
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
+/* The gap ------------------------------------------------------------------------------------------------------------ */
+
+/* Rows of now that the backup has not, or has in another state. */
+static VT_RESULT count_lost(struct restore *restore)
+{
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes key, value, old;
+    vault_status status;
+    VT_TRY(vt_cursor_open(restore->live, VT_TABLE_ROW, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
+        const vault_status found = vt_store_get(restore->backup, VT_TABLE_ROW, key, &old);
+        VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
+        restore->report.rows_lost += found == VAULT_E_NOT_FOUND || !vt_bytes_equal(old, value);
+        VT_TRY(progress(restore));
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
+static VT_RESULT count_new_subjects(struct restore *restore)
+{
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes key, value, old;
+    vault_status status;
+    VT_TRY(vt_cursor_open(restore->live, VT_TABLE_KEYBLOCK, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
+        const vault_status found = vt_store_get(restore->backup, VT_TABLE_KEYBLOCK, key, &old);
+        VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
+        restore->report.subjects_without_rows += found == VAULT_E_NOT_FOUND;
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
+/* The whole ---------------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT tables_restore(struct restore *restore)
+{
+    /* Never from the backup: keyring, what was forgotten, who may do what, the log. */
+    static const enum vt_table LIVE[] = {VT_TABLE_META,        VT_TABLE_PAGE,       VT_TABLE_KEYBLOCK,   VT_TABLE_LEDGER,
+                                         VT_TABLE_LEDGER_SID,  VT_TABLE_PENDING,    VT_TABLE_CERTIFICATE, VT_TABLE_CONFIG,
+                                         VT_TABLE_AUDIT,       VT_TABLE_AUDIT_NODE, VT_TABLE_BACKUP};
+    for (size_t i = 0; i < VT_ARRAY_LEN(LIVE); i++) VT_TRY(copy_table(restore, restore->live, LIVE[i], NULL));
+    /* A dead token must still answer; a state of now wins over one of then. */
+    VT_TRY(copy_table(restore, restore->backup, VT_TABLE_TOKEN, &restore->report.tokens));
+    VT_TRY(copy_table(restore, restore->live, VT_TABLE_TOKEN, NULL));
+    VT_TRY(records_restore(restore));
+    VT_TRY(count_lost(restore));
+    return count_new_subjects(restore);
+}
+
+static VT_RESULT total_of(struct restore *restore)
+{
+    struct vt_store_stats stats;
+    VT_TRY(vt_store_stats(restore->options->backup, &stats));
+    for (int table = 0; table < VT_TABLE_COUNT; table++) restore->total += stats.entries[table];
+    return VAULT_OK;
+}
+
+static VT_RESULT restore_into(struct restore *restore)
+{
+    restore->live = vt_keyring_view_txn(restore->options->view);
+    VT_TRY(total_of(restore));
+    VT_TRY(target_turn(restore));
+    VT_TRY(tables_restore(restore));
+    VT_TRY(target_turn(restore));
+    VT_TRY(vt_store_raise_commit_number(restore->write, vt_store_commit_number(restore->live) + 1));
+    static const uint8_t MARK[1] = {1};
+    VT_TRY(vt_store_put(restore->write, VT_TABLE_META, vt_bytes_str("restored"), VT_BYTES_OF(MARK), VT_PUT_DEFAULT));
+    struct vt_txn *last = VT_MOVE(restore->write);
+    return vt_txn_commit(last);
+}
+
+static VT_RESULT restore_store(const struct vt_restore_options *options, const char *partial, struct vt_restore_report *out_report)
+{
+    struct restore restore = {.options = options};
+    VT_TRY(vt_txn_begin_read(options->backup, &restore.backup));
+    const struct vt_store_lmdb_options store_options = {.map_bytes = 0};
+    vault_status status = vt_store_lmdb_open(partial, &store_options, &restore.target);
+    if (status == VAULT_OK) status = restore_into(&restore);
+    vt_txn_abort(restore.write);
+    vt_store_free(restore.target);
+    vt_txn_abort(restore.backup);
+    VT_TRY(status);
+    *out_report = restore.report;
+    return VAULT_OK;
+}
+
+static VT_RESULT sync_dir(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    VT_ENSURE(fd >= 0, VAULT_E_IO);
+    const bool is_synced = fsync(fd) == 0;
+    close(fd);
+    return is_synced ? VAULT_OK : VAULT_E_IO;
+}
+
+VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err)
+{
+    char partial[VT_BACKUP_PATH_MAX], final[VT_BACKUP_PATH_MAX];
+    struct vt_restore_report report;
+    const int partial_len = snprintf(partial, sizeof partial, "%s/store.partial", options->to_dir);
+    const int final_len = snprintf(final, sizeof final, "%s/store", options->to_dir);
+    VT_ENSURE(partial_len < (int)sizeof partial && final_len < (int)sizeof final, VAULT_E_TOO_LARGE);
+    if (mkdir(options->to_dir, 0700) != 0)
+        return vt_fail(err, errno == EEXIST ? VAULT_E_EXISTS : VAULT_E_IO, "to",
+                       "The directory to restore into must not exist, and its parent must.");
+    const vault_status status = restore_store(options, partial, &report);
+    if (status != VAULT_OK)
+        return vt_fail(err, status, "to", "The restore did not finish; what it left under store.partial can be removed: %s",
+                       vault_status_text(status));
+    if (rename(partial, final) != 0) return vt_fail(err, VAULT_E_IO, "to", "The restored store could not be given its name.");
+    VT_TRY(sync_dir(options->to_dir));
+    *out_report = report;
+    return VAULT_OK;
+}
