@@ -71,7 +71,6 @@ struct history {
     struct ring_world world;
     struct recording *recording;
     uint64_t random;
-    bool reuses_page_keys;
     uint32_t state;                 /* commits so far */
     struct secret *secrets;
     size_t secret_count, secret_cap;
@@ -237,7 +236,11 @@ static void edit_draft(struct history *history, struct vt_keyblock_draft *draft)
     const uint16_t category = (uint16_t)(1 + random_below(history, CATEGORIES));
     const uint64_t record = random_below(history, 3) == 0 ? random_below(history, 4) : 0;
     const struct vt_data_key *some = keys->count != 0 ? &keys->keys[random_below(history, keys->count)] : NULL;
-    switch (random_below(history, 5)) {
+    switch (random_below(history, 6)) {
+    case 3:
+        if (some != NULL && keys->count < KEYS_OF_SUBJECT)
+            ck_assert_ok(vt_keyblock_renew(draft, some->category, some->record, 0, &key));
+        return;
     case 0:
         if (some != NULL)
             ck_assert_ok(vt_keyblock_drop(draft, some->category, random_below(history, 2) * some->record));
@@ -425,18 +428,8 @@ static struct model_epoch *present_epoch(struct history *history)
     return &history->epochs[at];
 }
 
-static void arm_fault(struct history *history)
-{
-#ifdef VT_FAULTS
-    if (history->reuses_page_keys) vt_fault_arm(VT_FAULT_PAGE_KEY, 1);
-#else
-    (void)history;
-#endif
-}
-
 static void commit(struct history *history)
 {
-    arm_fault(history);
     ring_commit(&history->change);
     batch_keep(history);
     present_epoch(history)->last = history->state;
@@ -444,7 +437,6 @@ static void commit(struct history *history)
 
 static void commit_epoch(struct history *history)
 {
-    arm_fault(history);
     ring_commit_epoch(&history->change);
     batch_keep(history);
     add_epoch(history, &history->world.root_key);
@@ -468,7 +460,6 @@ static void abort_batch(struct history *history)
     struct vt_key root_key;
     struct vt_next_root next = {.epoch = history->world.epoch + 1, .incarnation = 1, .root_key = &root_key};
     const unsigned how = random_below(history, 3);
-    arm_fault(history);
     ck_assert_ok(vt_random_key(&root_key));
     ck_assert_ok(vt_random_bytes(next.attempt, sizeof next.attempt));
     if (how == 1) ck_assert_ok(vt_keyring_write_finish(history->change.write, NULL, &delta));
@@ -540,10 +531,9 @@ static uint64_t run_batch(struct history *history)
     return ops;
 }
 
-static void history_begin(struct history *history, uint64_t seed, bool reuses_page_keys)
+static void history_begin(struct history *history, uint64_t seed)
 {
-    *history =
-        (struct history){.random = seed, .reuses_page_keys = reuses_page_keys, .next_number = 1, .tenant_count = 1};
+    *history = (struct history){.random = seed, .next_number = 1, .tenant_count = 1};
     struct vt_store *store = NULL;
     ck_assert_ok(vt_store_mem_open(&store));
     recording_attach(store, &history->recording);
@@ -669,7 +659,7 @@ START_TEST(no_dropped_key_is_reachable_from_the_present_root_over_everything_eve
     printf("VT_SEED=%llu VT_STEPS=%llu\n", (unsigned long long)seed, (unsigned long long)steps);
     fflush(stdout);
     struct history *history = history_new();
-    history_begin(history, seed, false);
+    history_begin(history, seed);
     uint64_t done = 0;
     for (unsigned checkpoint = 1; checkpoint <= CHECKPOINTS; checkpoint++) {
         while (done < steps * checkpoint / CHECKPOINTS) done += run_batch(history);
@@ -691,7 +681,7 @@ END_TEST
 START_TEST(a_dropped_key_is_reachable_from_the_root_key_of_its_time)
 {
     struct history *history = history_new();
-    history_begin(history, 7, false);
+    history_begin(history, 7);
     for (uint64_t done = 0; done < 400;) done += run_batch(history);
     unsigned dropped = 0, aborted = 0;
     for (size_t e = 0; e < history->epoch_count; e++) {
@@ -710,15 +700,25 @@ START_TEST(a_dropped_key_is_reachable_from_the_root_key_of_its_time)
 END_TEST
 
 /* The negative control of the whole test: the one mistake that looks cheap is caught. */
+#ifdef VT_FAULTS
+static void keep_page_key(const char *step, void *context)
+{
+    (void)context;
+    if (strcmp(step, "keyring.page") == 0) vt_fault_arm(VT_FAULT_PAGE_KEY, 1);
+}
+#endif
+
 START_TEST(pages_sealed_under_their_old_keys_are_caught)
 {
 #ifdef VT_FAULTS
     struct history *history = history_new();
-    history_begin(history, 11, true);
+    history_begin(history, 11);
+    vt_fault_set_step_hook(keep_page_key, NULL);
     for (uint64_t done = 0; done < 600;) done += run_batch(history);
+    vt_fault_set_step_hook(NULL, NULL);
     vt_fault_disarm();
     const struct verdict verdict = judge(history, present_epoch(history));
-    ck_assert_uint_gt(verdict.leaks, 0);
+    ck_assert_uint_gt(verdict.leaks, verdict.forgotten);    /* not here and there: most of it comes back */
     ck_assert_uint_eq(verdict.losses, 0);
     history_end(history);
     free(history);

@@ -131,7 +131,14 @@ START_TEST(one_holder_more_than_the_limit_is_refused)
     struct ring_world world;
     ring_world_open(&world);
     struct ring_write change = ring_begin(&world);
+    uint8_t data[VT_INDEX_DATA_LEN];
+    const struct vt_index_hash hash = ring_hash(change.view, VT_TENANT_DEFAULT, "smith");
+    data_of(VT_LIMIT_INDEX_HOLDERS, data);
+    ck_assert_ok(vt_keyring_index_check_add(change.write, VT_TENANT_DEFAULT, &hash, data));
     for (unsigned i = 0; i < VT_LIMIT_INDEX_HOLDERS; i++) ck_assert_ok(add(&change, "smith", i, false));
+    ck_assert_status(vt_keyring_index_check_add(change.write, VT_TENANT_DEFAULT, &hash, data), VAULT_E_LIMIT);
+    data_of(17, data);
+    ck_assert_status(vt_keyring_index_check_add(change.write, VT_TENANT_DEFAULT, &hash, data), VAULT_E_EXISTS);
     ck_assert_status(add(&change, "smith", VT_LIMIT_INDEX_HOLDERS, false), VAULT_E_LIMIT);
     ck_assert_ok(take(&change, "smith", 17));
     ck_assert_ok(add(&change, "smith", VT_LIMIT_INDEX_HOLDERS, false));

@@ -140,6 +140,51 @@ START_TEST(a_key_that_comes_after_a_dropped_one_never_takes_its_number)
 }
 END_TEST
 
+START_TEST(a_renewed_key_replaces_every_version_of_its_own_and_no_other)
+{
+    struct ring_world world;
+    ring_world_open(&world);
+    const struct vt_sid sid = ring_sid(1);
+    const struct vt_data_key *fresh = NULL;
+    struct ring_write change = ring_begin(&world);
+    struct vt_keyblock_draft *draft = draft_new(change.view, &sid);
+    ck_assert_status(vt_keyblock_renew(draft, CATEGORY, 0, NOW_MS, &fresh), VAULT_E_NOT_FOUND);
+    add(draft, CATEGORY, 0);
+    add(draft, CATEGORY, 0);
+    add(draft, CATEGORY, 5);
+    add(draft, OTHER_CATEGORY, 0);
+    const struct vt_key before = vt_subject_keys_live(vt_keyblock_keys(draft), CATEGORY, 0)->key;
+    ck_assert_ok(vt_keyblock_renew(draft, CATEGORY, 0, NOW_MS, &fresh));
+    ck_assert_uint_eq(fresh->version, 3);
+    ck_assert_uint_eq(fresh->state, VT_DATA_KEY_LIVE);
+    ck_assert(!same_key(&fresh->key, &before));
+    ck_assert_uint_eq(vt_keyblock_keys(draft)->count, 3);
+    ck_assert_ptr_eq(vt_subject_keys_live(vt_keyblock_keys(draft), CATEGORY, 0), fresh);
+    vt_keyblock_draft_free(draft);
+    ring_abort(&change);
+    ring_world_free(&world);
+}
+END_TEST
+
+START_TEST(a_check_of_a_draft_says_what_putting_it_would_say_and_changes_nothing)
+{
+    struct ring_world world;
+    ring_world_open(&world);
+    const struct vt_sid sid = ring_sid(1);
+    struct ring_write change = ring_begin(&world);
+    struct vt_keyblock_draft *draft = draft_new(change.view, &sid);
+    ck_assert_status(vt_keyring_check_keyblock(change.write, draft), VAULT_E_STATE);
+    ck_assert_ok(vt_keyblock_seal(draft));
+    ck_assert_ok(vt_keyring_check_keyblock(change.write, draft));
+    ck_assert(!vt_keyring_write_is_dirty(change.write));
+    ck_assert_ok(vt_keyring_put_keyblock(change.write, draft));
+    ck_assert_status(vt_keyring_check_keyblock(change.write, draft), VAULT_E_EXISTS);
+    vt_keyblock_draft_free(draft);
+    ring_abort(&change);
+    ring_world_free(&world);
+}
+END_TEST
+
 START_TEST(an_edit_of_a_block_that_has_changed_since_is_a_conflict)
 {
     struct ring_world world;
@@ -391,6 +436,8 @@ END_TEST
 VT_TEST_MAIN("keyring/keyblock", a_block_comes_back_as_it_was_sealed, a_newer_key_makes_the_older_one_open_only,
              dropping_a_category_takes_its_records_keys_and_leaves_the_others,
              a_key_that_comes_after_a_dropped_one_never_takes_its_number,
+             a_renewed_key_replaces_every_version_of_its_own_and_no_other,
+             a_check_of_a_draft_says_what_putting_it_would_say_and_changes_nothing,
              an_edit_of_a_block_that_has_changed_since_is_a_conflict, a_new_subject_whose_id_is_taken_exists,
              a_draft_may_be_applied_again_when_its_batch_is_replayed,
              an_unsealed_draft_is_refused_and_a_sealed_one_takes_no_more_edits,

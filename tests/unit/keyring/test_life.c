@@ -81,6 +81,22 @@ START_TEST(a_root_key_of_another_epoch_does_not_unseal)
 }
 END_TEST
 
+START_TEST(a_root_key_can_be_tried_without_unsealing)
+{
+    struct ring_world world;
+    struct vt_txn *txn = NULL;
+    const struct vt_key wrong = {{1}};
+    ring_world_open(&world);
+    vt_keyring_seal(world.ring);
+    ck_assert_ok(vt_txn_begin_read(world.store, &txn));
+    ck_assert_status(vt_keyring_root_opens(txn, &wrong), VAULT_E_AUTHENTICITY);
+    ck_assert_ok(vt_keyring_root_opens(txn, &world.root_key));
+    ck_assert(vt_keyring_is_sealed(world.ring));
+    vt_txn_abort(txn);
+    ring_world_free(&world);
+}
+END_TEST
+
 START_TEST(the_root_record_says_epoch_attempt_and_commit_number)
 {
     struct ring_world world;
@@ -406,6 +422,46 @@ START_TEST(two_hundred_tenants_are_kept_apart_and_a_dropped_one_is_gone)
 }
 END_TEST
 
+static uint64_t page_rows(struct ring_world *world)
+{
+    struct vt_keyring_check counts;
+    struct ring_read read = ring_read_begin(world);
+    ck_assert_ok(vt_keyring_check(read.view, &counts, NULL));
+    ring_read_end(&read);
+    return counts.pages + counts.orphan_pages;
+}
+
+START_TEST(the_pages_of_a_dropped_tenant_can_be_deleted_in_steps)
+{
+    struct ring_world world;
+    bool is_done = false;
+    ring_world_open(&world);
+    const uint64_t before = page_rows(&world);
+    struct ring_write change = ring_begin(&world);
+    ck_assert_ok(vt_keyring_create_tenant(change.write, 2, 0));
+    for (uint64_t i = 0; i < 200; i++) {
+        const struct vt_sid sid = ring_sid(i);
+        ring_add_subject(&change, 2, &sid, 0);
+    }
+    ck_assert_status(vt_keyring_purge_tenant(change.write, 2, 10, &is_done), VAULT_E_STATE);
+    ck_assert_status(vt_keyring_purge_tenant(change.write, VT_TENANT_VAULT, 10, &is_done), VAULT_E_ARGUMENT);
+    ring_commit(&change);
+    change = ring_begin(&world);
+    ck_assert_ok(vt_keyring_drop_tenant(change.write, 2));
+    ring_commit_epoch(&change);
+    ck_assert_uint_gt(page_rows(&world), before + 5);
+    unsigned steps = 0;
+    for (; !is_done; steps++) {
+        change = ring_begin(&world);
+        ck_assert_ok(vt_keyring_purge_tenant(change.write, 2, 3, &is_done));
+        ring_commit(&change);
+    }
+    ck_assert_uint_gt(steps, 2);
+    ck_assert_uint_eq(page_rows(&world), before);
+    ring_world_free(&world);
+}
+END_TEST
+
 START_TEST(a_dropped_tenant_may_be_created_anew_even_in_the_same_write_and_is_empty)
 {
     struct ring_world world;
@@ -609,6 +665,7 @@ END_TEST
 
 VT_TEST_MAIN("keyring/life", a_store_is_initialised_once, an_empty_store_has_no_root_record_and_cannot_be_unsealed,
              a_sealed_ring_refuses_views_and_writes, a_root_key_of_another_epoch_does_not_unseal,
+             a_root_key_can_be_tried_without_unsealing,
              the_root_record_says_epoch_attempt_and_commit_number, a_write_without_changes_writes_nothing,
              nothing_can_be_changed_after_finish, an_aborted_write_leaves_no_trace,
              a_writes_own_view_sees_its_changes_and_readers_do_not_until_it_is_committed,
@@ -619,6 +676,7 @@ VT_TEST_MAIN("keyring/life", a_store_is_initialised_once, an_empty_store_has_no_
              every_system_and_tenant_key_is_its_own_and_survives_a_restart,
              a_rotated_tenant_key_is_live_and_older_versions_stay_until_dropped,
              two_hundred_tenants_are_kept_apart_and_a_dropped_one_is_gone,
+             the_pages_of_a_dropped_tenant_can_be_deleted_in_steps,
              a_dropped_tenant_may_be_created_anew_even_in_the_same_write_and_is_empty,
              tenant_counts_follow_inserts_and_drops, a_full_rekey_rewrites_every_page_and_changes_no_answer,
              a_copy_rolled_forward_by_the_delta_is_the_same_keyring,

@@ -183,6 +183,8 @@ VT_RESULT vt_keyring_subjects_walk(struct vt_keyring_view *view, vt_tenant_id te
 
 /* Key-block drafts: prepared and sealed on a network thread, applied by the committer ---------------------------- */
 
+/* A draft holds keys and outlives its view; the fence does not wait for it. Free it with the call that made it. */
+
 struct vt_keyblock_draft;
 enum { VT_KEYBLOCK_KEYS_MAX = 256 }; /* data keys of one subject: all categories, records and versions */
 /** A new subject: fresh KS, audit and pseudonym keys, no data key yet. */
@@ -246,8 +248,13 @@ VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tena
 VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,
                                   const uint8_t data[VT_INDEX_DATA_LEN]);
 VT_RESULT vt_keyring_create_tenant(struct vt_keyring_write *write, vt_tenant_id tenant, int64_t now_ms);
-/** Drop a tenant's page from T_dir: everything of it is forgotten with the epoch. */
+/** Drop a tenant's page from T_dir: everything of it is forgotten with the epoch. Its key blocks and the rows of its
+ *  subjects are the caller's to delete (walk them before); its pages go with vt_keyring_purge_tenant(). */
 VT_RESULT vt_keyring_drop_tenant(struct vt_keyring_write *write, vt_tenant_id tenant);
+/** Hygiene after a drop: delete up to @p page_count page rows of a tenant that is no longer there. *out_done when none
+ *  is left. @return VAULT_E_STATE: the tenant is there */
+VT_RESULT vt_keyring_purge_tenant(struct vt_keyring_write *write, vt_tenant_id tenant, size_t page_count,
+                                  bool *out_done);
 /** A fresh live version of a tenant key; older ones stay until dropped. @return VAULT_E_LIMIT past
  *  VT_TENANT_KEY_VERSIONS */
 VT_RESULT vt_keyring_rotate_tenant_key(struct vt_keyring_write *write, vt_tenant_id tenant,

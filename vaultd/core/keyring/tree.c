@@ -326,6 +326,7 @@ VT_RESULT vt_tree_make_room(struct vt_tree *tree, struct vt_overlay *overlay, co
  * faults. */
 static VT_RESULT draw_page_key(const uint8_t *slot, struct vt_key *out_key)
 {
+    vt_fault_step("keyring.page");
     if (vt_slot_version(slot) != 0 && vt_fault_hit(VT_FAULT_PAGE_KEY)) {
         *out_key = *vt_slot_key(slot);
         return VAULT_OK;

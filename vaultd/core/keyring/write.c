@@ -227,6 +227,51 @@ VT_RESULT vt_keyring_drop_tenant(struct vt_keyring_write *write, vt_tenant_id id
     return VAULT_OK;
 }
 
+/* The names of up to @p max pages of a tenant. */
+static VT_RESULT tenant_page_names(struct vt_txn *txn, vt_tenant_id id, size_t max, uint8_t *names, size_t *out_count)
+{
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes key, value;
+    uint8_t prefix[8];
+    size_t count = 0;
+    vt_put_u64(prefix, id);
+    VT_TRY(vt_cursor_open(txn, VT_TABLE_PAGE, &cursor));
+    vault_status status = vt_cursor_seek(cursor, VT_BYTES_OF(prefix), &key, &value);
+    while (status == VAULT_OK && count < max && key.len == VT_PAGE_NAME_LEN && vt_get_u64(key.data) == id) {
+        memcpy(names + count++ * VT_PAGE_NAME_LEN, key.data, VT_PAGE_NAME_LEN);
+        status = vt_cursor_next(cursor, &key, &value);
+    }
+    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
+    *out_count = count;
+    return VAULT_OK;
+}
+
+enum { PURGE_PAGES_MAX = 256 };
+
+VT_RESULT vt_keyring_purge_tenant(struct vt_keyring_write *write, vt_tenant_id id, size_t page_count, bool *out_done)
+{
+    uint8_t names[PURGE_PAGES_MAX * VT_PAGE_NAME_LEN];
+    struct vt_write_tenant *tenant;
+    size_t left = page_count, count = 0;
+    VT_ENSURE(id != VT_TENANT_VAULT, VAULT_E_ARGUMENT);
+    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
+    const vault_status found = vt_write_tenant_find(write, id, &tenant);
+    VT_ENSURE(found != VAULT_OK, VAULT_E_STATE);
+    VT_ENSURE(found == VAULT_E_NOT_FOUND, found);
+    do {
+        const size_t step = VT_MIN(left, (size_t)PURGE_PAGES_MAX);
+        VT_TRY(tenant_page_names(write->view.txn, id, step, names, &count));
+        for (size_t i = 0; i < count; i++) {
+            const uint8_t *name = names + i * VT_PAGE_NAME_LEN;
+            VT_TRY(vt_write_delete_row(write, VT_TABLE_PAGE, vt_bytes(name, VT_PAGE_NAME_LEN)));
+            vt_write_mark(write, NULL);
+        }
+        left -= count;
+        *out_done = count < step;
+    } while (left != 0 && !*out_done);
+    return VAULT_OK;
+}
+
 VT_RESULT vt_keyring_rotate_tenant_key(struct vt_keyring_write *write, vt_tenant_id id, enum vt_tenant_key_name name,
                                        int64_t now_ms)
 {
