@@ -11,7 +11,14 @@
 #include "vaultd/service/vault_internal.h"
 #include "vaultd/service/wraps.h"
 
-enum { STEP_ROWS = 500, STEP_PAGES = 256, STEP_SUBJECTS = 64, PLACE_LEN = 33, PLACE_FORMAT = 1, ROTATION_POOL_MAX = 256 * 1024 * 1024 };
+enum {
+    STEP_ROWS = 500,
+    STEP_PAGES = 256,
+    STEP_SUBJECTS = 64,
+    PLACE_LEN = 33,
+    PLACE_FORMAT = 1,
+    ROTATION_POOL_MAX = 256 * 1024 * 1024
+};
 
 /** One rotation on its thread. */
 struct rotation {

@@ -96,8 +96,9 @@ VT_RESULT vt_vault_commit_wait(struct vt_vault *vault, struct vt_commit_item *it
 VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty);
 /** A fresh unseal key with fresh wraps: an epoch closes whose shares are sealed under it. Thread: workers, tests. */
 VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps add_wraps, void *context);
-/** A commit has dropped keys although no shred is pending (a correction, a deleted record): they are forgotten when the epoch closes,
- *  so it closes in time even if nothing else asks for it. The change carries VT_FORGETS_KEY, so that a restart remembers. */
+/** A commit has dropped keys although no shred is pending (a correction, a deleted record): they are forgotten when the
+ * epoch closes, so it closes in time even if nothing else asks for it. The change carries VT_FORGETS_KEY, so that a
+ * restart remembers. */
 void vt_vault_note_forgetting(struct vt_vault *vault);
 #define VT_FORGETS_KEY "epoch.forgets"
 /** Who runs vt_vault_close_epoch() when somebody wishes it: the server's epoch thread; inline without a server. */
