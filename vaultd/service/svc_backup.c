@@ -29,7 +29,8 @@ static VT_RESULT path_argument(struct vt_call *call, const char *name, char out_
 {
     const struct vt_bytes path = vt_call_text(call, name);
     if (path.len == 0 || path.len >= VT_BACKUP_PATH_MAX || path.data[0] != '/' || memchr(path.data, 0, path.len) != NULL)
-        return vt_fail(&call->err, VAULT_E_ARGUMENT, name, "The argument %s must be an absolute path on the daemon's machine.", name);
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, name,
+                       "The argument %s must be an absolute path on the daemon's machine.", name);
     memcpy(out_path, path.data, path.len);
     out_path[path.len] = '\0';
     return VAULT_OK;
