@@ -2,22 +2,26 @@
 # Install what is missing, build, run the lints and the tests; ends in ctest's summary and its exit code.
 #   tools/test.sh           everything but the label slow; within 15 minutes on two cores
 #   tools/test.sh --all     everything
-# VT_BUILD_DIR names another build folder than build/test.
+#   tools/test.sh --asan    built with AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan
+#   tools/test.sh --tsan    built with ThreadSanitizer, into build/tsan
+# VT_BUILD_DIR names another build folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
 STEPS=4
 
-select=(-LE '^slow$')
-case "${1:-}" in
-    "") ;;
-    --all) select=() ;;
-    *) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
-esac
+cache=debug build=build/test select=(-LE '^slow$')
+for argument in "$@"; do
+    case "$argument" in
+        --all) select=() ;;
+        --asan | --tsan) cache=${argument#--} build=build/${argument#--} ;;
+        *) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    esac
+done
+build=${VT_BUILD_DIR:-$build}
 
 step "packages"
 tools/packages.sh build test
-build_tree debug "${VT_BUILD_DIR:-build/test}"
-step "tests${1:+ ($1)}"
-exec ctest --test-dir "${VT_BUILD_DIR:-build/test}" -j "$(nproc)" --output-on-failure --no-tests=error "${select[@]}" \
-    </dev/null
+build_tree "$cache" "$build"
+step "tests${*:+ ($*)}"
+exec ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error "${select[@]}" </dev/null
