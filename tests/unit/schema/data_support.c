@@ -120,7 +120,7 @@ const char *vt_shared_data(void)
 {
     static const char *const PLACES[] = {VT_SOURCE_DIR "/../shared/data", VT_SOURCE_DIR "/../../shared/data"};
     const char *named = getenv("VT_SHARED_DATA");
-    if (named != NULL) return named;
+    if (named != NULL) return named[0] != 0 ? named : NULL;
     for (size_t i = 0; i < VT_ARRAY_LEN(PLACES); i++) {
         if (access(PLACES[i], R_OK) == 0) return PLACES[i];
     }
