@@ -116,6 +116,10 @@ VT_DEFINE_AUTO_PTR(vt_keeper);
  *  @param must_exist VAULT_E_KEEPER instead of creating. @return VAULT_E_CORRUPT when neither block is whole, VAULT_E_FORMAT,
  *  VAULT_E_LOCKED (another process), VAULT_E_STATE when others may read or write it or it has a second name, VAULT_E_IO */
 VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exist, struct vt_keeper **out_keeper);
+/** Look at the keeper file of a vault that another process serves: no lock is taken and nothing is ever written or finished;
+ *  every operation that would is VAULT_E_READ_ONLY. For serving a restored copy beside the live vault.
+ *  @return VAULT_E_KEEPER when there is none; otherwise as vt_keeper_file_open() */
+VT_RESULT vt_keeper_file_open_read_only(const char *path, const char *name, struct vt_keeper **out_keeper);
 /** Tell a file keeper where the store lies, so that vt_keeper_info can warn when one disk holds both.
  *  @param keeper from vt_keeper_file_open(). @return VAULT_E_IO */
 VT_RESULT vt_keeper_file_compare_device(struct vt_keeper *keeper, const char *store_dir);

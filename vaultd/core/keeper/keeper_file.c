@@ -43,6 +43,7 @@ struct keeper_file {
     unsigned newest;                    /* block that holds the present state */
     bool is_stale;                      /* a write has failed: the file must be read again */
     bool is_same_device;
+    bool is_read_only;                  /* another process's keeper: looked at afresh each time, never written */
     char name[65];
     char *path;
     struct keeper_state *state;         /* secret arena */
@@ -239,6 +240,7 @@ static VT_RESULT choose_state(struct keeper_file *file, const struct keeper_stat
     *file->state = *newer;
     file->is_stale = false;
     if (both && !holds_more(older, newer)) return VAULT_OK;
+    if (file->is_read_only) return VAULT_OK;            /* its owner is at work on it, or will finish it */
 
     /* A torn block may hold remnants of a share, and an interrupted erasure left the whole of one: finish it. */
     struct keeper_state *again = vt_secret_alloc(sizeof *again);
@@ -269,7 +271,7 @@ static VT_RESULT load_state(struct keeper_file *file)
 
 static VT_RESULT freshen(struct keeper_file *file)
 {
-    return file->is_stale ? load_state(file) : VAULT_OK;
+    return file->is_stale || file->is_read_only ? load_state(file) : VAULT_OK;
 }
 
 /* The operations -------------------------------------------------------------------------------------------------- */
@@ -512,6 +514,40 @@ static const struct vt_keeper_ops file_ops = {
     .floor = file_floor, .raise_floor = file_raise_floor, .free = file_free,
 };
 
+/* Reading another process's keeper ---------------------------------------------------------------------------------- */
+
+static vault_status refuse_prepare(struct vt_keeper *keeper, const struct vt_keeper_slot *slot)
+{
+    (void)keeper, (void)slot;
+    return VAULT_E_READ_ONLY;
+}
+
+static vault_status refuse_finalize(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch,
+                                    const uint8_t attempt[VT_ATTEMPT_LEN], uint64_t commit_number, int64_t now_ms,
+                                    struct vt_keeper_receipt *out_receipt)
+{
+    (void)keeper, (void)incarnation, (void)epoch, (void)attempt, (void)commit_number, (void)now_ms, (void)out_receipt;
+    return VAULT_E_READ_ONLY;
+}
+
+static vault_status refuse_abort(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch,
+                                 const uint8_t attempt[VT_ATTEMPT_LEN])
+{
+    (void)keeper, (void)incarnation, (void)epoch, (void)attempt;
+    return VAULT_E_READ_ONLY;
+}
+
+static vault_status refuse_raise_floor(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)
+{
+    (void)keeper, (void)floor;
+    return VAULT_E_READ_ONLY;
+}
+
+static const struct vt_keeper_ops read_only_ops = {
+    .info = file_info, .read = file_read, .prepare = refuse_prepare, .finalize = refuse_finalize, .abort = refuse_abort,
+    .floor = file_floor, .raise_floor = refuse_raise_floor, .free = file_free,
+};
+
 /* Opening and creating -------------------------------------------------------------------------------------------- */
 
 static VT_RESULT sync_folder_of(const char *path)
@@ -581,8 +617,23 @@ static VT_RESULT check_descriptor(int fd)
     VT_ENSURE(fstat(fd, &info) == 0 && S_ISREG(info.st_mode), VAULT_E_IO);
     VT_ENSURE((info.st_mode & 077) == 0 && info.st_nlink == 1, VAULT_E_STATE);
     VT_ENSURE(info.st_size == BLOCK_COUNT * BLOCK_LEN, VAULT_E_CORRUPT);
-    VT_ENSURE(flock(fd, LOCK_EX | LOCK_NB) == 0, errno == EWOULDBLOCK ? VAULT_E_LOCKED : VAULT_E_IO);
     return VAULT_OK;
+}
+
+static VT_RESULT open_and_lock(const char *path, bool must_exist, int *out_fd)
+{
+    VT_TRY(open_descriptor(path, must_exist, out_fd));
+    VT_TRY(check_descriptor(*out_fd));
+    VT_ENSURE(flock(*out_fd, LOCK_EX | LOCK_NB) == 0, errno == EWOULDBLOCK ? VAULT_E_LOCKED : VAULT_E_IO);
+    return VAULT_OK;
+}
+
+/* Without the lock, which its owner holds: a block that is being written is not whole, and then the other one is. */
+static VT_RESULT open_to_read(const char *path, int *out_fd)
+{
+    *out_fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    VT_ENSURE(*out_fd >= 0, errno == ENOENT ? VAULT_E_KEEPER : VAULT_E_IO);
+    return check_descriptor(*out_fd);
 }
 
 static bool is_label(const char *name)
@@ -593,20 +644,40 @@ static bool is_label(const char *name)
     return len >= 1 && len <= 64;
 }
 
-VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exist, struct vt_keeper **out_keeper)
+static VT_RESULT file_new(const char *path, const char *name, bool is_read_only, struct keeper_file **out_file)
 {
     VT_ENSURE(is_label(name), VAULT_E_ARGUMENT);
     struct keeper_file *file = vt_calloc(1, sizeof *file);
     VT_ENSURE(file != NULL, VAULT_E_MEMORY);
-    file->base.ops = &file_ops;
+    file->base.ops = is_read_only ? &read_only_ops : &file_ops;
     file->fd = -1;
+    file->is_read_only = is_read_only;
     VT_AUTO_PTR(vt_keeper) keeper = &file->base;
     snprintf(file->name, sizeof file->name, "%s", name);
     file->path = strdup(path);
     file->state = vt_secret_alloc(sizeof *file->state);
     VT_ENSURE(file->path != NULL && file->state != NULL, VAULT_E_MEMORY);
-    VT_TRY(open_descriptor(path, must_exist, &file->fd));
-    VT_TRY(check_descriptor(file->fd));
+    *out_file = file_of(VT_MOVE(keeper));
+    return VAULT_OK;
+}
+
+VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exist, struct vt_keeper **out_keeper)
+{
+    struct keeper_file *file;
+    VT_TRY(file_new(path, name, false, &file));
+    VT_AUTO_PTR(vt_keeper) keeper = &file->base;
+    VT_TRY(open_and_lock(path, must_exist, &file->fd));
+    VT_TRY(load_state(file));
+    *out_keeper = VT_MOVE(keeper);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_keeper_file_open_read_only(const char *path, const char *name, struct vt_keeper **out_keeper)
+{
+    struct keeper_file *file;
+    VT_TRY(file_new(path, name, true, &file));
+    VT_AUTO_PTR(vt_keeper) keeper = &file->base;
+    VT_TRY(open_to_read(path, &file->fd));
     VT_TRY(load_state(file));
     *out_keeper = VT_MOVE(keeper);
     return VAULT_OK;
@@ -614,7 +685,7 @@ VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exis
 
 VT_RESULT vt_keeper_file_compare_device(struct vt_keeper *keeper, const char *store_dir)
 {
-    VT_BUG_ON(keeper->ops != &file_ops);
+    VT_BUG_ON(keeper->ops != &file_ops && keeper->ops != &read_only_ops);
     struct keeper_file *file = file_of(keeper);
     struct stat ours, theirs;
     VT_ENSURE(fstat(file->fd, &ours) == 0 && stat(store_dir, &theirs) == 0, VAULT_E_IO);

@@ -1,0 +1,304 @@
+#include "vaultd/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libvault/base/log.h"
+#include "libvault/wire/tls.h"
+#include "vaultd/dev.h"
+#include "vaultd/server/notify.h"
+#include "vaultd/server/server.h"
+
+enum { COUNTS_EVERY_S = 60 };
+
+struct daemon {
+    struct vt_options *options;
+    struct vt_clock clock;
+    struct vt_vault *vault;
+    struct vt_server *server;
+    char socket_path[VT_PATH_MAX];
+};
+
+/* Signals ------------------------------------------------------------------------------------------------------------- */
+
+/* Blocked before any thread exists: only the main thread takes them, between its other work. */
+static sigset_t signals_block(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+/* While the daemon drains, a second SIGTERM or SIGINT ends it at once. Nothing is lost by that: what was answered is durable. */
+static void on_second_signal(int signal_number)
+{
+    (void)signal_number;
+    _exit(vault_status_exit(VAULT_E_SHUTDOWN));
+}
+
+static void signals_end_at_once(const sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = on_second_signal};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+/* Opening ------------------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config_keeper *setting, bool must_exist,
+                             struct vt_keeper **out_keeper, struct vt_err *err)
+{
+    VT_AUTO_PTR(vt_keeper) keeper = NULL;
+    vault_status status;
+    if (daemon->options->is_read_only)
+        status = vt_keeper_file_open_read_only(setting->file, setting->name, &keeper);
+    else
+        status = vt_keeper_file_open(setting->file, setting->name, must_exist, &keeper);
+    if (status == VAULT_OK)
+        status = vt_keeper_file_compare_device(keeper, vt_config_text(daemon->options->config, VT_SET_DATA_DIR));
+    if (status != VAULT_OK)
+        return vt_fail(err, status, "keepers", "The keeper file %s cannot be opened: %s", setting->file, vault_status_text(status));
+    *out_keeper = VT_MOVE(keeper);
+    return VAULT_OK;
+}
+
+static VT_RESULT open_keepers(const struct daemon *daemon, bool must_exist, struct vt_keeper **out_keepers, size_t *out_count,
+                              struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    for (*out_count = 0; *out_count < vt_config_keeper_count(config); ++*out_count)
+        VT_TRY(open_keeper(daemon, vt_config_keeper(config, *out_count), must_exist, &out_keepers[*out_count], err));
+    return VAULT_OK;
+}
+
+static VT_RESULT open_journal(const struct daemon *daemon, struct vt_journal **out_journal, struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    const struct vt_journal_options options = {.dir = vt_config_text(config, VT_SET_JOURNAL_DIR),
+                                               .sync_interval_ms = vt_config_int(config, VT_SET_JOURNAL_SYNC_INTERVAL_MS),
+                                               .clock = &daemon->clock};
+    if (options.dir == NULL || daemon->options->is_read_only) return VAULT_OK;
+    const vault_status status = vt_journal_open(&options, NULL, out_journal);
+    if (status == VAULT_OK) return VAULT_OK;
+    return vt_fail(err, status, "journal.dir", "The journal in %s cannot be opened: %s", options.dir, vault_status_text(status));
+}
+
+static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_store, struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    const bool is_read_only = daemon->options->is_read_only;
+    const uint64_t ballast = is_read_only ? 0 : (uint64_t)vt_config_int(config, VT_SET_STORE_BALLAST_MIB) << 20;
+    /* A vault under inspection still gets audit leaves, so its store is opened for writing; it just must be there. */
+    const struct vt_store_lmdb_options options = {.ballast_bytes = ballast, .must_exist = is_read_only};
+    char path[VT_PATH_MAX];
+    snprintf(path, sizeof path, "%s/store", vt_config_text(config, VT_SET_DATA_DIR));
+    const vault_status status = vt_store_lmdb_open(path, &options, out_store);
+    if (status == VAULT_OK) return VAULT_OK;
+    return vt_fail(err, status, "data_dir", "The store in %s cannot be opened: %s", path, vault_status_text(status));
+}
+
+/* A new vault may make its keeper files; one that has been initialised must find them: a fresh file in the place of a lost one
+ * would only hide the loss. */
+static bool store_has_vault(struct vt_store *store)
+{
+    struct vt_store_stats stats;
+    return vt_store_stats(store, &stats) == VAULT_OK && stats.entries[VT_TABLE_META] != 0;
+}
+
+static VT_RESULT open_parts(struct daemon *daemon, struct vt_vault_options *parts, struct vt_err *err)
+{
+    VT_TRY(open_store(daemon, &parts->store, err));
+    VT_TRY(open_keepers(daemon, store_has_vault(parts->store), parts->keepers, &parts->keeper_count, err));
+    return open_journal(daemon, &parts->journal, err);
+}
+
+static void free_parts(struct vt_vault_options *parts)
+{
+    for (size_t i = 0; i < parts->keeper_count; i++) vt_keeper_free(parts->keepers[i]);
+    vt_journal_free(parts->journal);
+    vt_store_free(parts->store);
+}
+
+static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    struct vt_keeper *keepers[VT_KEEPERS_MAX] = {NULL};
+    struct vt_vault_options parts = {
+        .keepers = keepers,
+        .quorum = (unsigned)vt_config_int(config, VT_SET_QUORUM),
+        .clock = &daemon->clock,
+        .close_after_count = (uint64_t)vt_config_int(config, VT_SET_EPOCH_CLOSE_AFTER_COUNT),
+        .close_after_ms = vt_config_int(config, VT_SET_EPOCH_CLOSE_AFTER_S) * 1000,
+        .is_dev = daemon->options->is_dev,
+        .is_read_only = daemon->options->is_read_only,
+    };
+    parts.purposes = vt_config_names(config, VT_SET_PURPOSES, &parts.purpose_count);
+    const vault_status status = open_parts(daemon, &parts, err);
+    if (status == VAULT_OK) return vt_vault_open(&parts, &daemon->vault, err);
+    free_parts(&parts);
+    return status;
+}
+
+static unsigned network_threads(const struct vt_config *config)
+{
+    const int64_t wished = vt_config_int(config, VT_SET_THREADS_NETWORK);
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return wished != 0 ? (unsigned)wished : (unsigned)VT_MAX(1, VT_MIN(cores, 64));
+}
+
+static VT_RESULT open_server(struct daemon *daemon, struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    const struct vt_server_options options = {
+        .vault = daemon->vault,
+        .listen = vt_config_text(config, VT_SET_LISTEN),
+        .certificate_file = vt_config_text(config, VT_SET_TLS_CERTIFICATE),
+        .key_file = vt_config_text(config, VT_SET_TLS_KEY),
+        .socket_path = daemon->socket_path,
+        .network_threads = network_threads(config),
+        .workers = (unsigned)vt_config_int(config, VT_SET_THREADS_WORKERS),
+        .queue_max = (size_t)vt_config_int(config, VT_SET_COMMITTER_QUEUE),
+        .batch_max = (size_t)vt_config_int(config, VT_SET_COMMITTER_BATCH),
+        .connections_max = (unsigned)vt_config_int(config, VT_SET_CONNECTIONS_MAX),
+        .handshake_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_HANDSHAKE_MS),
+        .idle_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_IDLE_MS),
+        .drain_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_DRAIN_MS),
+    };
+    return vt_server_open(&options, &daemon->server, err);
+}
+
+static VT_RESULT make_run_dir(struct daemon *daemon, struct vt_err *err)
+{
+    char run[VT_PATH_MAX];
+    const char *dir = vt_config_text(daemon->options->config, VT_SET_DATA_DIR);
+    snprintf(run, sizeof run, "%s/run", dir);
+    if (snprintf(daemon->socket_path, sizeof daemon->socket_path, "%s/vaultd.sock", run) >= (int)sizeof daemon->socket_path)
+        return vt_fail(err, VAULT_E_ARGUMENT, "data_dir", "The path of data_dir is too long.");
+    if ((mkdir(dir, 0700) == 0 || errno == EEXIST) && (mkdir(run, 0700) == 0 || errno == EEXIST)) return VAULT_OK;
+    return vt_fail(err, VAULT_E_IO, "data_dir", "The directory %s cannot be made: %s.", run, strerror(errno));
+}
+
+static int64_t clock_now(const struct vt_clock *clock)
+{
+    return vt_clock_now_ms(vt_clock_system()) + clock->offset_ms;
+}
+
+static void set_clock(struct daemon *daemon)
+{
+    daemon->clock = (struct vt_clock){.now_ms = clock_now};
+    if (!daemon->options->has_test_clock) return;
+    daemon->clock.offset_ms = daemon->options->test_clock_ms - vt_clock_now_ms(vt_clock_system());
+    daemon->clock.is_test_clock = true;
+}
+
+/* Serving ------------------------------------------------------------------------------------------------------------- */
+
+static void set_log_level(const struct vt_config *config)
+{
+    static const char *const NAMES[] = {"error", "warn", "info", "debug"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(NAMES); i++)
+        if (strcmp(NAMES[i], vt_config_text(config, VT_SET_LOG_LEVEL)) == 0) vt_log_set_level((enum vt_log_level)i);
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct vt_err err = {{0}, {0}};
+    vt_notify("RELOADING=1");
+    const vault_status status = vt_server_reload_tls(daemon->server, &err);
+    vt_log(status == VAULT_OK ? VT_LOG_INFO : VT_LOG_ERROR, "server.reload", "status=%s message=\"%s\"", vault_status_code(status),
+           err.message);
+    vt_notify("READY=1");
+}
+
+static void serve(struct daemon *daemon, const sigset_t *signals)
+{
+    const struct timespec interval = {COUNTS_EVERY_S, 0};
+    for (;;) {
+        const int taken = sigtimedwait(signals, NULL, &interval);
+        if (taken == SIGTERM || taken == SIGINT) return;
+        if (taken == SIGHUP) reload(daemon);
+        vt_server_log_counts(daemon->server);
+    }
+}
+
+static void warn_dev(void)
+{
+    static const char WARNING[] =
+        "************************************************************************\n"
+        "* DEV MODE: keys lie beside the data, TLS certificates are generated,  *\n"
+        "* nothing that is shredded can ever become final. Never put personal   *\n"
+        "* data of real people into it.                                         *\n"
+        "************************************************************************\n";
+    fputs(WARNING, stderr);
+}
+
+/* For people and scripts: where everything is, never what it says. */
+static void announce(const struct daemon *daemon)
+{
+    const struct vt_config *config = daemon->options->config;
+    const char *dir = vt_config_text(config, VT_SET_DATA_DIR), *listen = vt_config_text(config, VT_SET_LISTEN);
+    printf("address=%.*s:%u\n", (int)(strrchr(listen, ':') - listen), listen, vt_server_port(daemon->server));
+    if (daemon->options->is_dev) {
+        printf("ca=%s/tls/%s\n", dir, VT_TLS_DEV_CA_FILE);
+        printf("credentials=%s/credentials\n", dir);
+    }
+    printf("socket=%s\npid=%ld\nstate=%s\nready\n", daemon->socket_path, (long)getpid(),
+           vt_vault_state_name(vt_vault_state(daemon->vault)));
+    fflush(stdout);
+}
+
+static VT_RESULT start(struct daemon *daemon, struct vt_err *err)
+{
+    struct vt_options *options = daemon->options;
+    if (options->is_dev) warn_dev();
+    if (options->is_dev) VT_TRY(vt_dev_prepare(options, err));
+    VT_TRY(vt_config_check(options->config, err));
+    set_log_level(options->config);
+    VT_TRY(make_run_dir(daemon, err));
+    set_clock(daemon);
+    VT_TRY(open_vault(daemon, err));
+    VT_TRY(open_server(daemon, err));
+    if (options->is_dev) VT_TRY(vt_dev_unseal(options, daemon->vault, err));
+    return vt_server_listen(daemon->server, err);
+}
+
+static VT_RESULT stop(struct daemon *daemon)
+{
+    const vault_status status = daemon->server != NULL ? vt_server_stop(daemon->server) : VAULT_OK;
+    vt_server_free(daemon->server);
+    vt_vault_free(daemon->vault);
+    return status;
+}
+
+VT_RESULT vt_daemon_run(struct vt_options *options, struct vt_err *err)
+{
+    struct daemon daemon = {.options = options};
+    const sigset_t signals = signals_block();
+    umask(077);
+    const vault_status started = start(&daemon, err);
+    if (started == VAULT_OK) {
+        announce(&daemon);
+        vt_notify("READY=1");
+        vt_log(VT_LOG_INFO, "server.ready", "state=%s", vt_vault_state_name(vt_vault_state(daemon.vault)));
+        serve(&daemon, &signals);
+        vt_notify("STOPPING=1");
+        vt_log(VT_LOG_INFO, "server.draining", "timeout_ms=%lld",
+               (long long)vt_config_int(options->config, VT_SET_TIMEOUTS_DRAIN_MS));
+        signals_end_at_once(&signals);
+    }
+    const vault_status stopped = stop(&daemon);
+    if (started != VAULT_OK) return started;
+    vt_log(stopped == VAULT_OK ? VT_LOG_INFO : VT_LOG_WARN, "server.stopped", "status=%s", vault_status_code(stopped));
+    if (stopped != VAULT_OK) return vt_fail(err, stopped, NULL, "Connections had to be cut off.");
+    return VAULT_OK;
+}

@@ -1,0 +1,51 @@
+/* vaultd - the daemon. */
+#include <stdio.h>
+
+#include "libvault/base/secret.h"
+#include "vaultd/daemon.h"
+
+enum { PRINT_MAX = 256 * 1024 };
+
+static VT_RESULT print_buf(const struct vt_buf *text)
+{
+    VT_ENSURE(fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0, VAULT_E_IO);
+    return VAULT_OK;
+}
+
+static VT_RESULT print_settings(const struct vt_options *options)
+{
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(PRINT_MAX);
+    VT_TRY(options->mode == VT_MODE_SAMPLE ? vt_config_sample(&text) : vt_config_print(options->config, &text));
+    return print_buf(&text);
+}
+
+static VT_RESULT run(struct vt_options *options, struct vt_err *err)
+{
+    switch (options->mode) {
+    case VT_MODE_HELP:
+        return fputs(VT_USAGE, stdout) >= 0 ? VAULT_OK : VAULT_E_IO;
+    case VT_MODE_VERSION:
+        return puts("vaultd " VT_VERSION) >= 0 ? VAULT_OK : VAULT_E_IO;
+    case VT_MODE_PRINT:
+    case VT_MODE_SAMPLE:
+        return print_settings(options);
+    case VT_MODE_CHECK:
+        VT_TRY(options->is_dev ? VAULT_OK : vt_config_check(options->config, err));
+        return puts("The settings are in order.") >= 0 ? VAULT_OK : VAULT_E_IO;
+    case VT_MODE_SERVE:
+        return vt_daemon_run(options, err);
+    }
+    return VAULT_E_ARGUMENT;
+}
+
+int main(int argc, char **argv)
+{
+    struct vt_options options = VT_OPTIONS_INIT;
+    struct vt_err err = {{0}, {0}};
+    vault_status status = vt_secret_harden_process();
+    if (status == VAULT_OK) status = vt_options_read(argc, argv, &options, &err);
+    if (status == VAULT_OK) status = run(&options, &err);
+    if (status != VAULT_OK) fprintf(stderr, "vaultd: %s\n", err.message[0] != '\0' ? err.message : vault_status_text(status));
+    vt_options_release(&options);
+    return vault_status_exit(status);
+}

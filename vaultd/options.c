@@ -1,0 +1,121 @@
+#include "vaultd/options.h"
+
+#include <getopt.h>
+
+#include "libvault/base/clock.h"
+
+const char VT_USAGE[] =
+    "usage: vaultd [--config FILE] [options]\n"
+    "\n"
+    "  --config FILE        settings, YAML; see --sample-config\n"
+    "  --check-config       read the settings, say what is wrong, end\n"
+    "  --print-config       print every setting with its origin, end\n"
+    "  --sample-config      print a sample file, end\n"
+    "  --data DIR           setting data_dir\n"
+    "  --listen HOST:PORT   setting listen; port 0 takes a free one\n"
+    "  --journal DIR        setting journal.dir\n"
+    "  --keeper FILE        setting keepers, repeatable\n"
+    "  --quorum N           setting quorum\n"
+    "  --dev                development: loopback, generated TLS certificates, unsealed by a key file beside the data\n"
+    "  --read-only          serve a restored vault for inspection; nothing is changed, no keeper is written to\n"
+    "  --unseal-key FILE    with --dev: unseal by this key file\n"
+    "  --test-clock TIME    with --dev: start the clock at this time (RFC 3339); what is signed meanwhile says so\n"
+    "  --version, --help\n";
+
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_PRINT, OPT_SAMPLE, OPT_DEV, OPT_DATA, OPT_LISTEN, OPT_JOURNAL, OPT_KEEPER, OPT_QUORUM,
+       OPT_UNSEAL_KEY, OPT_READ_ONLY, OPT_TEST_CLOCK, OPT_VERSION, OPT_HELP };
+
+static const struct option OPTIONS[] = {
+    {"config", required_argument, NULL, OPT_CONFIG},         {"check-config", no_argument, NULL, OPT_CHECK},
+    {"print-config", no_argument, NULL, OPT_PRINT},          {"sample-config", no_argument, NULL, OPT_SAMPLE},
+    {"dev", no_argument, NULL, OPT_DEV},                     {"data", required_argument, NULL, OPT_DATA},
+    {"listen", required_argument, NULL, OPT_LISTEN},         {"journal", required_argument, NULL, OPT_JOURNAL},
+    {"keeper", required_argument, NULL, OPT_KEEPER},         {"quorum", required_argument, NULL, OPT_QUORUM},
+    {"unseal-key", required_argument, NULL, OPT_UNSEAL_KEY}, {"read-only", no_argument, NULL, OPT_READ_ONLY},
+    {"test-clock", required_argument, NULL, OPT_TEST_CLOCK}, {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},                   {NULL, 0, NULL, 0},
+};
+
+/* The file is read before any flag, wherever --config stands, so that flags override it. */
+static VT_RESULT read_config_file(int argc, char **argv, struct vt_options *options, struct vt_err *err)
+{
+    optind = 1;
+    opterr = 0;
+    bool was_read = false;
+    for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
+        if (option != OPT_CONFIG) continue;
+        if (was_read) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--config stands twice.");
+        VT_TRY(vt_config_read_file(options->config, optarg, err));
+        was_read = true;
+    }
+    return VAULT_OK;
+}
+
+static VT_RESULT set_test_clock(struct vt_options *options, const char *text, struct vt_err *err)
+{
+    options->has_test_clock = true;
+    if (vt_time_parse(text, strlen(text), &options->test_clock_ms)) return VAULT_OK;
+    return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--test-clock wants a time such as 2026-07-01T00:00:00Z.");
+}
+
+static VT_RESULT set_flag(int option, struct vt_options *options, struct vt_err *err)
+{
+    switch (option) {
+    case OPT_CONFIG: return VAULT_OK;
+    case OPT_CHECK: options->mode = VT_MODE_CHECK; return VAULT_OK;
+    case OPT_PRINT: options->mode = VT_MODE_PRINT; return VAULT_OK;
+    case OPT_SAMPLE: options->mode = VT_MODE_SAMPLE; return VAULT_OK;
+    case OPT_VERSION: options->mode = VT_MODE_VERSION; return VAULT_OK;
+    case OPT_HELP: options->mode = VT_MODE_HELP; return VAULT_OK;
+    case OPT_DEV: options->is_dev = true; return VAULT_OK;
+    case OPT_READ_ONLY: options->is_read_only = true; return VAULT_OK;
+    case OPT_UNSEAL_KEY: options->unseal_key_file = optarg; return VAULT_OK;
+    case OPT_TEST_CLOCK: return set_test_clock(options, optarg, err);
+    case OPT_DATA: return vt_config_set(options->config, VT_SET_DATA_DIR, "--data", optarg, err);
+    case OPT_LISTEN: return vt_config_set(options->config, VT_SET_LISTEN, "--listen", optarg, err);
+    case OPT_JOURNAL: return vt_config_set(options->config, VT_SET_JOURNAL_DIR, "--journal", optarg, err);
+    case OPT_KEEPER: return vt_config_set(options->config, VT_SET_KEEPERS, "--keeper", optarg, err);
+    case OPT_QUORUM: return vt_config_set(options->config, VT_SET_QUORUM, "--quorum", optarg, err);
+    default: return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is an unknown or incomplete option; see --help.");
+    }
+}
+
+static VT_RESULT check_flags(const struct vt_options *options, struct vt_err *err)
+{
+    if (options->unseal_key_file != NULL && !options->is_dev)
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--unseal-key goes with --dev only: a production vault starts sealed.");
+#ifndef VT_TEST_CLOCK
+    if (options->has_test_clock && !options->is_dev)
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--test-clock goes with --dev only.");
+#endif
+    return VAULT_OK;
+}
+
+static VT_RESULT read_flags(int argc, char **argv, struct vt_options *options, struct vt_err *err)
+{
+    VT_TRY(read_config_file(argc, argv, options, err));
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) VT_TRY(set_flag(option, options, err));
+    if (optind != argc) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There are words that belong to no option; see --help.");
+    return check_flags(options, err);
+}
+
+VT_RESULT vt_options_read(int argc, char **argv, struct vt_options *out_options, struct vt_err *err)
+{
+    struct vt_options options = VT_OPTIONS_INIT;
+    if (vt_config_new(&options.config) != VAULT_OK)
+        return vt_fail(err, VAULT_E_MEMORY, NULL, "%s", vault_status_text(VAULT_E_MEMORY));
+    const vault_status status = read_flags(argc, argv, &options, err);
+    if (status != VAULT_OK) {
+        vt_options_release(&options);
+        return status;
+    }
+    *out_options = options;
+    return VAULT_OK;
+}
+
+void vt_options_release(struct vt_options *options)
+{
+    vt_config_free(options->config);
+    *options = VT_OPTIONS_INIT;
+}

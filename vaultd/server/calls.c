@@ -1,0 +1,30 @@
+/* Calls on their way between network threads, workers and the committer. */
+#include "vaultd/server/server_internal.h"
+
+static struct loop *loop_of(const struct vt_call *call)
+{
+    return ((const struct conn *)call->owner)->loop;
+}
+
+/* Committer thread: gathered here, handed over when the batch is through, one wake-up for each loop. */
+void call_on_done(struct vt_commit_item *item)
+{
+    struct vt_call *call = (struct vt_call *)item;
+    vt_list_push_back(&loop_of(call)->committed, &item->link);
+}
+
+/* Worker thread. */
+void call_run_slow(void *context, struct vt_list *job)
+{
+    struct vt_server *server = context;
+    struct vt_call *call = (struct vt_call *)VT_CONTAINER_OF(job, struct vt_commit_item, link);
+    struct loop *loop = loop_of(call);          /* the call may be gone once it is submitted */
+    if (vt_call_prepare_slow(call) == VT_CALL_COMMIT) {
+        call->item.on_done = call_on_done;
+        const vault_status status = vt_committer_submit(server->committer, &call->item);
+        if (status == VAULT_OK) return;
+        call->status = status;
+        call->err = (struct vt_err){{0}, {0}};
+    }
+    loop_give_finished(loop, call);
+}
