@@ -138,6 +138,20 @@ START_TEST(a_write_without_changes_writes_nothing)
 }
 END_TEST
 
+START_TEST(a_write_that_changed_nothing_may_be_committed_unfinished)
+{
+    struct ring_world world;
+    ring_world_open(&world);
+    struct ring_write change = ring_begin(&world);
+    ck_assert_ok(vt_txn_commit(change.txn));
+    vt_keyring_write_committed(change.write);
+    add_subjects(&world, 0, 1);
+    const struct vt_sid sid = ring_sid(0);
+    ck_assert_ok(ring_subject_status(&world, 1, &sid));
+    ring_world_free(&world);
+}
+END_TEST
+
 START_TEST(nothing_can_be_changed_after_finish)
 {
     struct ring_world world;
@@ -665,8 +679,8 @@ END_TEST
 
 VT_TEST_MAIN("keyring/life", a_store_is_initialised_once, an_empty_store_has_no_root_record_and_cannot_be_unsealed,
              a_sealed_ring_refuses_views_and_writes, a_root_key_of_another_epoch_does_not_unseal,
-             a_root_key_can_be_tried_without_unsealing,
-             the_root_record_says_epoch_attempt_and_commit_number, a_write_without_changes_writes_nothing,
+             a_root_key_can_be_tried_without_unsealing, the_root_record_says_epoch_attempt_and_commit_number,
+             a_write_without_changes_writes_nothing, a_write_that_changed_nothing_may_be_committed_unfinished,
              nothing_can_be_changed_after_finish, an_aborted_write_leaves_no_trace,
              a_writes_own_view_sees_its_changes_and_readers_do_not_until_it_is_committed,
              an_old_snapshot_reads_on_while_pages_are_rewritten_and_split,

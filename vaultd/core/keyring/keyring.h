@@ -288,6 +288,7 @@ struct vt_next_root {
 VT_RESULT vt_keyring_write_finish(struct vt_keyring_write *write, const struct vt_next_root *next,
                                   struct vt_keyring_delta *out_delta);
 /** After the store committed: publish the new pages to the caches. After it failed or was aborted: drop everything.
+ *  A write that changed nothing need not have been finished.
  *  Both free @p write. */
 void vt_keyring_write_committed(struct vt_keyring_write *write);
 void vt_keyring_write_aborted(struct vt_keyring_write *write);

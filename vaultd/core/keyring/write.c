@@ -624,7 +624,7 @@ static void swap_root(struct vt_keyring_write *write)
 void vt_keyring_write_committed(struct vt_keyring_write *write)
 {
     struct vt_keyring *ring = write->view.ring;
-    VT_BUG_ON(!write->is_finished);
+    VT_BUG_ON(write->is_dirty && !write->is_finished);
     if (write->is_dirty) {
         const uint64_t version = write->root->record.page_version;
         vt_cache_commit_begin(ring->pages, version);
