@@ -1,6 +1,7 @@
 #include "tests/unit/epoch/epoch_world.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,62 +14,76 @@
 
 const char world_key_file[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/* A keeper that cannot be reached ---------------------------------------------------------------------------------- */
+/* A file keeper that can be cut off ------------------------------------------------------------------------------- */
 
-struct absent_keeper {
+struct cut_keeper {
     struct vt_keeper base;
-    uint64_t id;
+    struct vt_keeper *inner;
+    bool is_down;
 };
-static vault_status absent_info(struct vt_keeper *keeper, struct vt_keeper_info *out_info)
+static struct cut_keeper *cut_of(struct vt_keeper *keeper)
 {
-    *out_info = (struct vt_keeper_info){.keeper_id = ((struct absent_keeper *)(void *)keeper)->id, .name = "absent"};
+    return (struct cut_keeper *)(void *)keeper;
+}
+static vault_status cut_info(struct vt_keeper *keeper, struct vt_keeper_info *out_info)
+{
+    VT_TRY(cut_of(keeper)->inner->ops->info(cut_of(keeper)->inner, out_info));
+    if (cut_of(keeper)->is_down) out_info->is_reachable = false;
     return VAULT_OK;
 }
-static vault_status absent_read(struct vt_keeper *keeper, struct vt_keeper_slot *out_slots, size_t *out_count)
+static vault_status cut_read(struct vt_keeper *keeper, struct vt_keeper_slot *out_slots, size_t *out_count)
 {
-    (void)keeper, (void)out_slots, (void)out_count;
-    return VAULT_E_CONNECT;
+    VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    return cut_of(keeper)->inner->ops->read(cut_of(keeper)->inner, out_slots, out_count);
 }
-static vault_status absent_prepare(struct vt_keeper *keeper, const struct vt_keeper_slot *slot)
+static vault_status cut_prepare(struct vt_keeper *keeper, const struct vt_keeper_slot *slot)
 {
-    (void)keeper, (void)slot;
-    return VAULT_E_CONNECT;
+    VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    return cut_of(keeper)->inner->ops->prepare(cut_of(keeper)->inner, slot);
 }
-static vault_status absent_finalize(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt,
-                                    uint64_t commit_number, int64_t now_ms, struct vt_keeper_receipt *out_receipt)
+static vault_status cut_finalize(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt,
+                                 uint64_t commit_number, int64_t now_ms, struct vt_keeper_receipt *out_receipt)
 {
-    (void)keeper, (void)incarnation, (void)epoch, (void)attempt, (void)commit_number, (void)now_ms, (void)out_receipt;
-    return VAULT_E_CONNECT;
+    VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    return cut_of(keeper)->inner->ops->finalize(cut_of(keeper)->inner, incarnation, epoch, attempt, commit_number, now_ms,
+                                                out_receipt);
 }
-static vault_status absent_abort(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt)
+static vault_status cut_abort(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt)
 {
-    (void)keeper, (void)incarnation, (void)epoch, (void)attempt;
-    return VAULT_E_CONNECT;
+    VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    return cut_of(keeper)->inner->ops->abort(cut_of(keeper)->inner, incarnation, epoch, attempt);
 }
-static vault_status absent_floor(struct vt_keeper *keeper, struct vt_keeper_floor *out_floor)
+static vault_status cut_floor(struct vt_keeper *keeper, struct vt_keeper_floor *out_floor)
 {
-    (void)keeper, (void)out_floor;
-    return VAULT_E_CONNECT;
+    VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    return cut_of(keeper)->inner->ops->floor(cut_of(keeper)->inner, out_floor);
 }
-static vault_status absent_raise(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)
+static vault_status cut_raise(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)
 {
-    (void)keeper, (void)floor;
-    return VAULT_E_CONNECT;
+    VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    return cut_of(keeper)->inner->ops->raise_floor(cut_of(keeper)->inner, floor);
 }
-static void absent_free(struct vt_keeper *keeper)
+static void cut_free(struct vt_keeper *keeper)
 {
+    vt_keeper_free(cut_of(keeper)->inner);
     free(keeper);
 }
-static const struct vt_keeper_ops absent_ops = {absent_info, absent_read,  absent_prepare, absent_finalize,
-                                                absent_abort, absent_floor, absent_raise,   absent_free};
+static const struct vt_keeper_ops cut_ops = {cut_info,  cut_read,  cut_prepare, cut_finalize,
+                                             cut_abort, cut_floor, cut_raise,   cut_free};
 
-static struct vt_keeper *absent_new(unsigned index)
+static struct vt_keeper *cut_new(const char *path, const char *name, bool is_down)
 {
-    struct absent_keeper *keeper = calloc(1, sizeof *keeper);
+    struct cut_keeper *keeper = calloc(1, sizeof *keeper);
     ck_assert_ptr_nonnull(keeper);
-    keeper->base.ops = &absent_ops;
-    keeper->id = 1000 + index;
+    keeper->base.ops = &cut_ops;
+    keeper->is_down = is_down;
+    ck_assert_ok(vt_keeper_file_open(path, name, false, &keeper->inner));
     return &keeper->base;
+}
+
+void world_cut_keeper(struct world *world, unsigned index, bool is_down)
+{
+    cut_of(world->keepers[index])->is_down = is_down;
 }
 
 /* Life -------------------------------------------------------------------------------------------------------------- */
@@ -101,10 +116,7 @@ static void open_keepers(struct world *world)
         char name[24], path[200];
         snprintf(name, sizeof name, "keeper-%u", i);
         world_path(world, name, path, sizeof path);
-        if ((world->shape.absent >> i & 1) != 0)
-            world->keepers[i] = absent_new(i);
-        else
-            ck_assert_ok(vt_keeper_file_open(path, name, false, &world->keepers[i]));
+        world->keepers[i] = cut_new(path, name, (world->shape.absent >> i & 1) != 0);
     }
 }
 
@@ -179,13 +191,18 @@ void world_end(struct world *world)
     vt_temp_dir_remove(world->dir);
 }
 
-vault_status world_unseal(struct world *world, struct vt_err *err)
+vault_status world_unseal_with(struct world *world, const char *key_file, struct vt_err *err)
 {
     VT_AUTO_PTR(vt_wraps) wraps = NULL;
     VT_AUTO(vt_key) unseal_key = VT_KEY_INIT;
     ck_assert_ok(vt_epoch_wraps(world->epoch, &wraps));
-    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world_key_file), &unseal_key));
+    VT_TRY(vt_wraps_open_key_file(wraps, vt_bytes_str(key_file), &unseal_key));
     return vt_epoch_unseal(world->epoch, &unseal_key, err);
+}
+
+vault_status world_unseal(struct world *world, struct vt_err *err)
+{
+    return world_unseal_with(world, world_key_file, err);
 }
 
 /* Work -------------------------------------------------------------------------------------------------------------- */
@@ -415,4 +432,88 @@ bool world_share_is_anywhere(const struct world *world, const struct vt_keeper_s
             if (memmem(bytes, sizeof bytes, slot->share + at, 8) != NULL) return true;
     }
     return false;
+}
+
+/* Crashes ------------------------------------------------------------------------------------------------------------ */
+
+struct crash_hook {
+    const char *step;       /* NULL: write the names down instead */
+    unsigned left;
+    int fd;
+};
+
+static void crash_hook(const char *step, void *context)
+{
+    struct crash_hook *hook = context;
+    if (hook->step == NULL) {
+        char line[64];
+        const int len = snprintf(line, sizeof line, "%s\n", step);
+        if (write(hook->fd, line, (size_t)len) != len) _exit(9);
+        return;
+    }
+    if (strcmp(step, hook->step) == 0 && --hook->left == 0) kill(getpid(), SIGKILL);
+}
+
+static int run_child(const struct world *world, world_work work, struct crash_hook *hook)
+{
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct world mine = {.shape = world->shape, .clock = world->clock};
+        memcpy(mine.dir, world->dir, sizeof mine.dir);
+        world_open(&mine);
+        const vault_status status = work(&mine, crash_hook, hook);
+        _exit(status == VAULT_OK ? 0 : 3);
+    }
+    int how;
+    ck_assert_int_eq(waitpid(child, &how, 0), child);
+    return how;
+}
+
+void world_steps(const struct world *world, world_work work, struct world_steps *out_steps)
+{
+    char path[200], line[64];
+    world_path(world, "steps", path, sizeof path);
+    struct crash_hook hook = {.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600)};
+    ck_assert_int_ge(hook.fd, 0);
+    const int how = run_child(world, work, &hook);
+    ck_assert(WIFEXITED(how));
+    ck_assert_int_eq(WEXITSTATUS(how), 0);
+    FILE *file = fdopen(hook.fd, "r");
+    rewind(file);
+    out_steps->count = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        ck_assert_uint_lt(out_steps->count, WORLD_STEPS_MAX);
+        struct world_step *step = &out_steps->items[out_steps->count];
+        snprintf(step->name, sizeof step->name, "%s", line);
+        step->nth = 1;
+        for (size_t i = 0; i < out_steps->count; i++) step->nth += strcmp(out_steps->items[i].name, line) == 0;
+        out_steps->count++;
+    }
+    fclose(file);
+    unlink(path);
+}
+
+void world_crash(const struct world *world, world_work work, const struct world_step *step)
+{
+    struct crash_hook hook = {.step = step->name, .left = step->nth};
+    const int how = run_child(world, work, &hook);
+    ck_assert_msg(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL, "no crash at %s:%u", step->name, step->nth);
+}
+
+void world_clone(const struct world *world, struct world *out_clone)
+{
+    *out_clone = (struct world){.shape = world->shape, .clock = world->clock};
+    vt_temp_dir_make(out_clone->dir, sizeof out_clone->dir);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        execlp("sh", "sh", "-c", "cp -a -- \"$1\"/. \"$2\"", "sh", world->dir, out_clone->dir, (char *)NULL);
+        _exit(127);
+    }
+    int how;
+    ck_assert_int_eq(waitpid(child, &how, 0), child);
+    ck_assert(WIFEXITED(how));
+    ck_assert_int_eq(WEXITSTATUS(how), 0);
 }

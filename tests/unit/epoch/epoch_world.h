@@ -9,7 +9,7 @@ struct world_shape {
     unsigned k, m;
     bool has_journal;
     bool has_fault_store;           /* the fault store lies over the real one */
-    unsigned absent;                /* bit i: keeper i cannot be reached (its place is taken by one that always fails) */
+    unsigned absent;                /* bit i: keeper i cannot be reached when the world opens */
 };
 struct world {
     char dir[128];
@@ -37,8 +37,13 @@ void world_end(struct world *world);
 
 /** The unseal key through the wraps, by the world's key file. */
 vault_status world_unseal(struct world *world, struct vt_err *err);
+vault_status world_unseal_with(struct world *world, const char *key_file, struct vt_err *err);
+/** @param context another key file; NULL: the world's */
 vault_status world_add_wraps(void *context, struct vt_wraps *wraps, const struct vt_key *unseal_key);
 extern const char world_key_file[];
+
+/** Cut a keeper off, or let it come back. */
+void world_cut_keeper(struct world *world, unsigned index, bool is_down);
 
 struct vt_sid world_sid(unsigned number);
 void world_add_subject(struct world *world, unsigned number);
@@ -72,3 +77,23 @@ struct world_shares {
 void world_shares_read(const struct world *world, struct world_shares *out_shares);
 /** Is any run of eight bytes of the share in any keeper's file? */
 bool world_share_is_anywhere(const struct world *world, const struct vt_keeper_slot *slot);
+
+/* Crashes: the work runs in a child on the world's directory; the world itself must be closed. */
+
+/** Opened already. Sets the hook (vt_fault_set_step_hook) when what is to be interrupted begins. */
+typedef vault_status (*world_work)(struct world *world, void (*hook)(const char *step, void *context), void *context);
+enum { WORLD_STEPS_MAX = 400 };
+struct world_step {
+    char name[64];
+    unsigned nth;
+};
+struct world_steps {
+    size_t count;
+    struct world_step items[WORLD_STEPS_MAX];
+};
+/** Every point that the work passes, in order. The work must succeed and changes the directory. */
+void world_steps(const struct world *world, world_work work, struct world_steps *out_steps);
+/** Run the work and kill it there. */
+void world_crash(const struct world *world, world_work work, const struct world_step *step);
+/** A copy of the directory, closed. */
+void world_clone(const struct world *world, struct world *out_clone);
