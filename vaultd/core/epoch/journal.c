@@ -92,7 +92,7 @@ static VT_RESULT drop_headless(struct vt_journal *journal)
     VT_TRY(vt_journal_map_open(journal, newest, &map));
     const vault_status status = vt_journal_segment_head_read(vt_bytes(map.data, map.len), &head);
     if (status != VAULT_E_CORRUPT) return status;
-    VT_ENSURE(!vt_journal_has_record_behind(&map, 0), VAULT_E_CORRUPT);
+    VT_ENSURE(!vt_journal_has_record_from(&map, 0), VAULT_E_CORRUPT);
     char name[SEGMENT_NAME_MAX];
     segment_name(newest, name);
     VT_ENSURE(unlinkat(journal->dir_fd, name, 0) == 0 && fsync(journal->dir_fd) == 0, VAULT_E_IO);
@@ -103,7 +103,7 @@ static VT_RESULT drop_headless(struct vt_journal *journal)
 
 static VT_RESULT cut_tail(struct vt_journal *journal, const struct vt_journal_map *map, uint64_t end)
 {
-    VT_ENSURE(!vt_journal_has_record_behind(map, end), VAULT_E_CORRUPT);
+    VT_ENSURE(!vt_journal_has_record_from(map, end), VAULT_E_CORRUPT);
     VT_ENSURE(ftruncate(journal->fd, (off_t)end) == 0 && fsync(journal->fd) == 0, VAULT_E_IO);
     journal->cut_bytes += map->len - end;
     return VAULT_OK;

@@ -91,7 +91,7 @@ struct vt_journal_walk {
 /** Add the records of segment @p index to @p list, checking the chain. @return VAULT_E_CORRUPT: *walk says where */
 VT_RESULT vt_journal_scan(const struct vt_journal *journal, const struct vt_journal_map *map, size_t index,
                           struct vt_journal_walk *walk, struct vt_journal_list *list);
-/** Is there a whole record anywhere behind @p at? Then what lies at @p at is damage and not a torn tail. */
-bool vt_journal_has_record_behind(const struct vt_journal_map *map, uint64_t at);
+/** Is there a whole record at @p at or anywhere behind? Then the chain is broken there and this is no torn tail. */
+bool vt_journal_has_record_from(const struct vt_journal_map *map, uint64_t at);
 /** Read back as many older segments as it takes until the list begins at or before @p commit_number, or all are read. */
 VT_RESULT vt_journal_list_from(const struct vt_journal *journal, uint64_t commit_number, struct vt_journal_list *out_list);

@@ -98,11 +98,11 @@ VT_RESULT vt_journal_record_read(struct vt_bytes bytes, struct vt_journal_record
     return VAULT_OK;
 }
 
-bool vt_journal_has_record_behind(const struct vt_journal_map *map, uint64_t at)
+bool vt_journal_has_record_from(const struct vt_journal_map *map, uint64_t at)
 {
     struct vt_journal_record record;
     uint64_t body_len;
-    for (at++; at + VT_JOURNAL_RECORD_HEAD_LEN <= map->len; at++) {
+    for (; at + VT_JOURNAL_RECORD_HEAD_LEN <= map->len; at++) {
         const uint8_t *found = memmem(map->data + at, map->len - at, record_magic, sizeof record_magic);
         if (found == NULL) return false;
         at = (uint64_t)(found - map->data);
