@@ -1,5 +1,7 @@
 #include "tests/support/ring_world.h"
 
+#include <stdlib.h>
+
 #include "libvault/crypto/digest.h"
 #include "libvault/crypto/rng.h"
 
@@ -22,14 +24,24 @@ void ring_world_open_on(struct ring_world *world, struct vt_store *store)
 void ring_world_open(struct ring_world *world)
 {
     struct vt_store *store = NULL;
-    ck_assert_ok(vt_store_mem_open(&store));
+    char dir[sizeof world->dir] = "";
+    const char *wanted = getenv("VT_STORE");
+    if (wanted != NULL && strcmp(wanted, "lmdb") == 0) {
+        const struct vt_store_lmdb_options options = {0};
+        vt_temp_dir_make(dir, sizeof dir);
+        ck_assert_ok(vt_store_lmdb_open(dir, &options, &store));
+    } else {
+        ck_assert_ok(vt_store_mem_open(&store));
+    }
     ring_world_open_on(world, store);
+    memcpy(world->dir, dir, sizeof dir);
 }
 
 void ring_world_free(struct ring_world *world)
 {
     vt_keyring_free(world->ring);
     vt_store_free(world->store);
+    if (world->dir[0] != '\0') vt_temp_dir_remove(world->dir);
     vt_key_release(&world->root_key);
 }
 

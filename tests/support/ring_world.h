@@ -10,8 +10,9 @@ struct ring_world {
     struct vt_vault_id vault_id;
     struct vt_key root_key;         /* of the present epoch */
     uint64_t epoch;
+    char dir[64];                   /* of the LMDB store; empty for memory */
 };
-/** A memory store, tenant `default`, epoch 1, unsealed. */
+/** A memory store (an LMDB one when the environment says VT_STORE=lmdb), tenant `default`, epoch 1, unsealed. */
 void ring_world_open(struct ring_world *world);
 /** The same on @p store (moved). */
 void ring_world_open_on(struct ring_world *world, struct vt_store *store);
