@@ -53,6 +53,7 @@ struct origin {
 static vault_status refuse(struct vt_err *err, vault_status status, const struct origin *origin, const char *name,
                            const char *sentence)
 {
+    VT_BUG_ON(origin->flag == NULL && origin->file == NULL);
     if (origin->flag != NULL) return vt_fail(err, status, name, "%s: %s", origin->flag, sentence);
     return vt_fail(err, status, name, "%s line %u: %s", origin->file, origin->line, sentence);
 }
