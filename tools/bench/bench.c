@@ -71,13 +71,16 @@ static VT_RESULT prepare(struct bench *bench, struct vt_err *err)
 
 static VT_RESULT judge(const struct bench *bench, struct vt_err *err)
 {
+    uint64_t calls = 0;
     for (int i = 0; i < BENCH_MAX_OPS; i++) {
         const struct bench_op_result *op = &bench->result->ops[i];
+        calls += op->calls;
         if (op->failed_items != 0)
             return vt_fail(err, VAULT_E_STATE, NULL, "%llu of %llu items of %s failed, the first with: %s",
                            (unsigned long long)op->failed_items, (unsigned long long)op->items,
                            bench->options.driver->ops[i].name, op->error);
     }
+    if (calls == 0) return vt_fail(err, VAULT_E_TIMEOUT, NULL, "No call was answered within the window.");
     if (bench->result->unanswered != 0)
         return vt_fail(err, VAULT_E_TIMEOUT, NULL, "%llu calls of the window had no answer ten seconds after its end.",
                        (unsigned long long)bench->result->unanswered);

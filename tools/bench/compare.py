@@ -17,14 +17,22 @@ import sys
 import tempfile
 import time
 
-# name, operation of redis or None, of vaultd, what both get, figure (latency cases: at half of the greatest rate)
-CASES = [
+# name, operation of redis, operation of vaultd, what both get
+PAIRS = [
     ("tokenize", "set", "tokenize", []),
     ("detokenize", "get", "detokenize", []),
     ("tokenize, pipeline 16", "set", "tokenize", ["--pipeline", "16"]),
     ("detokenize, pipeline 16", "get", "detokenize", ["--pipeline", "16"]),
     ("tokenize, batches of 100", "set", "tokenize", ["--batch", "100"]),
     ("detokenize, batches of 100", "get", "detokenize", ["--batch", "100"]),
+]
+TO_THE_END = ["--connections", "1", "--warmup", "0", "--seconds", "3600"]
+# name, operation of vaultd, what it gets; redis has nothing like them
+ALONE = [
+    ("create subjects", "create", []),
+    ("import subjects, calls of 1,000 rows", "import", ["--batch", "1000", "--connections", "4"]),
+    ("shred one subject, effective", "shred", [*TO_THE_END, "--calls", "200", "--keys", "300"]),
+    ("shred 10,000 subjects, effective", "shred", [*TO_THE_END, "--calls", "1", "--keys", "10000", "--batch", "10000"]),
 ]
 
 
@@ -58,7 +66,53 @@ class Redis:
 
     def stop(self):
         stop_process(self.process)
-        self.log.close()
+
+
+class Vaultd:
+    """A vault in dev mode: the same code paths as production, a key file and one E0 keeper beside the data."""
+    name = "vaultd"
+
+    def __init__(self, where, build):
+        self.where, self.binary = os.path.join(where, "vaultd"), os.path.join(build, "vaultd/vaultd")
+        os.mkdir(self.where, 0o700)
+        self.log = open(os.path.join(where, "vaultd.log"), "ab")
+        self.start()
+
+    def start(self):
+        began = time.monotonic()
+        self.process = subprocess.Popen([self.binary, "--dev", "--data", self.where, "--listen", "127.0.0.1:0"],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        said = {}
+        for line in self.process.stdout:
+            name, _, value = line.rstrip("\n").partition("=")
+            said[name] = value
+            if name == "ready":
+                break
+        if "ready" not in said:
+            give_up(self, "did not get ready")
+        self.start_seconds = time.monotonic() - began
+        self.port, self.ca = int(said["address"].rpartition(":")[2]), said["ca"]
+        self.credentials = said["credentials"]
+
+    def options(self, role="application"):
+        return ["--port", str(self.port), "--ca", self.ca, "--server-pid", str(self.process.pid),
+                "--credential-file", os.path.join(self.credentials, role),
+                "--admin-credential-file", os.path.join(self.credentials, "administrator")]
+
+    def stored_bytes(self):
+        """What the files take on disk; the store grows ahead, and that counts."""
+        return sum(os.stat(os.path.join(where, name)).st_blocks * 512
+                   for where, _, names in os.walk(self.where) for name in names)
+
+    def stop(self):
+        stop_process(self.process)
+        self.process.stdout.close()
+
+
+def give_up(server, what):
+    server.log.flush()
+    with open(server.log.name, encoding="utf-8", errors="replace") as handle:
+        sys.exit(f"compare: {server.name} {what}:\n{handle.read()[-2000:]}")
 
 
 def wait_for_port(server, seconds=30):
@@ -72,9 +126,7 @@ def wait_for_port(server, seconds=30):
             return
         except OSError:
             time.sleep(0.01)
-    server.log.flush()
-    with open(server.log.name, encoding="utf-8", errors="replace") as handle:
-        sys.exit(f"compare: {server.name} does not listen on port {server.port}:\n{handle.read()[-2000:]}")
+    give_up(server, f"does not listen on port {server.port}")
 
 
 def stop_process(process, seconds=30):
@@ -87,58 +139,143 @@ def stop_process(process, seconds=30):
             process.wait()
 
 
+class Failed(Exception):
+    """A run of the generator that failed: such figures are no figures."""
+
+
 class Meter:
     def __init__(self, arguments, where):
         self.bench = os.path.join(arguments.build, "tools/bench/bench")
         self.arguments, self.where = arguments, where
         self.figures = []
-        if not os.access(self.bench, os.X_OK):
-            sys.exit(f"compare: there is no {self.bench}: build it first, or run tools/bench/run.sh")
+        needed = [self.bench] + ([os.path.join(arguments.build, "vaultd/vaultd")] if arguments.only != "redis" else [])
+        for program in needed:
+            if not os.access(program, os.X_OK):
+                sys.exit(f"compare: there is no {program}: build it first, or run tools/bench/run.sh")
 
-    def run(self, server, operation, *extra):
-        """One run of the generator; ends everything when it fails, since such figures are no figures."""
+    def run(self, server, operation, *extra, role="application"):
+        """The figures of one run of the generator; Failed when it says that they are none."""
         out = os.path.join(self.where, "figures.json")
         common = ["--connections", str(self.arguments.connections), "--seconds", str(self.arguments.seconds),
                   "--warmup", str(self.arguments.warmup), "--keys", str(self.arguments.keys),
                   "--value-size", str(self.arguments.value_size), "--threads", str(self.arguments.threads)]
-        done = subprocess.run([self.bench, server.name, "--mix", operation, "--json", out, *server.options(), *common,
-                               *extra], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        options = server.options(role) if server.name == "vaultd" else server.options()
+        done = subprocess.run([self.bench, server.name, "--mix", operation, "--json", out, *options, *common, *extra],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
-            sys.exit(f"compare: {server.name} {operation} {' '.join(extra)}: {done.stderr.strip()}\n{done.stdout}")
+            raise Failed(f"{server.name} {operation} {' '.join(extra)}: {done.stderr.strip()}")
         with open(out, encoding="utf-8") as handle:
             figures = json.load(handle)
         self.figures.append(figures)
-        return figures, figures["ops"][operation]
+        return figures
 
 
-def measure_case(meter, servers, case):
-    """Rows of (server, items a second, p99 us, server CPU us a call), one a round for each server."""
-    _, redis_operation, vault_operation, extra = case
+def row_of(figures, operation):
+    """(items a second, p50 ms, p99 ms, server CPU us an item) of one run."""
+    op = figures["ops"][operation]
+    cpu = figures["server_cpu_us_per_call"] * op["calls"] / op["items"]
+    return op["items_per_s"], op["latency_us"]["p50"] / 1000, op["latency_us"]["p99"] / 1000, cpu
+
+
+def show(name, server, rows, ratio=""):
+    rate, p50, p99, cpu = (statistics.median(column) for column in zip(*rows))
+    print(f"| {name} | {server} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {cpu:.1f} | {ratio} |", flush=True)
+
+
+def head():
+    print("| case | server | items/s | p50 ms | p99 ms | server CPU us an item | ratio to redis |")
+    print("|---|---|---:|---:|---:|---:|---:|", flush=True)
+
+
+def measure_pair(meter, servers, pair):
+    name, redis_operation, vault_operation, extra = pair
+    operations = {"redis": redis_operation, "vaultd": vault_operation}
     rows = {server.name: [] for server in servers}
     for _ in range(meter.arguments.rounds):
         for server in servers:
-            operation = redis_operation if server.name == "redis" else vault_operation
-            figures, of_operation = meter.run(server, operation, *extra)
-            rows[server.name].append((of_operation["items_per_s"], of_operation["latency_us"]["p99"],
-                                      figures["server_cpu_us_per_call"]))
-    return rows
-
-
-def show_case(case, rows):
-    for name, figures in rows.items():
-        rate, p99, cpu = (statistics.median(column) for column in zip(*figures))
+            figures = meter.run(server, operations[server.name], *extra)
+            rows[server.name].append(row_of(figures, operations[server.name]))
+    for server, of_server in rows.items():
         ratio = ""
-        if name != "redis" and "redis" in rows:
-            ratios = [mine[0] / theirs[0] for mine, theirs in zip(figures, rows["redis"])]
+        if server == "vaultd" and "redis" in rows:
+            ratios = [mine[0] / theirs[0] for mine, theirs in zip(of_server, rows["redis"])]
             ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"| {case[0]} | {name} | {rate:,.0f} | {p99 / 1000:.2f} | {cpu:.1f} | {ratio} |", flush=True)
+        show(name, server, of_server, ratio)
+    return {server: statistics.median(row[0] for row in of_server) for server, of_server in rows.items()}
+
+
+def measure_latency(meter, servers, rate):
+    """Open loop at the same rate for both: half of what the vault could do at most."""
+    operations = {"redis": "set", "vaultd": "detokenize"}
+    for server in servers:
+        rows = [row_of(meter.run(server, operations[server.name], "--rate", f"{rate:.0f}"), operations[server.name])
+                for _ in range(meter.arguments.rounds)]
+        show(f"{operations[server.name]}, open loop at {rate:,.0f}/s", server.name, rows)
+
+
+def measure_alone(meter, vaultd, case):
+    name, operation, extra = case
+    role = "privacy" if operation == "shred" else "application"
+    rows = [row_of(meter.run(vaultd, operation, *extra, role=role), operation) for _ in range(meter.arguments.rounds)]
+    show(name, "vaultd", rows)
+
+
+def measure_weight(meter, vaultd):
+    """What a vault with many subjects needs: disk, memory after the load, time from start to ready."""
+    count = meter.arguments.subjects
+    before = vaultd.stored_bytes()
+    figures = meter.run(vaultd, "create", "--pipeline", "8", "--warmup", "0", "--calls", str(count),
+                        "--seconds", "3600")
+    stored = vaultd.stored_bytes() - before
+    vaultd.stop()
+    vaultd.start()
+    rested = meter.run(vaultd, "detokenize", "--keys", "1000")
+    print(f"\n{count:,} subjects: files grew by {stored / 2**20:.0f} MiB ({stored / count:,.0f} bytes "
+          f"each; the store grows ahead in steps); resident beside the page cache "
+          f"{figures['server_anon_kib'] / 1024:.0f} MiB after they were made, {rested['server_anon_kib'] / 1024:.0f} MiB after a "
+          f"restart and a run of detokenize; from start to ready, unsealed: {vaultd.start_seconds:.2f} s", flush=True)
+
+
+def cases(meter, servers):
+    """(name, what to call) of each case, in order."""
+    best = {}
+
+    def pair(which):
+        best[which[0]] = measure_pair(meter, servers, which)
+
+    for which in PAIRS:
+        yield which[0], lambda which=which: pair(which)
+    vaultd = next((server for server in servers if server.name == "vaultd"), None)
+    if vaultd is None:
+        return
+    if "detokenize" in best:
+        yield "latency", lambda: measure_latency(meter, servers, best["detokenize"]["vaultd"] / 2)
+    for which in ALONE:
+        yield which[0], lambda which=which: measure_alone(meter, vaultd, which)
+    yield "weight", lambda: measure_weight(meter, vaultd)
+
+
+def measure_all(meter, servers):
+    """True when every case that was wanted has figures."""
+    failures = []
+    head()
+    for name, measure in cases(meter, servers):
+        if not meter.arguments.wants(name):
+            continue
+        try:
+            measure()
+        except Failed as failed:
+            failures.append(name)
+            print(f"compare: {name}: {failed}", file=sys.stderr, flush=True)
+    return not failures
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", help="build folder")
     parser.add_argument("--only", choices=["redis", "vaultd"], help="one server alone; then there are no ratios")
-    parser.add_argument("--case", action="append", help="only cases whose name holds this; may be repeated")
+    parser.add_argument("--case", action="append", default=[],
+                        help="only cases whose name holds this, or latency, or weight; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--warmup", type=float, default=2)
@@ -146,25 +283,25 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=1, help="of the generator")
     parser.add_argument("--keys", type=int, default=100000, help="values prepared for reading")
     parser.add_argument("--value-size", type=int, default=64)
+    parser.add_argument("--subjects", type=int, default=100000, help="for the case weight")
     parser.add_argument("--json", help="write every run's figures there, one JSON object a line")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.wants = lambda name: not arguments.case or any(part in name for part in arguments.case)
+    return arguments
 
 
 def main():
     arguments = parse_arguments()
-    vaultd = os.path.join(arguments.build, "vaultd/vaultd")
-    if arguments.only != "redis":
-        sys.exit(f"compare: there is no way to start {vaultd} yet; --only redis measures the yardstick alone")
     where = tempfile.mkdtemp(prefix="vaultd-bench-")
     servers = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         meter = Meter(arguments, where)
-        servers.append(Redis(where))
-        print("| case | server | items/s | p99 ms | server CPU us a call | ratio |\n|---|---|---:|---:|---:|---:|")
-        for case in CASES:
-            if not arguments.case or any(part in case[0] for part in arguments.case):
-                show_case(case, measure_case(meter, servers, case))
+        if arguments.only != "vaultd":
+            servers.append(Redis(where))
+        if arguments.only != "redis":
+            servers.append(Vaultd(where, arguments.build))
+        is_complete = measure_all(meter, servers)
         if arguments.json:
             with open(arguments.json, "w", encoding="utf-8") as handle:
                 handle.writelines(json.dumps(figures) + "\n" for figures in meter.figures)
@@ -172,7 +309,8 @@ def main():
         for server in servers:
             server.stop()
         shutil.rmtree(where)
+    return 0 if is_complete else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -297,7 +297,7 @@ const struct bench_driver bench_vaultd = {
             [OP_DETOKENIZE] = {.name = "detokenize", .prepared_by = "tokenize"},
             [OP_CREATE] = {.name = "create", .is_single = true},
             [OP_IMPORT] = {.name = "import"},
-            [OP_SHRED] = {.name = "shred", .prepared_by = "import"}},
+            [OP_SHRED] = {.name = "shred", .prepared_by = "create"}},
     .replies_in_order = false,
     .write_login = write_login,
     .write_setup = write_setup,

@@ -168,6 +168,15 @@ class Bench(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("Connection refused", done.stderr)
 
+    def test_a_window_without_an_answer_fails_the_run(self):
+        def late(words):
+            time.sleep(0.5)
+            return well(words)
+
+        done, _, _ = self.run_bench(late, "--mix", "set", "--seconds", "0.1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No call was answered within the window", done.stderr)
+
     def test_a_stall_is_felt_by_every_call_that_fell_due_meanwhile(self):
         """A server that answers nobody before 600 ms have passed: in closed loop four calls would notice. The load is the
         same whatever the server does, and half of it fell due at least 300 ms before the first answer."""
