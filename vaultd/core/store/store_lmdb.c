@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "libvault/base/fault.h"
@@ -129,7 +128,7 @@ static vault_status status_of(int result)
 
 /* The map -------------------------------------------------------------------------------------------------------- */
 
-/* Would the process get that much address space? LMDB gives its map up before it tries. */
+/* Would the process get that much address space? Asked before, since LMDB gives its old map up before it tries. */
 static bool can_map(uint64_t bytes)
 {
     void *probe = mmap(NULL, (size_t)bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -138,15 +137,11 @@ static bool can_map(uint64_t bytes)
     return true;
 }
 
-/* Half of a limited address space at most: the rest of the program lives there too. */
+/* As much again must stay for everything else. */
 static uint64_t map_reservation(void)
 {
-    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
     uint64_t bytes = MAP_RESERVED;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        while (bytes > limit.rlim_cur / 2 && bytes > MAP_MIN) bytes /= 2;
-    }
-    while (bytes > MAP_MIN && !can_map(bytes)) bytes /= 2;
+    while (bytes > MAP_MIN && !can_map(bytes * 2)) bytes /= 2;
     return bytes;
 }
 
