@@ -11,6 +11,18 @@
 #include "tests/support/suite.h"
 #include "vaultd/core/store/store.h"
 
+/* Sanitizers need the address space, and mmap(), for themselves. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KIT_IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KIT_IS_SANITIZED 1
+#endif
+#endif
+#ifndef KIT_IS_SANITIZED
+#define KIT_IS_SANITIZED 0
+#endif
+
 struct kit {
     char dir[256];
     char data[340];         /* DIR/store/data.mdb */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -18,11 +19,15 @@ enum { MIB = 1024 * 1024 };
 
 /* What the disk does ----------------------------------------------------------------------------------------------- */
 
-static atomic_int sync_errno;           /* of every sync of data.mdb; 0: works */
+static atomic_int sync_errno;           /* of every sync of data.mdb by LMDB; 0: works */
+static atomic_int append_sync_errno;    /* of the syncs of what is appended ahead */
 static atomic_int write_errno;          /* of every write to it that would extend it */
 static atomic_bool is_write_short;      /* such a write is cut short instead, as at the end of a disk */
 static atomic_bool is_ballast_refused;  /* the ballast cannot be written */
 static atomic_bool has_strange_flags;   /* LMDB says that it runs without syncs */
+#if !KIT_IS_SANITIZED
+static atomic_bool is_map_refused;      /* files cannot be mapped */
+#endif
 
 /* Every write to data.mdb since recording began, with the syncs between them. */
 struct event {
@@ -86,7 +91,8 @@ static bool meets_the_end(int fd, size_t len, off_t offset, ssize_t *out_written
 EXPORTED int fdatasync(int fd)
 {
     if (!is_file(fd, "data.mdb")) return (int)syscall(SYS_fdatasync, fd);
-    const int error = atomic_load(&sync_errno);
+    const bool is_append = (fcntl(fd, F_GETFL) & O_APPEND) != 0;
+    const int error = atomic_load(is_append ? &append_sync_errno : &sync_errno);
     if (error != 0) {
         errno = error;
         return -1;
@@ -124,6 +130,17 @@ EXPORTED ssize_t writev(int fd, const struct iovec *parts, int count)
     return syscall(SYS_writev, fd, parts, count);
 }
 
+#if !KIT_IS_SANITIZED
+EXPORTED void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+    if (fd >= 0 && atomic_load(&is_map_refused)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap, at, len, protection, flags, fd, offset);
+}
+#endif
+
 EXPORTED int mdb_env_get_flags(void *env, unsigned *flags);
 EXPORTED int mdb_env_get_flags(void *env, unsigned *flags)
 {
@@ -134,11 +151,11 @@ EXPORTED int mdb_env_get_flags(void *env, unsigned *flags)
 
 /* Room ------------------------------------------------------------------------------------------------------------- */
 
-/* Commits that add rows until one fails; gives its status. */
-static vault_status fill_up(struct vt_store *store, uint32_t *next)
+/* At most @p count commits that add a row each, until one fails; gives its status. */
+static vault_status add_blobs(struct vt_store *store, uint32_t *next, uint32_t count)
 {
     static uint8_t value[50000];
-    for (uint32_t end = *next + 20000; *next < end; ++*next) {
+    for (uint32_t end = *next + count; *next < end; ++*next) {
         struct vt_txn *txn = NULL;
         uint8_t key[4];
         vt_put_u32(key, *next);
@@ -153,6 +170,12 @@ static vault_status fill_up(struct vt_store *store, uint32_t *next)
         return status;
     }
     return VAULT_OK;
+}
+
+/* Enough for every disk of these tests. */
+static vault_status fill_up(struct vt_store *store, uint32_t *next)
+{
+    return add_blobs(store, next, 2000);
 }
 
 static uint64_t count_blobs(struct vt_store *store)
@@ -284,7 +307,7 @@ START_TEST(a_copy_to_a_full_disk_fails_and_is_removed)
     ck_assert_int_eq(access(copy_dir, F_OK), -1);
     ck_assert(!kit_is_full(kit.store));     /* its own disk is not the copy's */
     atomic_store(&write_errno, 0);
-    ck_assert_ok(fill_up(kit.store, &(uint32_t){next + 100}));
+    ck_assert_ok(add_blobs(kit.store, &next, 20));
     kit_end(&kit);
 }
 END_TEST
@@ -352,7 +375,7 @@ START_TEST(a_file_size_limit_is_a_full_disk)
     ck_assert_uint_eq(count_blobs(kit.store), next);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
     ck_assert_ok(vt_store_recover_space(kit.store));
-    ck_assert_ok(fill_up(kit.store, &(uint32_t){next}));
+    ck_assert_ok(add_blobs(kit.store, &next, 20));
     kit_assert_sound(kit.store);
     kit_end(&kit);
 }
@@ -397,6 +420,50 @@ END_TEST
 START_TEST(a_sync_that_fails_for_want_of_room_is_a_failed_sync)
 {
     failing_sync_story(ENOSPC);
+}
+END_TEST
+
+START_TEST(a_failing_sync_of_what_is_appended_ahead_stops_writes_too)
+{
+    struct kit kit = {0};
+    kit_start(&kit);
+    atomic_store(&append_sync_errno, EIO);
+    uint32_t next = 0;
+    /* LMDB's own syncs work, but the kernel may have told of a lost page through the other descriptor. */
+    ck_assert_status(fill_up(kit.store, &next), VAULT_E_IO);
+    ck_assert_uint_gt(next, 150);       /* not before 8 MiB */
+    atomic_store(&append_sync_errno, 0);
+    ck_assert_status(kit_commit(kit.store, 1), VAULT_E_IO);
+    kit_close(&kit);
+    kit_open(&kit);
+    ck_assert_uint_eq(count_blobs(kit.store), next);
+    ck_assert_ok(kit_commit(kit.store, 1));
+    kit_end(&kit);
+}
+END_TEST
+
+START_TEST(a_map_that_is_lost_in_growing_is_short_memory)
+{
+#if !KIT_IS_SANITIZED
+    struct kit kit = {.options.map_bytes = MIB};
+    kit_start(&kit);
+    uint32_t next = 0;
+    atomic_store(&is_map_refused, true);
+    ck_assert_status(fill_up(kit.store, &next), VAULT_E_MEMORY);
+    ck_assert_uint_gt(next, 5);
+    struct vt_txn *txn = NULL;
+    ck_assert_status(vt_txn_begin_read(kit.store, &txn), VAULT_E_MEMORY);
+    ck_assert_status(vt_txn_begin_write(kit.store, &txn), VAULT_E_MEMORY);
+    kit_close(&kit);
+    ck_assert_status(kit_try_open(&kit), VAULT_E_MEMORY);
+    atomic_store(&is_map_refused, false);
+    kit_open(&kit);
+    ck_assert_uint_eq(count_blobs(kit.store), next);
+    ck_assert_ok(kit_commit(kit.store, 1));
+    kit_end(&kit);
+#else
+    printf("skipped: sanitizers need mmap() for themselves\n");
+#endif
 }
 END_TEST
 
@@ -450,7 +517,7 @@ END_TEST
 
 /* Power cuts ------------------------------------------------------------------------------------------------------- */
 
-enum { SECTOR = 512, IMAGE_MAX = 8 * MIB, CUT_COMMITS = 12 };
+enum { SECTOR = 512, IMAGE_MAX = 2 * MIB, CUT_COMMITS = 8 };
 
 struct image {
     uint8_t *data;
@@ -544,6 +611,7 @@ VT_TEST_MAIN("store/failing disk", a_full_disk_keeps_reserved_writes_going_and_e
              a_copy_to_a_full_disk_fails_and_is_removed, a_small_file_system_fills_up_and_recovers,
              a_file_size_limit_is_a_full_disk,
              after_a_failed_sync_nothing_is_written_until_the_store_is_opened_again,
+             a_failing_sync_of_what_is_appended_ahead_stops_writes_too, a_map_that_is_lost_in_growing_is_short_memory,
              a_sync_that_fails_for_want_of_room_is_a_failed_sync, a_failing_write_is_an_io_error_and_stops_writes,
              a_store_that_cannot_be_synced_is_not_created, an_lmdb_that_would_not_sync_is_refused,
              a_power_cut_at_any_write_leaves_a_whole_commit_and_all_acknowledged_ones)

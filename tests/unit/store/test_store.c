@@ -1,6 +1,8 @@
 /* What store.h promises of every back end; built once for each. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
@@ -333,6 +335,65 @@ START_TEST(a_second_writer_waits_and_then_sees_the_first_ones_commit)
     ck_assert_ok(vt_txn_commit(txn));
     pthread_join(thread, NULL);
     ck_assert_int_eq(second.seen, 1);
+    close_store(store);
+}
+END_TEST
+
+/* Bugs of ours stop the process rather than deadlock or corrupt. @p act runs in a child. */
+static void assert_stops(void (*act)(struct vt_store *store), struct vt_store *store)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(STDERR_FILENO);
+        act(store);
+        _exit(0);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status));
+    ck_assert_int_eq(WTERMSIG(status), SIGABRT);
+}
+
+static void begin_two_writes(struct vt_store *store)
+{
+    begin_write(store);
+    begin_write(store);
+}
+
+static void put_in_a_read(struct vt_store *store)
+{
+    if (put(begin_read(store), VT_TABLE_META, "a", "b") == VAULT_OK) _exit(1);
+}
+
+static void get_from_a_parked_read(struct vt_store *store)
+{
+    struct vt_txn *txn = begin_read(store);
+    vt_txn_reset(txn);
+    assert_absent(txn, VT_TABLE_META, "a");
+}
+
+static void commit_under_a_cursor(struct vt_store *store)
+{
+    struct vt_txn *txn = begin_write(store);
+    struct vt_cursor *cursor = NULL;
+    if (vt_cursor_open(txn, VT_TABLE_META, &cursor) != VAULT_OK) _exit(1);
+    if (vt_txn_commit(txn) == VAULT_OK) _exit(2);
+}
+
+static void close_under_a_reader(struct vt_store *store)
+{
+    begin_read(store);
+    vt_store_free(store);
+}
+
+START_TEST(misuse_stops_the_process)
+{
+    struct vt_store *store = open_store();
+    assert_stops(begin_two_writes, store);
+    assert_stops(put_in_a_read, store);
+    assert_stops(get_from_a_parked_read, store);
+    assert_stops(commit_under_a_cursor, store);
+    assert_stops(close_under_a_reader, store);
     close_store(store);
 }
 END_TEST
@@ -789,7 +850,8 @@ VT_TEST_MAIN(STORE_NAME, what_is_committed_is_read_and_what_is_aborted_is_not,
              readers_past_the_maximum_are_told_busy_and_a_freed_place_is_used_again,
              commit_numbers_rise_by_one_per_transaction_that_changed_something,
              a_commit_number_can_be_raised_and_not_lowered,
-             a_second_writer_waits_and_then_sees_the_first_ones_commit, put_overwrites_unless_told_that_the_key_is_new,
+             a_second_writer_waits_and_then_sees_the_first_ones_commit, misuse_stops_the_process,
+             put_overwrites_unless_told_that_the_key_is_new,
              append_takes_only_a_key_behind_all_others, deleting_what_is_not_there_is_not_found,
              keys_have_one_to_256_bytes, values_have_zero_bytes_to_16_mib,
              values_of_4080_bytes_shrink_and_grow_in_place,

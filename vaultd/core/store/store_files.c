@@ -131,7 +131,7 @@ VT_RESULT vt_files_open(const char *dir, const struct vt_store_lmdb_options *opt
     files->ballast_bytes = options->ballast_bytes;
     const vault_status status = find_and_lock(files, dir, options);
     if (status != VAULT_OK) {
-        vt_files_close(files, false);
+        vt_files_close(files);
         return status;
     }
     *out_files = files;
@@ -243,8 +243,8 @@ VT_RESULT vt_files_make_ready(struct vt_store_files *files)
 
 VT_RESULT vt_files_sync(struct vt_store_files *files)
 {
-    const bool is_sound = fdatasync(files->probe_fd) == 0 && !atomic_load(&files->has_lost_writes);
-    return is_sound ? VAULT_OK : VAULT_E_IO;
+    if (fdatasync(files->probe_fd) != 0) atomic_store(&files->has_lost_writes, true);
+    return atomic_load(&files->has_lost_writes) ? VAULT_E_IO : VAULT_OK;
 }
 
 bool vt_files_probe_full(struct vt_store_files *files)
@@ -322,11 +322,11 @@ static void stop_grow_thread(struct vt_store_files *files)
     if (files->has_grow_thread) pthread_join(files->grow_thread, NULL);
 }
 
-void vt_files_close(struct vt_store_files *files, bool has_failed)
+void vt_files_close(struct vt_store_files *files)
 {
     if (files == NULL) return;
     stop_grow_thread(files);
-    if (has_failed && files->probe_fd >= 0) posix_fadvise(files->probe_fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (atomic_load(&files->has_lost_writes)) posix_fadvise(files->probe_fd, 0, 0, POSIX_FADV_DONTNEED);
     close_fd(files->append_fd);
     close_fd(files->probe_fd);
     close_fd(files->lock_fd);       /* lets go of the lock, last */

@@ -33,7 +33,7 @@ struct vt_store_files {
     uint64_t ballast_bytes;
     bool is_read_only;
     atomic_bool is_full;
-    atomic_bool has_lost_writes;
+    atomic_bool has_lost_writes;    /* or may have: nothing more is written until the store is opened again */
     pthread_mutex_t space_mutex;    /* ballast made or dropped by one */
 
     pthread_mutex_t grow_mutex;     /* guards what follows */
@@ -51,13 +51,13 @@ VT_RESULT vt_files_open(const char *dir, const struct vt_store_lmdb_options *opt
 VT_RESULT vt_files_open_data(struct vt_store_files *files);
 /** Before writes: make the names durable, see to the ballast. */
 VT_RESULT vt_files_make_ready(struct vt_store_files *files);
-/** NULL is allowed. @param has_failed  forget what the page cache says of the data file: after a failed sync it may
- *  show as clean what the disk does not have */
-void vt_files_close(struct vt_store_files *files, bool has_failed);
+/** NULL is allowed. After lost writes the page cache is told to forget the data file: it may show as clean what the
+ *  disk does not have. */
+void vt_files_close(struct vt_store_files *files);
 
 /** Size of the data file; 0 when there is none. */
 VT_RESULT vt_files_data_size(const struct vt_store_files *files, uint64_t *out_bytes);
-/** Sync the data file. @return VAULT_E_IO when anything written to it since it was opened was lost */
+/** Sync the data file. @return VAULT_E_IO when anything written to it since it was opened was lost; it is noted */
 VT_RESULT vt_files_sync(struct vt_store_files *files);
 /** LMDB says EIO for a write that was cut short: true when the disk is at its end indeed. */
 bool vt_files_probe_full(struct vt_store_files *files);

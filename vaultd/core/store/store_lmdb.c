@@ -55,7 +55,6 @@ struct lmdb_store {
     struct vt_writer_gate writer;
     bool is_read_only;
     bool is_copy;                   /* a copy in the making: no mark of the format yet, no growing ahead */
-    atomic_bool is_poisoned;        /* a sync failed */
     atomic_uint_least64_t commit_base;
 
     /* Readers, for the map to grow while there are none. */
@@ -65,6 +64,8 @@ struct lmdb_store {
     bool is_map_growing;
     bool is_map_outgrown;           /* a transaction ran into its end */
     bool is_map_at_limit;           /* no more address space */
+    bool is_map_lost;               /* LMDB gave the old one up and got no new one: nothing can be read any more */
+    uint64_t map_retry_at;          /* bytes used when readers are waited for again */
 };
 
 struct lmdb_txn {
@@ -145,12 +146,14 @@ static uint64_t map_reservation(void)
     return bytes;
 }
 
-static void reader_enter(struct lmdb_store *store)
+static vault_status reader_enter(struct lmdb_store *store)
 {
     pthread_mutex_lock(&store->map_mutex);
     while (store->is_map_growing) pthread_cond_wait(&store->map_changed, &store->map_mutex);
-    store->reader_count++;
+    const bool is_lost = store->is_map_lost;
+    if (!is_lost) store->reader_count++;
     pthread_mutex_unlock(&store->map_mutex);
+    return is_lost ? VAULT_E_MEMORY : VAULT_OK;
 }
 
 static void reader_leave(struct lmdb_store *store)
@@ -166,23 +169,35 @@ static void reader_leave(struct lmdb_store *store)
 static bool wait_for_readers(struct lmdb_store *store)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += READER_WAIT_S;
     while (store->reader_count != 0) {
-        if (pthread_cond_timedwait(&store->map_changed, &store->map_mutex, &until) != 0) break;
+        if (pthread_cond_clockwait(&store->map_changed, &store->map_mutex, CLOCK_MONOTONIC, &until) != 0) break;
     }
     return store->reader_count == 0;
 }
 
-static vault_status map_enlarge(struct lmdb_store *store, uint64_t bytes)
+/* After waiting in vain (a backup reads) the next wait is due when an eighth of the map more is used, or a transaction
+ * ran into its end: not every write may stand still for it. */
+static bool has_no_readers(struct lmdb_store *store, uint64_t bytes, uint64_t used)
+{
+    if (store->reader_count == 0) return true;
+    if (used < store->map_retry_at && !store->is_map_outgrown) return false;
+    store->map_retry_at = used + bytes / 16;
+    return wait_for_readers(store);
+}
+
+/* With the map's mutex held. Not growing is no failure: there is room yet. */
+static vault_status map_enlarge(struct lmdb_store *store, uint64_t bytes, uint64_t used)
 {
     store->is_map_at_limit = !can_map(bytes);
-    if (store->is_map_at_limit || !wait_for_readers(store)) return VAULT_OK;
+    if (store->is_map_at_limit || !has_no_readers(store, bytes, used)) return VAULT_OK;
 
     const int failure = mdb_env_set_mapsize(store->env, (size_t)bytes);
-    if (failure != 0) atomic_store(&store->is_poisoned, true);     /* LMDB is left without a map */
+    store->is_map_lost = failure != 0;
     VT_TRY(status_of(failure));
     store->is_map_outgrown = false;
+    store->map_retry_at = 0;
     return VAULT_OK;
 }
 
@@ -196,13 +211,15 @@ static vault_status map_make_room(struct lmdb_store *store)
 {
     MDB_envinfo info = {0};
     MDB_stat stat = {0};
+    VT_ENSURE(!store->is_map_lost, VAULT_E_MEMORY);
     VT_TRY(status_of(mdb_env_info(store->env, &info)));
     VT_TRY(status_of(mdb_env_stat(store->env, &stat)));
-    if (used_end(&info, &stat) <= info.me_mapsize / 2 && !store->is_map_outgrown) return VAULT_OK;
+    const uint64_t used = used_end(&info, &stat), map_bytes = info.me_mapsize;
+    if (used <= map_bytes / 2 && !store->is_map_outgrown) return VAULT_OK;
 
     pthread_mutex_lock(&store->map_mutex);
     store->is_map_growing = true;
-    const vault_status status = map_enlarge(store, (uint64_t)info.me_mapsize * 2);
+    const vault_status status = map_enlarge(store, map_bytes * 2, used);
     store->is_map_growing = false;
     pthread_cond_broadcast(&store->map_changed);
     pthread_mutex_unlock(&store->map_mutex);
@@ -224,7 +241,7 @@ static vault_status write_failed(struct lmdb_store *store, int result)
         vt_files_note_full(store->files);
         return VAULT_E_DISK_FULL;
     }
-    atomic_store(&store->is_poisoned, true);
+    atomic_store(&store->files->has_lost_writes, true);
     return VAULT_E_IO;
 }
 
@@ -238,9 +255,9 @@ static vault_status write_status(struct lmdb_store *store, int result)
 
 /* Transactions --------------------------------------------------------------------------------------------------- */
 
-/* LMDB notes a reader's transaction number first and copies that transaction's meta page after it. Two commits in between
- * put a newer meta page there: the snapshot is then newer than its number, and may be copied half. So once more, until
- * nothing was committed meanwhile; each turn takes a commit of its own. */
+/* LMDB notes a reader's transaction number first and copies that transaction's meta page after it. Two commits in
+ * between put a newer meta page there: the snapshot is then newer than its number, and may be copied half. So once
+ * more, until nothing was committed meanwhile; each turn takes a commit of its own. */
 static vault_status settle_read(struct lmdb_store *store, MDB_txn *txn)
 {
     MDB_envinfo info = {0};
@@ -255,7 +272,7 @@ static vault_status settle_read(struct lmdb_store *store, MDB_txn *txn)
 
 static vault_status begin_read(struct lmdb_store *store, struct lmdb_txn *txn)
 {
-    reader_enter(store);
+    VT_TRY(reader_enter(store));
     vault_status status = status_of(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn->txn));
     if (status == VAULT_OK) {
         status = settle_read(store, txn->txn);
@@ -267,7 +284,7 @@ static vault_status begin_read(struct lmdb_store *store, struct lmdb_txn *txn)
 
 static vault_status may_write(const struct lmdb_store *store, enum vt_txn_kind kind)
 {
-    VT_ENSURE(!atomic_load(&store->is_poisoned) && !atomic_load(&store->files->has_lost_writes), VAULT_E_IO);
+    VT_ENSURE(!atomic_load(&store->files->has_lost_writes), VAULT_E_IO);
     VT_ENSURE(kind == VT_TXN_WRITE_RESERVED || !atomic_load(&store->files->is_full), VAULT_E_DISK_FULL);
     return VAULT_OK;
 }
@@ -350,7 +367,7 @@ static void lmdb_reset(struct vt_txn *base)
 static vault_status lmdb_renew(struct vt_txn *base)
 {
     struct lmdb_store *store = lmdb_of(base->store);
-    reader_enter(store);
+    VT_TRY(reader_enter(store));
     MDB_txn *txn = lmdb_txn_of(base)->txn;
     vault_status status = status_of(mdb_txn_renew(txn));
     if (status == VAULT_OK) {
@@ -562,7 +579,7 @@ VT_RESULT vt_store_lmdb_seal_copy(struct vt_txn *txn, uint64_t commit_number)
 
 static vault_status lmdb_recover_space(struct vt_store *base)
 {
-    VT_ENSURE(!atomic_load(&lmdb_of(base)->is_poisoned), VAULT_E_IO);
+    VT_ENSURE(!atomic_load(&lmdb_of(base)->files->has_lost_writes), VAULT_E_IO);
     return vt_files_recover_space(lmdb_of(base)->files);
 }
 
@@ -571,7 +588,7 @@ static void lmdb_close(struct vt_store *base)
     struct lmdb_store *store = lmdb_of(base);
     VT_BUG_ON(store->reader_count != 0);
     if (store->env != NULL) mdb_env_close(store->env);
-    vt_files_close(store->files, atomic_load(&store->is_poisoned));
+    vt_files_close(store->files);
     pthread_cond_destroy(&store->map_changed);
     pthread_mutex_destroy(&store->map_mutex);
     vt_writer_gate_release(&store->writer);

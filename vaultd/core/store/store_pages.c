@@ -20,7 +20,7 @@ enum {
     PAGE_OVERFLOW = 0x04,
     PAGE_META = 0x08,
 
-    META_LEN = 136,             /* behind the page header: magic 4 | version 4 | address 8 | map size 8 | free table 48 */
+    META_LEN = 136,             /* behind the header: magic 4 | version 4 | address 8 | map size 8 | free table 48 */
     AT_MAGIC = 16,              /* | main table 48 | last page 8 | transaction 8 */
     AT_VERSION = 20,
     AT_FREE_TABLE = 40,
