@@ -185,6 +185,10 @@ class Daemon:
             return None
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
+        return self.wait(timeout)
+
+    def wait(self, timeout=60):
+        """Wait until it has ended by itself. Returns the exit code."""
         code = self.process.wait(timeout)
         self.process.stdout.close()
         self.process = None

@@ -1,0 +1,528 @@
+"""The daemon as clients meet it: who logs in, what is refused and how, hostile and slow peers, and how it ends.
+Run as test_server.py PATH-OF-VAULTD."""
+import os
+import re
+import select
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+import msgpack
+
+BINARY = sys.argv.pop(1)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+from vault_client import ROLES, Client, Daemon, VaultError  # noqa: E402
+
+
+def closed(client):
+    """Whether the vault has ended the connection: nothing more comes but the end, whatever its manner."""
+    try:
+        while client.receive_message() is not None:
+            pass
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return True
+
+
+def send_until_blocked(client, raw):
+    """Send what the vault takes while we read nothing. Returns what is left."""
+    client.socket.settimeout(2)
+    sent = 0
+    try:
+        while sent < len(raw):
+            sent += client.socket.send(raw[sent:sent + 16384])
+    except TimeoutError:
+        pass
+    client.socket.settimeout(60)
+    return raw[sent:]
+
+
+def exchange(client, raw, count):
+    """Send and receive at the same time, on one thread as TLS sockets want it. Returns the messages."""
+    messages, sent = [], 0
+    client.socket.setblocking(False)
+    while len(messages) < count:
+        readable, writable, _ = select.select([client.socket], [client.socket] if sent < len(raw) else [], [], 60)
+        if not readable and not writable:
+            raise TimeoutError(f"{len(messages)} of {count} answers came")
+        try:
+            if writable:
+                sent += client.socket.send(raw[sent:sent + 16384])
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError):
+            pass
+        try:
+            while chunk := client.socket.recv(1 << 16):
+                client.unpacker.feed(chunk)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            pass
+        messages.extend(client.unpacker)
+    client.socket.settimeout(60)
+    return messages
+
+
+class Served(unittest.TestCase):
+    """Tests that one daemon can stand in turn, none of which may disturb the next."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon(BINARY)
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.daemon.stop()
+        log = cls.daemon.log()
+        cls.daemon.remove()
+        assert code == 0, log
+
+    def tearDown(self):
+        with self.daemon.client("operator") as client:
+            self.assertEqual(client.call("vault.health"), {"state": "ready"})
+
+    # Who calls
+
+    def test_health_and_version_answer_before_login(self):
+        with self.daemon.client() as client:
+            self.assertEqual(client.call("vault.health"), {"state": "ready"})
+            self.assertEqual(client.call("vault.version")["limits"]["frame_bytes"], 16 << 20)
+
+    def test_nothing_else_answers_before_login(self):
+        with self.daemon.client() as client:
+            for method in ("vault.status", "subject.show", "token.reveal", "no.such.command", ""):
+                self.assertEqual(client.refused(method), "unauthenticated", method)
+
+    def test_each_role_logs_in_with_its_file_and_is_told_who_it_is(self):
+        for role in ROLES:
+            with self.daemon.client() as client:
+                said = client.call("auth.login", credential=self.daemon.credential(role))
+                self.assertEqual((said["name"], said["role"]), (role, role))
+                self.assertEqual(len(said["principal"]), 32)
+
+    def test_a_wrong_credential_is_refused_and_the_right_one_taken_afterwards(self):
+        right = self.daemon.credential("operator")
+        with self.daemon.client() as client:
+            for wrong in ("", "vsk_", right[:-1] + ("a" if right[-1] != "a" else "b"), right.upper(), "x" * 128):
+                self.assertIn(client.refused("auth.login", credential=wrong), ("unauthenticated", "argument"), len(wrong))
+                self.assertEqual(client.refused("vault.status"), "unauthenticated")
+            client.call("auth.login", credential=right)
+            self.assertEqual(client.call("vault.status")["state"], "ready")
+
+    def test_calls_sent_behind_a_login_without_waiting_are_those_of_the_credential(self):
+        with self.daemon.client() as client:
+            login = client.send("auth.login", credential=self.daemon.credential("operator"))
+            status = [client.send("vault.status") for _ in range(10)]
+            client.receive(login)
+            self.assertEqual({client.receive(each)["state"] for each in status}, {"ready"})
+
+    def test_a_second_login_on_a_connection_changes_who_calls(self):
+        with self.daemon.client("operator") as client:
+            client.call("auth.login", credential=self.daemon.credential("application"))
+            self.assertEqual(client.refused("vault.status"), "forbidden")
+
+    def test_a_role_is_refused_what_is_not_its_duty(self):
+        with self.daemon.client("application") as client:
+            self.assertEqual(client.refused("epoch.close"), "forbidden")
+        with self.daemon.client("administrator") as client:
+            self.assertEqual(client.refused("subject.list", purpose="service"), "forbidden")
+
+    def test_the_local_socket_is_the_operators_and_ours_alone(self):
+        self.assertEqual(stat.S_IMODE(os.stat(self.daemon.said["socket"]).st_mode), 0o600)
+        with self.daemon.local() as client:
+            self.assertEqual(client.call("vault.status")["state"], "ready")
+            self.assertEqual(client.refused("subject.list", purpose="service"), "forbidden")
+
+    # What is sent
+
+    def test_a_thousand_pipelined_calls_are_answered_once_each(self):
+        with self.daemon.client("operator") as client:
+            sent = [client.send("epoch.status") for _ in range(1000)]
+            answered = [client.receive_message() for _ in sent]
+            self.assertEqual(sorted(message[1] for message in answered), sent)
+            self.assertEqual({message[2] for message in answered}, {None})
+
+    def test_more_calls_than_may_be_under_way_wait_and_are_answered_too(self):
+        count = 5000
+        raw = b"".join(msgpack.packb([0, number, "epoch.status", {}]) for number in range(count))
+        for client in (self.daemon.client("operator"), self.daemon.local()):
+            with client:
+                answered = exchange(client, raw, count)
+                self.assertEqual(sorted(message[1] for message in answered), list(range(count)))
+                self.assertEqual({message[2] for message in answered}, {None})
+
+    def test_an_unknown_command_and_a_wrong_argument_leave_the_connection_whole(self):
+        with self.daemon.client("operator") as client:
+            self.assertEqual(client.refused("no.such.command"), "argument")
+            self.assertEqual(client.refused("vault.status", nonsense=1), "argument")
+            self.assertEqual(client.refused("vault.status", tenant=7), "type")
+            self.assertEqual(client.call("vault.health"), {"state": "ready"})
+
+    def test_params_that_are_no_map_are_refused_under_their_id(self):
+        with self.daemon.client("operator") as client:
+            for params in (b"\x90", b"\xc0", b"\x05", b"\xa1x"):
+                client.send_bytes(b"\x94\x00\x07\xacvault.health" + params)
+                kind, answered, error, result = client.receive_message()
+                self.assertEqual((kind, answered, error["status"], result), (1, 7, "protocol", None))
+            self.assertEqual(client.call("vault.health"), {"state": "ready"})
+
+    def test_a_key_twice_and_an_extension_type_are_refused_under_their_id(self):
+        with self.daemon.client("operator") as client:
+            client.send_bytes(b"\x94\x00\x08\xacvault.health\x82\xa1k\x01\xa1k\x01")
+            self.assertEqual(client.receive_message()[1:3][0], 8)
+            client.send_bytes(b"\x94\x00\x09\xacvault.health\x81\xa1k\xd4\x00\x00")
+            message = client.receive_message()
+            self.assertEqual((message[1], message[2]["status"]), (9, "parse"))
+
+    def test_bytes_that_are_no_request_end_the_connection(self):
+        for raw in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xc1", b"\x00", b"\x93\x02\xa1x\x80", b"\x94\x01\x01\xc0\xc0",
+                    os.urandom(1) + b"\xc1" * 4096, b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff"):
+            with self.daemon.client() as client:
+                client.send_bytes(raw)
+                self.assertTrue(closed(client), raw[:20])
+
+    def test_bytes_that_are_no_tls_end_the_connection(self):
+        host, port = self.daemon.address.rsplit(":", 1)
+        for raw in (b"GET / HTTP/1.1\r\n\r\n", b"\x94\x00\x01\xacvault.health\x80", bytes(4096)):
+            with socket.create_connection((host, int(port)), timeout=30) as plain:
+                plain.sendall(raw)
+                try:
+                    while plain.recv(4096):
+                        pass
+                except ConnectionError:
+                    pass
+
+    def test_older_tls_is_refused(self):
+        host, port = self.daemon.address.rsplit(":", 1)
+        context = ssl.create_default_context(cafile=self.daemon.said["ca"])
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with socket.create_connection((host, int(port)), timeout=30) as plain:
+            with self.assertRaises(ssl.SSLError):
+                context.wrap_socket(plain, server_hostname=host)
+
+    def test_a_frame_past_the_limit_before_login_is_refused_with_its_id_and_the_connection_ended(self):
+        with self.daemon.client() as client:
+            client.send_bytes(b"\x94\x00\x05\xacvault.health\x81\xa1k\xdb" + (20000).to_bytes(4, "big") + bytes(20000))
+            kind, answered, error, _ = client.receive_message()
+            self.assertEqual((kind, answered, error["status"]), (1, 5, "too-large"))
+            self.assertTrue(closed(client))
+
+    def test_the_same_frame_is_read_after_login(self):
+        with self.daemon.client("operator") as client:
+            self.assertEqual(client.refused("vault.health", k="x" * 20000), "argument")
+
+    def test_a_frame_past_sixteen_mebibyte_is_refused_with_its_id(self):
+        with self.daemon.client("operator") as client:
+            item = b"\xdb" + (1 << 20).to_bytes(4, "big") + b"x" * (1 << 20)
+            try:
+                client.send_bytes(b"\x94\x00\x05\xacvault.health\x81\xa1k\xdc\x00\x11" + 17 * item)
+            except (ConnectionError, ssl.SSLError):
+                pass                                    # it stopped listening before we had sent all of it
+            message = client.receive_message()
+            self.assertEqual((message[1], message[2]["status"]), (5, "too-large"))
+            self.assertTrue(closed(client))
+
+    def test_deep_nesting_and_too_many_items_are_refused_with_their_id(self):
+        for params in (b"\x81\xa1k" + b"\x91" * 100000 + b"\xc0", b"\x81\xa1k\xdd" + (1 << 20).to_bytes(4, "big"),
+                       b"\x81\xa1k\xdf\xff\xff\xff\xff"):
+            with self.daemon.client("operator") as client:
+                client.send_bytes(b"\x94\x00\x05\xacvault.health" + params)
+                message = client.receive_message()
+                self.assertEqual((message[1], message[2]["status"]), (5, "too-large"))
+                self.assertTrue(closed(client))
+
+    def test_a_frame_sent_byte_by_byte_is_one_frame(self):
+        with self.daemon.client() as client:
+            for byte in b"\x94\x00\x07\xacvault.health\x80":
+                client.send_bytes(bytes([byte]))
+            self.assertEqual(client.receive_message(), [1, 7, None, {"state": "ready"}])
+
+    # How peers behave
+
+    def test_a_half_closed_connection_gets_its_answers_and_the_end(self):
+        with self.daemon.client("operator") as client:
+            sent = [client.send("epoch.status") for _ in range(200)]
+            socket.socket.shutdown(client.socket, socket.SHUT_WR)
+            answered = [client.receive_message() for _ in sent]
+            self.assertEqual(sorted(message[1] for message in answered), sent)
+            self.assertTrue(closed(client))
+        with self.daemon.local() as client:
+            sent = client.send("epoch.status")
+            client.socket.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.receive(sent)["pending"], 0)
+            self.assertIsNone(client.receive_message())
+
+    def test_a_peer_that_vanishes_with_calls_under_way_disturbs_nobody(self):
+        for _ in range(20):
+            client = self.daemon.client("operator")
+            for _ in range(50):
+                client.send("epoch.status")
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+            client.close()                              # a reset, answers unread
+
+    def test_a_slow_reader_holds_nobody_up_and_loses_nothing(self):
+        count = 80000                                   # more, either way, than the kernel's buffers hold
+        with self.daemon.client() as slow, self.daemon.client("operator") as quick:
+            params = {"request_id": "x" * 64}
+            raw = b"".join(msgpack.packb([0, number, "vault.version", params]) for number in range(count))
+            left = send_until_blocked(slow, raw)        # nobody reads: the vault stops listening to us
+            self.assertNotEqual(left, b"")
+            for _ in range(100):
+                self.assertEqual(quick.call("vault.status")["state"], "ready")
+            answered = exchange(slow, left, count)
+            self.assertEqual(sorted(message[1] for message in answered), list(range(count)))
+
+    def test_many_connections_at_once_are_all_served(self):
+        clients = [self.daemon.client() for _ in range(100)]
+        sent = [client.send("vault.health") for client in clients]
+        self.assertEqual([client.receive(each)["state"] for client, each in zip(clients, sent)], ["ready"] * 100)
+        for client in clients:
+            client.close()
+
+    # What is written where
+
+    def test_credentials_lie_in_files_of_ours_alone_and_nowhere_else(self):
+        printed = self.daemon.log() + repr(self.daemon.said)
+        with open(f"/proc/{self.daemon.pid}/cmdline", encoding="utf-8") as handle:
+            printed += handle.read()
+        for role in ROLES:
+            path = os.path.join(self.daemon.said["credentials"], role)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+            self.assertNotIn(self.daemon.credential(role), printed)
+        self.assertIn("DEV MODE", printed)
+
+    def test_what_callers_send_is_never_in_the_log(self):
+        with self.daemon.client("application") as client:
+            client.refused("canary.method.7c1f")
+            client.refused("subject.show", subject="canary-subject-7c1f", purpose="service")
+            client.refused("auth.login", credential="canary-credential-7c1f")
+        self.assertNotIn("canary", self.daemon.log())
+
+
+class Life(unittest.TestCase):
+    """Starting, restarting, ending."""
+
+    def daemon(self, **options):
+        daemon = Daemon(BINARY, **options)
+        self.addCleanup(daemon.remove)
+        return daemon
+
+    def fails(self, *arguments):
+        """Run vaultd, expect it to end by itself. Returns (exit code, what it said)."""
+        done = subprocess.run([BINARY, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        return done.returncode, done.stderr
+
+    def config(self, daemon_or_dir, text):
+        directory = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(lambda: subprocess.run(["rm", "-rf", directory], check=True))
+        path = os.path.join(directory, "vaultd.yaml")
+        with open(path, "w", encoding="utf-8") as handle:
+            handle.write(text)
+        return path
+
+    def test_sigterm_and_sigint_end_it_with_exit_code_zero(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.assertEqual(self.daemon().stop(number), 0)
+
+    def test_the_local_socket_is_gone_after_a_stop(self):
+        daemon = self.daemon()
+        path = daemon.said["socket"]
+        self.assertEqual(daemon.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+
+    def test_calls_under_way_at_sigterm_are_answered_or_refused_as_shutting_down(self):
+        daemon = self.daemon()
+        with daemon.client("operator") as client:
+            sent = [client.send("vault.status") for _ in range(1000)]
+            client.receive(sent[0])
+            daemon.process.send_signal(signal.SIGTERM)
+            refused = 0
+            try:
+                for each in sent[1:]:
+                    try:
+                        client.receive(each)
+                    except VaultError as refusal:
+                        self.assertEqual(refusal.status, "shutting-down")
+                        refused += 1
+            except (ConnectionError, ssl.SSLError):
+                self.fail("the connection ended with calls unanswered")
+            self.assertLess(refused, 999)
+            self.assertTrue(closed(client))
+        self.assertEqual(daemon.wait(), 0)
+
+    def test_what_was_acknowledged_is_there_after_a_kill(self):
+        daemon = self.daemon()
+        with daemon.client("administrator") as client:
+            secret = client.call("credential.create", name="kept", role="auditor")["secret"]
+        old = daemon.credential("operator")
+        self.assertEqual(daemon.kill(), -signal.SIGKILL)
+        daemon.start()
+        self.assertEqual(daemon.credential("operator"), old)
+        with daemon.client() as client:
+            self.assertEqual(client.call("auth.login", credential=secret)["name"], "kept")
+
+    def test_a_revoked_credential_is_refused_at_its_next_call(self):
+        daemon = self.daemon()
+        with daemon.client("administrator") as admin, daemon.client("operator") as client:
+            self.assertEqual(client.call("vault.status")["state"], "ready")
+            admin.call("credential.revoke", name="operator")
+            self.assertEqual(client.refused("vault.status"), "credential-revoked")
+            with daemon.client() as again:
+                self.assertEqual(again.refused("auth.login", credential=daemon.credential("operator")), "credential-revoked")
+
+    def test_a_second_daemon_on_the_same_data_is_refused(self):
+        daemon = self.daemon()
+        code, said = self.fails("--dev", "--data", daemon.data, "--listen", "127.0.0.1:0")
+        self.assertEqual(code, 8, said)
+        self.assertIn("Another process uses this data directory.", said)
+        with daemon.local() as client:
+            self.assertEqual(client.call("vault.health"), {"state": "ready"})
+
+    def test_a_port_on_which_somebody_answers_is_refused(self):
+        daemon, other = self.daemon(), tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(lambda: subprocess.run(["rm", "-rf", other], check=True))
+        code, said = self.fails("--dev", "--data", other, "--listen", daemon.address)
+        self.assertEqual(code, 9, said)
+        self.assertIn("Somebody else answers", said)
+
+    def test_a_data_directory_that_others_may_enter_is_refused(self):
+        with tempfile.TemporaryDirectory(prefix="vaultd-func-") as directory:
+            os.chmod(directory, 0o755)
+            code, said = self.fails("--dev", "--data", directory, "--listen", "127.0.0.1:0")
+            self.assertEqual(code, 5, said)
+            self.assertIn("mode 0700", said)
+
+    def test_sighup_reads_the_tls_certificate_again(self):
+        daemon = self.daemon()
+        tls = os.path.join(daemon.data, "tls")
+        kept = daemon.client("operator")
+        self.addCleanup(kept.close)
+        with open(os.path.join(tls, "server.pem"), "r+", encoding="ascii") as handle:
+            whole = handle.read()
+            handle.seek(0)
+            handle.truncate()
+        daemon.process.send_signal(signal.SIGHUP)
+        self.wait_for_log(daemon, r"event=server.reload status=(?!ok)")
+        with daemon.client() as client:                 # the old one stays in use
+            self.assertEqual(client.call("vault.health"), {"state": "ready"})
+        with open(os.path.join(tls, "server.pem"), "w", encoding="ascii") as handle:
+            handle.write(whole)
+        daemon.process.send_signal(signal.SIGHUP)
+        self.wait_for_log(daemon, r"event=server.reload status=ok")
+        self.assertEqual(kept.call("vault.status")["state"], "ready")
+        self.assertEqual(daemon.stop(), 0)
+
+    def wait_for_log(self, daemon, pattern):
+        for _ in range(600):
+            if re.search(pattern, daemon.log()):
+                return
+            threading.Event().wait(0.05)
+        self.fail(f"{pattern} never came: {daemon.log()}")
+
+    def test_a_connection_that_never_speaks_tls_is_closed(self):
+        daemon = self.daemon(arguments=["--config", self.config(None, "timeouts: {handshake_ms: 300}\n")])
+        host, port = daemon.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=60) as plain:
+            self.assertEqual(plain.recv(1), b"")
+
+    def test_an_idle_connection_is_closed(self):
+        daemon = self.daemon(arguments=["--config", self.config(None, "timeouts: {idle_ms: 300}\n")])
+        with daemon.client("operator") as client:
+            self.assertTrue(closed(client))
+
+    def test_connections_past_the_maximum_are_turned_away(self):
+        daemon = self.daemon(arguments=["--config", self.config(None, "connections: {max: 2}\n")])
+        with daemon.client() as first, daemon.client() as second:
+            with self.assertRaises((ConnectionError, ssl.SSLError)):
+                with daemon.client() as third:
+                    third.call("vault.health")
+            self.assertEqual(first.call("vault.health"), second.call("vault.health"))
+
+    def test_a_full_queue_answers_busy_and_loses_nothing(self):
+        settings = "committer: {queue: 16, batch: 1}\nthreads: {network: 1}\n"
+        daemon = self.daemon(arguments=["--config", self.config(None, settings)])
+        with daemon.client("operator") as client:
+            sent, busy, fine = [client.send("epoch.status") for _ in range(1000)], 0, 0
+            for each in sent:
+                try:
+                    client.receive(each)
+                    fine += 1
+                except VaultError as refusal:
+                    self.assertEqual(refusal.status, "busy")
+                    self.assertGreater(refusal.error["retry_after_ms"], 0)
+                    busy += 1
+            self.assertGreater(fine, 15)
+            self.assertGreater(busy, 0)
+            self.assertEqual(client.call("epoch.status")["pending"], 0)
+
+    def test_a_production_vault_starts_sealed_and_is_opened_over_the_local_socket(self):
+        made = self.daemon()                            # its TLS certificates will do
+        made.stop()
+        directory = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(lambda: subprocess.run(["rm", "-rf", directory], check=True))
+        data, keeper, journal = (os.path.join(directory, name) for name in ("data", "keeper.vtk", "journal"))
+        settings = (f"data_dir: {data}\nlisten: 127.0.0.1:0\ntls: {{certificate: {made.data}/tls/server.pem, "
+                    f"key: {made.data}/tls/server.key}}\nkeepers: [{{name: local, file: {keeper}}}]\n"
+                    f"journal: {{dir: {journal}}}\n")
+        daemon = Daemon(BINARY, directory=directory, dev=False, arguments=["--config", self.config(None, settings)])
+        self.addCleanup(daemon.remove)
+        ca = os.path.join(made.data, "tls", "ca.pem")
+        with daemon.local() as local:
+            self.assertEqual(local.call("vault.health"), {"state": "not-initialised"})
+            self.assertEqual(local.refused("epoch.status"), "not-initialised")
+            secret = local.call("vault.init", passphrase="correct horse")["credentials"][0]["secret"]
+            self.assertEqual(local.refused("vault.init", passphrase="another"), "exists")
+        with Client(daemon.address, ca, secret) as client:
+            self.assertEqual(client.call("vault.status")["state"], "ready")
+            self.assertEqual(client.refused("vault.unseal", passphrase="x"), "forbidden")
+        self.assertEqual(daemon.stop(), 0)
+
+        daemon.start()
+        with Client(daemon.address, ca) as client, daemon.local() as local:
+            self.assertEqual(client.call("vault.health"), {"state": "sealed"})
+            self.assertEqual(client.refused("auth.login", credential=secret), "sealed")
+            self.assertEqual(local.refused("vault.unseal", passphrase="wrong"), "wrong-secret")
+            self.assertEqual(client.call("vault.health"), {"state": "sealed"})
+            self.assertEqual(local.call("vault.unseal", passphrase="correct horse")["state"], "ready")
+            client.call("auth.login", credential=secret)
+            self.assertEqual(client.call("vault.status")["state"], "ready")
+        self.assertEqual(daemon.stop(), 0)
+
+    # Settings and flags
+
+    def test_flags_that_do_not_exist_or_do_not_belong_are_refused(self):
+        for arguments in (["--nonsense"], ["--dev", "--data"], ["--dev", "word"], ["--unseal-key", "x"],
+                          ["--dev", "--test-clock", "tomorrow"], ["--quorum", "0"], ["--quorum", "two"]):
+            code, said = self.fails(*arguments)
+            self.assertEqual(code, 3, (arguments, said))
+
+    def test_check_config_names_file_and_line(self):
+        path = self.config(None, "listen: 127.0.0.1:0\n\nlisen: 127.0.0.1:1\n")
+        code, said = self.fails("--config", path, "--check-config")
+        self.assertEqual(code, 3)
+        self.assertIn(f"{path} line 3: There is no setting of that name.", said)
+
+    def test_check_config_says_what_is_missing(self):
+        code, said = self.fails("--config", self.config(None, "listen: 127.0.0.1:0\n"), "--check-config")
+        self.assertEqual(code, 3)
+        self.assertIn("The setting data_dir is missing.", said)
+
+    def test_print_config_says_where_each_value_is_from(self):
+        path = self.config(None, "quorum: 2\n")
+        done = subprocess.run([BINARY, "--config", path, "--listen", "127.0.0.1:1", "--print-config"], text=True,
+                              stdout=subprocess.PIPE, check=True)
+        self.assertIn(f"quorum = 2  # {path}:1\n", done.stdout)
+        self.assertIn("listen = 127.0.0.1:1  # --listen\n", done.stdout)
+        self.assertIn("threads.workers = 4  # default\n", done.stdout)
+
+    def test_version_and_help_answer_without_a_vault(self):
+        for flag, word in (("--version", "vaultd 0."), ("--help", "usage: vaultd")):
+            done = subprocess.run([BINARY, flag], text=True, stdout=subprocess.PIPE, check=True)
+            self.assertIn(word, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
