@@ -210,11 +210,23 @@ static void set_log_level(const struct vt_config *config)
         if (strcmp(NAMES[i], vt_config_text(config, VT_SET_LOG_LEVEL)) == 0) vt_log_set_level((enum vt_log_level)i);
 }
 
+/* What can change while serving does; the rest of the file is checked, so that a slip shows now and not at the next start. */
+static VT_RESULT reload_settings(const struct vt_options *options, struct vt_err *err)
+{
+    struct vt_options fresh;
+    VT_TRY(vt_options_read(options->argc, options->argv, &fresh, err));
+    const vault_status status = options->is_dev ? VAULT_OK : vt_config_check(fresh.config, err);
+    if (status == VAULT_OK) set_log_level(fresh.config);
+    vt_options_release(&fresh);
+    return status;
+}
+
 static void reload(struct daemon *daemon)
 {
     struct vt_err err = {{0}, {0}};
     vt_notify("RELOADING=1");
-    const vault_status status = vt_server_reload_tls(daemon->server, &err);
+    vault_status status = reload_settings(daemon->options, &err);
+    if (status == VAULT_OK) status = vt_server_reload_tls(daemon->server, &err);
     vt_log(status == VAULT_OK ? VT_LOG_INFO : VT_LOG_ERROR, "server.reload", "status=%s message=\"%s\"", vault_status_code(status),
            err.message);
     vt_notify("READY=1");

@@ -102,7 +102,7 @@ static VT_RESULT read_flags(int argc, char **argv, struct vt_options *options, s
 
 VT_RESULT vt_options_read(int argc, char **argv, struct vt_options *out_options, struct vt_err *err)
 {
-    struct vt_options options = VT_OPTIONS_INIT;
+    struct vt_options options = {.argc = argc, .argv = argv};
     if (vt_config_new(&options.config) != VAULT_OK)
         return vt_fail(err, VAULT_E_MEMORY, NULL, "%s", vault_status_text(VAULT_E_MEMORY));
     const vault_status status = read_flags(argc, argv, &options, err);

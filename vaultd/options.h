@@ -10,6 +10,8 @@ struct vt_options {
     int64_t test_clock_ms;              /* where the test clock starts */
     const char *unseal_key_file;        /* NULL: dev mode's own */
     struct vt_config *config;           /* owned */
+    int argc;
+    char **argv;                        /* borrowed: what the settings are read from again on SIGHUP */
 };
 #define VT_OPTIONS_INIT ((struct vt_options){0})
 /** Reads the configuration file, too, which flags override.

@@ -415,6 +415,21 @@ class Life(unittest.TestCase):
         self.assertEqual(kept.call("vault.status")["state"], "ready")
         self.assertEqual(daemon.stop(), 0)
 
+    def test_sighup_reads_the_settings_again_and_refuses_wrong_ones(self):
+        path = self.config(None, "log: {level: info}\n")
+        daemon = self.daemon(arguments=["--config", path])
+        with open(path, "w", encoding="utf-8") as handle:
+            handle.write("log: {level: loud}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        self.wait_for_log(daemon, r"event=server.reload status=invalid-value message=.*line 1: log.level must be")
+        with open(path, "w", encoding="utf-8") as handle:
+            handle.write("log: {level: error}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        with daemon.client("operator") as client:
+            self.assertEqual(client.call("vault.status")["state"], "ready")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertNotIn("event=server.stopped", daemon.log())
+
     def wait_for_log(self, daemon, pattern):
         for _ in range(600):
             if re.search(pattern, daemon.log()):

@@ -1,0 +1,258 @@
+#include "tests/support/suite.h"
+#include "vaultd/config/config.h"
+
+enum { TEXT_MAX = 64 * 1024 };
+
+static struct vt_config *fresh(void)
+{
+    struct vt_config *config;
+    ck_assert_ok(vt_config_new(&config));
+    return config;
+}
+
+static vault_status read_text(struct vt_config *config, const char *yaml, struct vt_err *err)
+{
+    return vt_config_read(config, "f.yaml", vt_bytes_str(yaml), err);
+}
+
+#define COMPLETE                                                                                                       \
+    "data_dir: /v\n"                                                                                                   \
+    "tls: {certificate: /c, key: /k}\n"                                                                                \
+    "keepers: [{name: a, file: /a}, {name: b, file: /b}]\n"
+
+START_TEST(a_file_of_comments_leaves_every_default)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    ck_assert_ok(read_text(config, "# nothing\n", NULL));
+    ck_assert_str_eq(vt_config_text(config, VT_SET_LISTEN), "127.0.0.1:7470");
+    ck_assert_ptr_null(vt_config_text(config, VT_SET_DATA_DIR));
+    ck_assert_int_eq(vt_config_int(config, VT_SET_COMMITTER_QUEUE), 4096);
+    ck_assert(!vt_config_is_set(config, VT_SET_LISTEN));
+    size_t count = 7;
+    ck_assert_ptr_null(vt_config_names(config, VT_SET_PURPOSES, &count));
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+START_TEST(every_default_is_within_its_range)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    for (int i = 0; i < VT_SET_COUNT; i++) {
+        const struct vt_setting_row *row = &VT_SETTINGS[i];
+        ck_assert_msg(row->name != NULL && row->doc != NULL, "row %d", i);
+        if (row->kind != VT_SETTING_INT) continue;
+        ck_assert_int_ge(vt_config_int(config, (enum vt_setting)i), row->least);
+        ck_assert_int_le(vt_config_int(config, (enum vt_setting)i), row->most);
+    }
+}
+END_TEST
+
+START_TEST(a_complete_file_reads_as_its_settings)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    ck_assert_ok(read_text(config, COMPLETE "quorum: 2\npurposes: [billing, service]\njournal:\n  dir: /j\n  sync_interval_ms: 5\n",
+                           NULL));
+    ck_assert_ok(vt_config_check(config, NULL));
+    ck_assert_str_eq(vt_config_text(config, VT_SET_TLS_KEY), "/k");
+    ck_assert_str_eq(vt_config_text(config, VT_SET_JOURNAL_DIR), "/j");
+    ck_assert_int_eq(vt_config_int(config, VT_SET_JOURNAL_SYNC_INTERVAL_MS), 5);
+    ck_assert_uint_eq(vt_config_keeper_count(config), 2);
+    ck_assert_str_eq(vt_config_keeper(config, 1)->name, "b");
+    ck_assert_str_eq(vt_config_keeper(config, 1)->file, "/b");
+    size_t count;
+    const char *const *names = vt_config_names(config, VT_SET_PURPOSES, &count);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(names[0], "billing");
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_the_file_is_refused_with_its_line)
+{
+    static const struct {
+        const char *yaml;
+        vault_status status;
+        const char *message;
+    } rows[] = {
+        {"lisen: x\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
+        {"\n\ntls: {certifcate: x}\n", VAULT_E_ARGUMENT, "f.yaml line 3: There is no setting of that name."},
+        {"tls.key: x\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
+        {"threads: {network: 1, x: 1}\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
+        {"tls: x\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a map of settings."},
+        {"listen: 7470\n", VAULT_E_TYPE, "f.yaml line 1: The value must be text."},
+        {"listen: ''\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: The text is empty or too long."},
+        {"quorum: two\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a whole number."},
+        {"quorum: 1.5\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a whole number."},
+        {"quorum: '1'\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a whole number."},
+        {"quorum: 0\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: quorum must be from 1 to 16."},
+        {"quorum: 17\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: quorum must be from 1 to 16."},
+        {"quorum: -1\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: quorum must be from 1 to 16."},
+        {"threads:\n  workers: 17\n", VAULT_E_INVALID_VALUE, "f.yaml line 2: threads.workers must be from 1 to 16."},
+        {"log: {level: loud}\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: log.level must be error, warn, info or debug."},
+        {"purposes: billing\n", VAULT_E_TYPE, "f.yaml line 1: purposes is a list of names."},
+        {"purposes: []\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: purposes has from 1 to 256 names."},
+        {"purposes:\n- billing\n- Not A Name\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 3: A purpose is a name: a-z, then a-z, 0-9, _ . or -."},
+        {"purposes: [a, a]\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: A purpose stands in the list twice."},
+        {"keepers: /a\n", VAULT_E_TYPE, "f.yaml line 1: keepers is a list of maps with name and file."},
+        {"keepers: []\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: keepers has from 1 to 16 entries."},
+        {"keepers: [/a]\n", VAULT_E_TYPE, "f.yaml line 1: A keeper has the keys name and file, both text, and no others."},
+        {"keepers: [{name: a}]\n", VAULT_E_TYPE, "f.yaml line 1: A keeper has the keys name and file, both text, and no others."},
+        {"keepers: [{name: a, file: /a, x: 1}]\n", VAULT_E_TYPE,
+         "f.yaml line 1: A keeper has the keys name and file, both text, and no others."},
+        {"keepers: [{name: 'a b', file: /a}]\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: A keeper's name is 1 to 64 visible ASCII characters."},
+        {"keepers: [{name: a, file: ''}]\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: The text is empty or too long."},
+        {"keepers:\n- {name: a, file: /a}\n- {name: a, file: /b}\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 3: Two keepers have one name or one file."},
+        {"keepers: [{name: a, file: /a}, {name: b, file: /a}]\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: Two keepers have one name or one file."},
+        {"- listen\n", VAULT_E_TYPE, "f.yaml line 1: The file must be a map of settings."},
+    };
+    for (size_t i = 0; i < VT_ARRAY_LEN(rows); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {0};
+        const vault_status status = read_text(config, rows[i].yaml, &err);
+        ck_assert_msg(status == rows[i].status, "%s gave %s", rows[i].yaml, vault_status_code(status));
+        ck_assert_str_eq(err.message, rows[i].message);
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_yaml_or_has_a_key_twice_is_refused)
+{
+    static const char *const texts[] = {"listen: [", "a: 1\na: 2\n", "listen: &x y\n", "\t"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(texts); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {0};
+        ck_assert_status(read_text(config, texts[i], &err), VAULT_E_PARSE);
+        ck_assert_str_ne(err.message, "");
+    }
+}
+END_TEST
+
+START_TEST(seventeen_keepers_are_one_too_many)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(TEXT_MAX);
+    ck_assert_ok(vt_buf_append_str(&text, "keepers:\n"));
+    for (int i = 0; i < 17; i++) ck_assert_ok(vt_buf_printf(&text, "- {name: k%d, file: /k%d}\n", i, i));
+    struct vt_err err = {0};
+    ck_assert_status(vt_config_read(config, "f.yaml", vt_buf_bytes(&text), &err), VAULT_E_INVALID_VALUE);
+    ck_assert_str_eq(err.message, "f.yaml line 18: keepers has from 1 to 16 entries.");
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_there_is_named)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    struct vt_err err = {0};
+    ck_assert_status(vt_config_read_file(config, "/nonexistent/vaultd.yaml", &err), VAULT_E_IO);
+    ck_assert_str_eq(err.message, "The file /nonexistent/vaultd.yaml cannot be opened: No such file or directory.");
+}
+END_TEST
+
+START_TEST(each_required_setting_is_missed_by_name)
+{
+    static const struct {
+        const char *yaml;
+        const char *field;
+    } rows[] = {
+        {"tls: {certificate: /c, key: /k}\nkeepers: [{name: a, file: /a}]\n", "data_dir"},
+        {"data_dir: /v\ntls: {key: /k}\nkeepers: [{name: a, file: /a}]\n", "tls.certificate"},
+        {"data_dir: /v\ntls: {certificate: /c}\nkeepers: [{name: a, file: /a}]\n", "tls.key"},
+        {"data_dir: /v\ntls: {certificate: /c, key: /k}\n", "keepers"},
+    };
+    for (size_t i = 0; i < VT_ARRAY_LEN(rows); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {0};
+        ck_assert_ok(read_text(config, rows[i].yaml, NULL));
+        ck_assert_status(vt_config_check(config, &err), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(err.field, rows[i].field);
+    }
+}
+END_TEST
+
+START_TEST(a_quorum_larger_than_the_keepers_is_refused)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    struct vt_err err = {0};
+    ck_assert_ok(read_text(config, COMPLETE "quorum: 3\n", NULL));
+    ck_assert_status(vt_config_check(config, &err), VAULT_E_INVALID_VALUE);
+    ck_assert_str_eq(err.field, "quorum");
+}
+END_TEST
+
+START_TEST(flags_override_the_file_and_keeper_flags_replace_its_list)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    ck_assert_ok(read_text(config, COMPLETE "listen: 1.2.3.4:5\n", NULL));
+    ck_assert_ok(vt_config_set(config, VT_SET_LISTEN, "--listen", "127.0.0.1:0", NULL));
+    ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", "/x", NULL));
+    ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", "/y", NULL));
+    ck_assert_str_eq(vt_config_text(config, VT_SET_LISTEN), "127.0.0.1:0");
+    ck_assert_uint_eq(vt_config_keeper_count(config), 2);
+    ck_assert_str_eq(vt_config_keeper(config, 0)->file, "/x");
+    ck_assert_str_eq(vt_config_keeper(config, 1)->name, "keeper-2");
+}
+END_TEST
+
+START_TEST(a_flag_that_does_not_fit_is_refused_by_its_name)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    struct vt_err err = {0};
+    ck_assert_status(vt_config_set(config, VT_SET_QUORUM, "--quorum", "17", &err), VAULT_E_INVALID_VALUE);
+    ck_assert_str_eq(err.message, "--quorum: quorum must be from 1 to 16.");
+    ck_assert_status(vt_config_set(config, VT_SET_QUORUM, "--quorum", "1x", &err), VAULT_E_TYPE);
+    ck_assert_status(vt_config_set(config, VT_SET_QUORUM, "--quorum", "", &err), VAULT_E_TYPE);
+    ck_assert_status(vt_config_set(config, VT_SET_QUORUM, "--quorum", "99999999999999999999", &err), VAULT_E_TYPE);
+    ck_assert_status(vt_config_set(config, VT_SET_LISTEN, "--listen", "", &err), VAULT_E_INVALID_VALUE);
+    ck_assert_status(vt_config_set(config, VT_SET_PURPOSES, "--purposes", "x", &err), VAULT_E_UNSUPPORTED);
+    ck_assert_int_eq(vt_config_int(config, VT_SET_QUORUM), 1);
+}
+END_TEST
+
+START_TEST(printing_says_where_each_value_is_from)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(TEXT_MAX);
+    ck_assert_ok(read_text(config, "quorum: 2\npurposes: [b, c]\n", NULL));
+    ck_assert_ok(vt_config_set(config, VT_SET_DATA_DIR, "--data", "/d", NULL));
+    ck_assert_ok(vt_config_print(config, &text));
+    ck_assert_ok(vt_buf_append_byte(&text, 0));
+    const char *printed = (const char *)text.data;
+    ck_assert_ptr_nonnull(strstr(printed, "data_dir = /d  # --data\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "quorum = 2  # f.yaml:1\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "purposes = [b, c]  # f.yaml:2\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "tls.key = (none)  # default\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "log.level = info  # default\n"));
+}
+END_TEST
+
+/* The sample file without its comment signs is a file that reads, and says the defaults. */
+START_TEST(the_sample_file_reads_when_its_settings_are_uncommented)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    VT_AUTO(vt_buf) sample = VT_BUF_INIT(TEXT_MAX);
+    VT_AUTO(vt_buf) plain = VT_BUF_INIT(TEXT_MAX);
+    ck_assert_ok(vt_config_sample(&sample));
+    for (size_t i = 0; i < sample.len; i++) {
+        const bool is_line_start = i == 0 || sample.data[i - 1] == '\n';
+        const bool is_setting = sample.data[i] == '#' && i + 1 < sample.len &&
+                                (sample.data[i + 1] == ' ' ? i + 3 < sample.len && sample.data[i + 2] == ' ' : true);
+        if (!(is_line_start && is_setting)) ck_assert_ok(vt_buf_append_byte(&plain, sample.data[i]));
+    }
+    struct vt_err err = {0};
+    const vault_status status = vt_config_read(config, "sample", vt_buf_bytes(&plain), &err);
+    ck_assert_msg(status == VAULT_OK, "%s", err.message);
+    ck_assert_ok(vt_config_check(config, NULL));
+    for (int i = 0; i < VT_SET_COUNT; i++) ck_assert_msg(vt_config_is_set(config, (enum vt_setting)i), "%s", VT_SETTINGS[i].name);
+}
+END_TEST
+
+VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is_within_its_range,
+             a_complete_file_reads_as_its_settings, what_is_wrong_in_the_file_is_refused_with_its_line,
+             what_is_no_yaml_or_has_a_key_twice_is_refused, seventeen_keepers_are_one_too_many,
+             a_file_that_is_not_there_is_named, each_required_setting_is_missed_by_name,
+             a_quorum_larger_than_the_keepers_is_refused, flags_override_the_file_and_keeper_flags_replace_its_list,
+             a_flag_that_does_not_fit_is_refused_by_its_name, printing_says_where_each_value_is_from,
+             the_sample_file_reads_when_its_settings_are_uncommented)
