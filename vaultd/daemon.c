@@ -129,6 +129,23 @@ static void free_parts(struct vt_vault_options *parts)
     vt_store_free(parts->store);
 }
 
+static bool may_set_clock(const struct vt_options *options)
+{
+#ifdef VT_TEST_CLOCK
+    (void)options;
+    return true;
+#else
+    return options->is_dev;
+#endif
+}
+
+static void set_clock(struct daemon *daemon)
+{
+    vt_clock_init_settable(&daemon->clock);
+    if (daemon->options->has_test_clock)
+        vt_clock_shift(&daemon->clock, daemon->options->test_clock_ms - vt_clock_now_ms(&daemon->clock));
+}
+
 static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
 {
     const struct vt_config *config = daemon->options->config;
@@ -137,6 +154,7 @@ static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
         .keepers = keepers,
         .quorum = (unsigned)vt_config_int(config, VT_SET_QUORUM),
         .clock = &daemon->clock,
+        .settable_clock = may_set_clock(daemon->options) ? &daemon->clock : NULL,
         .close_after_count = (uint64_t)vt_config_int(config, VT_SET_EPOCH_CLOSE_AFTER_COUNT),
         .close_after_ms = vt_config_int(config, VT_SET_EPOCH_CLOSE_AFTER_S) * 1000,
         .is_dev = daemon->options->is_dev,
@@ -186,19 +204,6 @@ static VT_RESULT make_run_dir(struct daemon *daemon, struct vt_err *err)
         return vt_fail(err, VAULT_E_ARGUMENT, "data_dir", "The path of data_dir is too long.");
     if ((mkdir(dir, 0700) == 0 || errno == EEXIST) && (mkdir(run, 0700) == 0 || errno == EEXIST)) return VAULT_OK;
     return vt_fail(err, VAULT_E_IO, "data_dir", "The directory %s cannot be made: %s.", run, strerror(errno));
-}
-
-static int64_t clock_now(const struct vt_clock *clock)
-{
-    return vt_clock_now_ms(vt_clock_system()) + clock->offset_ms;
-}
-
-static void set_clock(struct daemon *daemon)
-{
-    daemon->clock = (struct vt_clock){.now_ms = clock_now};
-    if (!daemon->options->has_test_clock) return;
-    daemon->clock.offset_ms = daemon->options->test_clock_ms - vt_clock_now_ms(vt_clock_system());
-    daemon->clock.is_test_clock = true;
 }
 
 /* Serving ------------------------------------------------------------------------------------------------------------- */

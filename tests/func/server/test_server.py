@@ -3,6 +3,7 @@ Run as test_server.py PATH-OF-VAULTD."""
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import ssl
@@ -28,6 +29,12 @@ def closed(client):
     except (ConnectionError, ssl.SSLError):
         pass
     return True
+
+
+def live_credential(daemon, role):
+    """A role's credential of a daemon that may have ended."""
+    with open(os.path.join(daemon.data, "credentials", role), encoding="ascii") as handle:
+        return handle.read().strip()
 
 
 def send_until_blocked(client, raw):
@@ -505,6 +512,41 @@ class Life(unittest.TestCase):
             client.call("auth.login", credential=secret)
             self.assertEqual(client.call("vault.status")["state"], "ready")
         self.assertEqual(daemon.stop(), 0)
+
+    def test_a_copy_is_served_read_only_with_the_live_vaults_keeper_untouched(self):
+        live = self.daemon()
+        self.assertEqual(live.stop(), 0)
+        copy = os.path.join(live.root, "copy")
+        shutil.copytree(os.path.join(live.data, "store"), os.path.join(copy, "store"))
+        os.chmod(copy, 0o700)
+        keeper = os.path.join(live.data, "keeper", "keeper-1.vtk")
+        arguments = ["--dev", "--read-only", "--data", copy, "--listen", "127.0.0.1:0", "--keeper", keeper,
+                     "--unseal-key", os.path.join(live.data, "keeper", "unseal.key")]
+        with open(keeper, "rb") as handle:
+            before = handle.read()
+        served = Daemon(BINARY, directory=live.root, dev=False, arguments=arguments)
+        self.addCleanup(served.remove)
+        credential = live_credential(live, "administrator")
+        with Client(served.address, served.said["ca"], credential) as client:
+            self.assertEqual(client.call("vault.health"), {"state": "read-only"})
+            self.assertEqual(client.call("vault.status")["state"], "read-only")
+            self.assertEqual(client.refused("credential.create", name="x", role="auditor"), "read-only")
+        with served.local() as local:
+            self.assertEqual(local.refused("epoch.close"), "read-only")
+        self.assertEqual(served.stop(), 0)
+        with open(keeper, "rb") as handle:
+            self.assertEqual(handle.read(), before)
+        live.start()                                    # and the live vault's lock was never taken
+
+    def test_nothing_is_initialised_when_serving_read_only(self):
+        with tempfile.TemporaryDirectory(prefix="vaultd-func-") as directory:
+            code, said = self.fails("--dev", "--read-only", "--data", directory, "--listen", "127.0.0.1:0")
+            self.assertEqual(code, 2, said)
+
+    def test_a_test_clock_starts_where_it_is_told_and_can_be_set(self):
+        daemon = self.daemon(arguments=["--test-clock", "2031-02-03T04:05:06Z"])
+        with daemon.client("auditor") as client:
+            self.assertTrue(any("2031-02-03T04:" in repr(value) for value in [client.call("audit.tail")]))
 
     # Settings and flags
 
