@@ -189,6 +189,7 @@ static VT_RESULT open_server(struct daemon *daemon, struct vt_err *err)
         .batch_max = (size_t)vt_config_int(config, VT_SET_COMMITTER_BATCH),
         .connections_max = (unsigned)vt_config_int(config, VT_SET_CONNECTIONS_MAX),
         .handshake_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_HANDSHAKE_MS),
+        .login_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_LOGIN_MS),
         .idle_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_IDLE_MS),
         .drain_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_DRAIN_MS),
     };

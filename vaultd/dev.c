@@ -54,8 +54,16 @@ static VT_RESULT set_path(struct vt_options *options, enum vt_setting setting, c
     return vt_config_set(options->config, setting, "--dev", path, err);
 }
 
+/* Generated keys and a credential file for every role are for nobody else's network. */
+static bool is_loopback(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "localhost:", 10) == 0;
+}
+
 VT_RESULT vt_dev_prepare(struct vt_options *options, struct vt_err *err)
 {
+    if (!is_loopback(vt_config_text(options->config, VT_SET_LISTEN)))
+        return vt_fail(err, VAULT_E_ARGUMENT, "listen", "Dev mode listens on a loopback address only.");
     if (!vt_config_is_set(options->config, VT_SET_DATA_DIR))
         VT_TRY(vt_config_set(options->config, VT_SET_DATA_DIR, "--dev", DEFAULT_DIR, err));
     const char *dir = vt_config_text(options->config, VT_SET_DATA_DIR);

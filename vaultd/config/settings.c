@@ -35,6 +35,8 @@ const struct vt_setting_row VT_SETTINGS[VT_SET_COUNT] = {
                                 "Connections at one time; further ones are turned away."},
     [VT_SET_TIMEOUTS_HANDSHAKE_MS] = {"timeouts.handshake_ms", VT_SETTING_INT, "ms", 100, 600000, "10000", false, false,
                                       "How long a TLS handshake may take."},
+    [VT_SET_TIMEOUTS_LOGIN_MS] = {"timeouts.login_ms", VT_SETTING_INT, "ms", 100, 600000, "60000", false, false,
+                                  "A connection that has not logged in is closed after so long without a call."},
     [VT_SET_TIMEOUTS_IDLE_MS] = {"timeouts.idle_ms", VT_SETTING_INT, "ms", 100, 86400000, "600000", false, false,
                                  "A connection without calls, or whose replies nobody takes, is closed after so long."},
     [VT_SET_TIMEOUTS_DRAIN_MS] = {"timeouts.drain_ms", VT_SETTING_INT, "ms", 0, 600000, "10000", false, false,

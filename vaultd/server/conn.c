@@ -194,14 +194,20 @@ static bool is_over(const struct conn *conn)
     return (conn->is_ended || conn->is_refused) && !conn->is_finishing && conn->calls == 0 && unsent_len(conn) == 0;
 }
 
+static int64_t quiet_limit_ms(const struct conn *conn, const struct vt_server_options *options)
+{
+    if (conn->is_lingering) return LINGER_MS;
+    if (conn->is_finishing) return options->handshake_timeout_ms;
+    if (conn->tls != NULL && vt_tls_state(conn->tls) == VT_TLS_HANDSHAKE) return options->handshake_timeout_ms;
+    return is_logged_in(conn) ? options->idle_timeout_ms : options->login_timeout_ms;
+}
+
 void conn_tick(struct conn *conn)
 {
     if (conn->is_closed) return;
     const struct vt_server_options *options = &conn->loop->server->options;
     const uint64_t quiet_ms = uv_now(&conn->loop->uv) - conn->active_at_ms;
-    const bool is_shaking_hands = conn->tls != NULL && vt_tls_state(conn->tls) == VT_TLS_HANDSHAKE;
-    int64_t limit_ms = is_shaking_hands ? options->handshake_timeout_ms : options->idle_timeout_ms;
-    if (conn->is_finishing) limit_ms = conn->is_lingering ? LINGER_MS : options->handshake_timeout_ms;
+    const int64_t limit_ms = quiet_limit_ms(conn, options);
     /* A call under way is no idleness, but replies that nobody takes are. */
     const bool is_waiting_for_us = conn->calls != 0 && unsent_len(conn) == 0;
     if (is_waiting_for_us || quiet_ms < (uint64_t)limit_ms) return;

@@ -450,6 +450,19 @@ class Life(unittest.TestCase):
         with socket.create_connection((host, int(port)), timeout=60) as plain:
             self.assertEqual(plain.recv(1), b"")
 
+    def test_a_connection_that_never_logs_in_is_closed(self):
+        daemon = self.daemon(arguments=["--config", self.config(None, "timeouts: {login_ms: 300}\n")])
+        with daemon.client() as client, daemon.client("operator") as other:
+            self.assertTrue(closed(client))
+            self.assertEqual(other.call("vault.status")["state"], "ready")
+
+    def test_dev_mode_listens_on_loopback_only(self):
+        for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0", "7470", "localhost.example:0"):
+            with tempfile.TemporaryDirectory(prefix="vaultd-func-") as directory:
+                code, said = self.fails("--dev", "--data", directory, "--listen", listen)
+                self.assertEqual(code, 3, said)
+                self.assertIn("loopback", said)
+
     def test_an_idle_connection_is_closed(self):
         daemon = self.daemon(arguments=["--config", self.config(None, "timeouts: {idle_ms: 300}\n")])
         with daemon.client("operator") as client:
