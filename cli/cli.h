@@ -24,6 +24,8 @@ VT_RESULT vt_cli_explain(struct vt_buf *out, vault_status status, const struct v
 void vt_cli_release(struct vt_cli *cli);
 
 /* For the hooks. */
+/** Add tenant and purpose from environment and file where the command line does not give them. */
+VT_RESULT vt_cli_settled_params(struct vt_cli *cli);
 /** Add secrets that were asked for or lie in files or the environment; check the params against the row.
  *  @param is_new  a secret typed now for the first time: it is asked for twice */
 VT_RESULT vt_cli_complete(struct vt_cli *cli, bool is_new);

@@ -8,7 +8,7 @@
 #include "libvault/codec/limits.h"
 #include "libvault/codec/text.h"
 
-enum { COLUMNS_MAX = 24, CELL_MAX = 48, INDENT = 2 };
+enum { COLUMNS_MAX = 24, CELL_MAX = 48, INDENT = 2, NUMBER_WIDTH = 8 };
 
 static VT_RESULT pad(struct vt_buf *out, size_t count)
 {
@@ -204,6 +204,34 @@ static bool is_block(const struct vt_value *value)
            memchr(value->bytes.data, '\n', value->bytes.len) != NULL;
 }
 
+/* A short list of plain words fits on its key's line. */
+static VT_RESULT write_word_list(struct vt_buf *out, const struct vt_value *list)
+{
+    for (size_t i = 0; i < list->array.count; i++) {
+        if (i != 0) VT_TRY(vt_buf_append_str(out, ", "));
+        VT_TRY(write_inline(out, &list->array.items[i]));
+    }
+    return VAULT_OK;
+}
+
+static bool is_word_list(const struct vt_value *list)
+{
+    size_t bytes = 0;
+    if (list->kind != VT_VALUE_ARRAY || list->array.count == 0) return false;
+    for (size_t i = 0; i < list->array.count; i++) {
+        const struct vt_value *item = &list->array.items[i];
+        if (!is_scalar(item) || item->kind == VT_VALUE_BYTES) return false;
+        bytes += item->kind == VT_VALUE_TEXT ? item->bytes.len + INDENT : NUMBER_WIDTH;
+    }
+    return bytes <= CELL_MAX;
+}
+
+static VT_RESULT write_short(struct vt_buf *out, const struct vt_value *value, bool is_empty)
+{
+    if (is_empty) return vt_buf_append_str(out, "none");
+    return is_word_list(value) ? write_word_list(out, value) : write_inline(out, value);
+}
+
 static VT_RESULT write_pair(struct vt_buf *out, const struct vt_pair *pair, size_t width, size_t indent)
 {
     const struct vt_value *value = &pair->value;
@@ -211,9 +239,9 @@ static VT_RESULT write_pair(struct vt_buf *out, const struct vt_pair *pair, size
                           (value->kind == VT_VALUE_MAP && value->map.count == 0);
     VT_TRY(pad(out, indent));
     VT_TRY(write_shown(out, pair->key));
-    if (is_empty || (is_scalar(value) && !is_block(value))) {
+    if (is_empty || is_word_list(value) || (is_scalar(value) && !is_block(value))) {
         VT_TRY(pad(out, width - vt_utf8_count(pair->key) + INDENT));
-        VT_TRY(is_empty ? vt_buf_append_str(out, "none") : write_inline(out, value));
+        VT_TRY(write_short(out, value, is_empty));
         return vt_buf_append_byte(out, '\n');
     }
     VT_TRY(vt_buf_append_str(out, ":\n"));

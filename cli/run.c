@@ -164,7 +164,7 @@ static VT_RESULT add_secrets(struct vt_cli *cli, bool is_new)
 }
 
 /* Tenant and purpose may be settled once, outside the command line. */
-static VT_RESULT add_settled(struct vt_cli *cli)
+VT_RESULT vt_cli_settled_params(struct vt_cli *cli)
 {
     struct vt_value *params = &cli->line.params;
     const bool wants_purpose = (cli->line.command->flags & VT_NEEDS_PURPOSE) != 0;
@@ -178,7 +178,7 @@ static VT_RESULT add_settled(struct vt_cli *cli)
 
 VT_RESULT vt_cli_complete(struct vt_cli *cli, bool is_new)
 {
-    VT_TRY(add_settled(cli));
+    VT_TRY(vt_cli_settled_params(cli));
     VT_TRY(add_secrets(cli, is_new));
     return vt_command_validate(cli->line.command, &cli->line.params, err_of(cli));
 }

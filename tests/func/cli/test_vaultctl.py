@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""vaultctl and a real vault, as people use them: over TLS, with a credential of each role.
+
+    test_vaultctl.py VAULTCTL VAULTD SOURCE_DIR
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+VAULTCTL, VAULTD, SOURCE = sys.argv[1:4]
+sys.path.insert(0, os.path.join(SOURCE, "tests", "support"))
+from vault_client import Daemon   # pylint: disable=wrong-import-position
+
+SCHEMAS = os.path.join(SOURCE, "docs", "examples", "schemas")
+CANARY = "canary-7f3a"
+
+
+class WithVault(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon(VAULTD)
+        cls.folder = tempfile.mkdtemp(prefix="vaultctl-func-")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.remove()
+        shutil.rmtree(cls.folder)
+
+    def run_(self, role, *words, stdin=b"", env=None):
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "VAULTD_ADDR": self.daemon.address,
+                       "VAULTD_CACERT": self.daemon.said["ca"], "VAULTD_PURPOSE": "service", **(env or {})}
+        if role is not None:
+            environment["VAULTD_CREDENTIAL_FILE"] = os.path.join(self.daemon.said["credentials"], role)
+        return subprocess.run([VAULTCTL, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                              env=environment, start_new_session=True, check=False)
+
+    def good(self, role, *words, **more):
+        done = self.run_(role, *words, "--format", "json", **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def refused(self, role, *words, **more):
+        """Exit status and stable code."""
+        done = self.run_(role, *words, **more)
+        self.assertEqual(done.stdout, b"")
+        self.assertTrue(done.stderr.startswith(b"vaultctl: "), done.stderr)
+        return done.returncode, done.stderr.decode().rsplit("(", 1)[1].rstrip(")\n").split(",")[0]
+
+    def path(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as handle:
+            handle.write(content)
+        return path
+
+
+class Story(WithVault):
+    def test_a_person_is_kept_read_and_forgotten_with_a_certificate_that_verifies_here(self):
+        self.good("administrator", "schema", "apply", os.path.join(SCHEMAS, "profile.yaml"))
+        records = '{"profile": {"given_name": "Ada", "email": "' + CANARY + '@example.org"}}'
+        self.good("application", "subject", "create", "ada", "--records", "-", stdin=records.encode())
+        plain = self.good("application", "record", "get", "ada", "--collection", "profile", "--view", "plain")
+        self.assertEqual(plain["fields"]["email"], CANARY + "@example.org")
+        masked = self.run_("application", "record", "get", "ada", "--collection", "profile")
+        self.assertNotIn(CANARY.encode(), masked.stdout)
+
+        self.assertEqual(self.good("privacy", "subject", "shred", "ada", "--dry-run")["counts"]["records"], 1)
+        self.assertEqual(self.refused("privacy", "subject", "shred", "ada"), (3, "argument"))
+        shredded = self.good("privacy", "subject", "shred", "ada", "--now", "--yes")
+        self.assertEqual(shredded["state"], "effective")
+        self.assertEqual(self.refused("application", "record", "get", "ada", "--collection", "profile"), (5, "not-found"))
+
+        number = str(shredded["certificate"])
+        shown = self.good("auditor", "certificate", "show", number)
+        note = self.path("note", shown["note"].encode())
+        self.assertTrue(self.good("auditor", "certificate", "verify", note)["is_authentic"])
+        offline = self.good(None, "certificate", "verify", note, "--key", shown["verifier_key"],
+                            env={"VAULTD_ADDR": "127.0.0.1:1"})
+        self.assertEqual((offline["number"], offline["state"]), (shredded["certificate"], "effective"))
+        forged = self.path("forged", shown["note"].replace("effective", "final", 1).encode())
+        self.assertEqual(self.refused(None, "certificate", "verify", forged, "--key", shown["verifier_key"]),
+                         (8, "authenticity"))
+
+    def test_a_value_becomes_a_token_and_comes_back(self):
+        self.good("administrator", "schema", "apply",
+                  self.path("s.yaml", b"name: secrets\ncardinality: many\nfields:\n  - {name: word, type: text, category: B}\n"))
+        self.good("administrator", "template", "apply",
+                  self.path("t.yaml", b"templates:\n  - {name: word, format: opaque, collection: secrets, field: word}\n"))
+        token = self.run_("application", "tokenize", "-", "--template", "word", "--only", "token", stdin=b"open sesame\n")
+        self.assertEqual(token.returncode, 0, token.stderr)
+        token = token.stdout.decode().strip()
+        self.assertEqual(self.good("application", "detokenize", token, "--view", "plain")["value"], "open sesame")
+
+
+class Connecting(WithVault):
+    def test_health_needs_no_credential_and_status_does(self):
+        self.assertEqual(self.good(None, "health"), {"state": "ready"})
+        self.assertEqual(self.refused(None, "status"), (4, "unauthenticated"))
+        self.assertEqual(self.good("operator", "status")["state"], "ready")
+        self.assertEqual(self.refused("application", "subject", "shred", "ada", "--yes"), (4, "forbidden"))
+
+    def test_a_wrong_credential_is_refused_and_not_shown(self):
+        done = self.run_(None, "status", env={"VAULTD_CREDENTIAL": "vsk_" + CANARY})
+        self.assertEqual(done.returncode, 4)
+        self.assertNotIn(CANARY.encode(), done.stdout + done.stderr)
+
+    def test_the_local_operator_needs_no_credential(self):
+        done = self.run_(None, "--socket", self.daemon.said["socket"], "status", "--only", "state")
+        self.assertEqual((done.returncode, done.stdout), (0, b"ready\n"))
+
+    def test_a_vault_under_another_authority_or_pin_is_not_spoken_to(self):
+        with Daemon(VAULTD) as other:
+            wrong = {"VAULTD_CACERT": other.said["ca"]}
+            self.assertEqual(self.refused("operator", "status", env=wrong), (9, "tls"))
+        self.assertEqual(self.refused("operator", "status", "--pin", "00" * 32), (9, "tls"))
+        self.assertEqual(self.refused("operator", "status", "--pin", "00"), (3, "argument"))
+
+    def test_without_an_authority_no_vault_is_trusted(self):
+        done = subprocess.run([VAULTCTL, "--addr", self.daemon.address, "health"], stdout=subprocess.PIPE, timeout=60,
+                              stderr=subprocess.PIPE, env={"HOME": "/nonexistent"}, start_new_session=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(b"(argument, field cacert)", done.stderr)
+
+    def test_nobody_at_the_address_is_said_so(self):
+        self.assertEqual(self.refused("operator", "status", "--addr", "127.0.0.1:1"), (9, "connect"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
