@@ -14,7 +14,6 @@
 enum {
     STEP_ROWS = 500,
     STEP_PAGES = 256,
-    STEP_SUBJECTS = 64,
     PLACE_LEN = 33,
     PLACE_FORMAT = 1,
     ROTATION_POOL_MAX = 256 * 1024 * 1024
