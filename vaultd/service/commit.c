@@ -131,8 +131,10 @@ static VT_RESULT batch_stage(struct batch *batch, struct vt_list *items)
 static void batch_end(struct batch *batch, bool kept)
 {
     struct vt_vault *vault = batch->vault;
-    if (batch->write != NULL && kept) vt_keyring_write_committed(batch->write);
-    if (batch->write != NULL && !kept) vt_keyring_write_aborted(batch->write);
+    /* A write that was only looked through was never finished: there is nothing to publish. */
+    const bool has_changed = kept && batch->write != NULL && vt_keyring_write_is_dirty(batch->write);
+    if (has_changed) vt_keyring_write_committed(batch->write);
+    if (batch->write != NULL && !has_changed) vt_keyring_write_aborted(batch->write);
     if (vault->audit != NULL && kept) vt_audit_committed(vault->audit);
     if (vault->audit != NULL && !kept) vt_audit_rolled_back(vault->audit);
     if (batch->reserves_records) vt_sequence_reserved(vault->records, kept);

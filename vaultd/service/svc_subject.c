@@ -283,6 +283,29 @@ static VT_RESULT erased_list(struct vt_call *call, uint32_t erased, struct vt_va
     return list.array.count == 0 ? VAULT_OK : vt_put_value(call, map, "erased", list);
 }
 
+static bool has_category(const struct vt_record *record, uint16_t category)
+{
+    for (size_t i = 0; i < record->fields.map.count; i++) {
+        const struct vt_field *field = vt_collection_field(record->collection->collection, record->fields.map.pairs[i].key);
+        if (field != NULL && field->category == category) return true;
+    }
+    return false;
+}
+
+/* Rows go with their key, so the ledger is asked which categories of the record were shredded. */
+static VT_RESULT add_erased(struct vt_call *call, const struct vt_sid *sid, struct vt_record *record)
+{
+    const uint32_t categories = vt_collection_categories(record->collection->collection);
+    for (uint16_t category = 1; category <= VT_CATEGORY_MAX; category++) {
+        struct vt_ledger_entry entry;
+        if ((categories & (1u << category)) == 0 || has_category(record, category)) continue;
+        const vault_status found = vt_ledger_find(call->view, &(struct vt_scope){*sid, category, record->record}, &entry);
+        if (found == VAULT_OK && entry.at_ms >= record->created_at_ms) record->erased_categories |= 1u << (category - 1);
+        VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT record_value(struct vt_call *call, const struct vt_record *record, enum vt_mask mask, struct vt_value *out_map)
 {
     struct vt_value map = vt_value_map(), fields;
@@ -313,6 +336,8 @@ static vault_status record_get_prepare(struct vt_call *call)
     const vault_status found = vt_record_get(&env, &sid, entry, wished, vt_call_value(call, "fields"), &record);
     if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = sid, .record = wished});
     VT_TRY(touch_record(call, &sid, entry, record.record));
+    if (vt_call_has_scope(call, VT_SCOPE_KNOW_ERASED) && vt_call_value(call, "fields") == NULL)
+        VT_TRY(add_erased(call, &sid, &record));
     VT_TRY(record_value(call, &record, mask, &map));
     return vt_call_result(call, &map);
 }
@@ -336,6 +361,7 @@ static vault_status record_list_prepare(struct vt_call *call)
     struct vt_value map = vt_value_map(), list = vt_value_array();
     for (size_t i = 0; i < count; i++) {
         struct vt_value item;
+        if (vt_call_has_scope(call, VT_SCOPE_KNOW_ERASED)) VT_TRY(add_erased(call, &sid, &records[i]));
         VT_TRY(record_value(call, &records[i], mask, &item));
         VT_TRY(vt_value_push(&call->scratch, &list, item, NULL));
         VT_TRY(touch_record(call, &sid, entry, records[i].record));

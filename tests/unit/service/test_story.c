@@ -210,6 +210,7 @@ START_TEST(a_category_can_be_forgotten_alone)
     const struct vt_value *fields = vt_value_get(&result, "fields");
     ck_assert_ptr_null(vt_value_get(fields, "ip"));
     ck_assert_ptr_nonnull(vt_value_get(fields, "email"));
+    ck_assert_ptr_nonnull(vt_value_get(&result, "erased"));
     ck_assert_uint_eq(vt_value_get(&result, "erased")->array.count, 1);
     teardown();
 }
