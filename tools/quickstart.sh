@@ -55,5 +55,111 @@ for program in "$vaultd" "$vaultctl"; do
 done
 data=$(mktemp -d "${TMPDIR:-/tmp}/vaultd-quickstart.XXXXXX")
 
+# as ROLE ARGUMENTS...: the client with the credential of a role.
+as() {
+    local role=$1
+    shift
+    VAULTD_CREDENTIAL_FILE="$said_credentials/$role" "$vaultctl" "$@"
+}
+
+# value ROLE FIELD ARGUMENTS...: one field of a result.
+value() {
+    local role=$1 field=$2
+    shift 2
+    as "$role" --only "$field" "$@"
+}
+
+# start_vault NAME ARGUMENTS...: a daemon of ours; sets said_address, said_ca, said_credentials.
+start_vault() {
+    local name=$1 deadline=$((SECONDS + 60)) key text
+    shift
+    "$vaultd" --dev --listen 127.0.0.1:0 "$@" >"$data/$name.out" 2>"$data/$name.log" &
+    started+=($!)
+    until grep -qx ready "$data/$name.out"; do
+        kill -0 "${started[-1]}" 2>/dev/null || { cat "$data/$name.log" >&2; die "the daemon did not start"; }
+        [ $SECONDS -lt $deadline ] || die "the daemon was not ready within a minute"
+        sleep 0.1
+    done
+    while IFS='=' read -r key text; do
+        case "$key" in address | ca | credentials) printf -v "said_$key" %s "$text" ;; esac
+    done <"$data/$name.out"
+    export VAULTD_ADDR=$said_address VAULTD_CACERT=$said_ca
+}
+
+refused() {
+    printf '\n%s\n  $ %s\n' "$1" "${*:2}"
+    if "${@:2}" 2>&1 | sed 's/^/  /'; then die "that should have been refused"; fi
+}
+
+# No file of FOLDER may hold a value of the sample in the clear.
+search_canaries() {
+    local folder=$1 values
+    values="$data/canaries"
+    cut -d, -f1,4,5 docs/examples/sample/people.csv | tail -n +2 | tr ',' '\n' | tr -d '\r"' | awk 'length($0) > 9' >"$values"
+    printf '\nSearch %s for %s values of the sample: ' "$(basename "$folder")" "$(wc -l <"$values")"
+    if grep -rlaFf "$values" "$folder" >"$data/found"; then cat "$data/found" >&2; die "values lie in the clear"; fi
+    rm -f "$values"
+    echo none found.
+}
+
 step "story"
-die "the daemon and the client are built, but the story is not written yet"
+start_vault live --data "$data/live"
+echo "A vault for development runs on $said_address: one keeper file, generated TLS certificates, a credential per role."
+
+for schema in docs/examples/schemas/*.yaml; do as administrator schema apply "$schema" >/dev/null; done
+cat >"$data/templates.yaml" <<'YAML'
+templates:
+  - {name: card, format: digits, collection: cards, field: number, keep_last: 4}
+YAML
+narrate "The administrator says what is kept, and how tokens for cards look." as administrator template apply "$data/templates.yaml"
+
+for table in people calls; do
+    narrate "The application imports the bundled $table." as application import --file "docs/examples/sample/$table.csv" \
+        --mapping "docs/examples/import/$table.yaml"
+done
+
+# Rows with a card, two of them also with an address of the Internet: one will be forgotten, one in part.
+mapfile -t people < <(awk -F, 'NR > 1 && $1 ~ /^[a-z0-9-]+$/ && $14 ~ /^[0-9]+$/ && $18 != "" { print $1 }' \
+    docs/examples/sample/people.csv | head -n 3)
+[ "${#people[@]}" -eq 3 ] || die "the sample has changed: three people with cards are wanted"
+forgotten=${people[0]} partly=${people[1]} kept=${people[2]}
+
+for person in "${people[@]}"; do
+    record=$(as privacy --format json record list "$person" --collection cards --purpose testing |
+        sed -n 's/.*"record": *\([0-9]*\).*/\1/p' | head -n 1)
+    token=$(value application token tokenize --template card --subject "$person" --record "$record")
+    printf -v "token_${person//[^a-z0-9]/_}" %s "$token"
+    echo "  the card of $person is now the token $token"
+done
+token_of() { local name="token_${1//[^a-z0-9]/_}"; printf %s "${!name}"; }
+
+search_canaries "$data/live"
+narrate "An application that may, reads a card back, masked." as application detokenize "$(token_of "$kept")" --purpose billing
+refused "An administrator may not." as administrator detokenize "$(token_of "$kept")" --purpose billing
+narrate "Privacy staff hand a person everything held about them." as privacy subject export "$forgotten" --purpose rights \
+    --to "$data/package"
+narrate "The operator takes a backup." as operator backup create --to "$data/backup"
+search_canaries "$data/backup"
+
+certificate=$(value privacy certificate subject shred "$forgotten" --now --yes)
+narrate "$forgotten asks to be forgotten; this is the certificate." as auditor --only note certificate show "$certificate"
+narrate "Of $partly only one category goes: F, activity on the Internet." as privacy --only state subject shred "$partly" \
+    --category F --now --yes
+
+narrate "The backup still has the ciphertext and has lost its key." as operator backup verify --from "$data/backup"
+mkdir "$data/second"
+narrate "Restored beside the live vault, to look at:" as operator backup restore --from "$data/backup" --to "$data/second/restored" \
+    --check-only
+live_address=$said_address live_ca=$said_ca live_credentials=$said_credentials
+start_vault second --data "$data/second/restored" --read-only --keeper "$data/live/keeper/keeper-1.vtk" \
+    --unseal-key "$data/live/keeper/unseal.key"
+said_credentials=$live_credentials
+refused "There the token of $forgotten answers with the certificate;" as privacy detokenize "$(token_of "$forgotten")" --purpose testing
+narrate "$partly is there without that category," as privacy record get "$partly" --collection profile --purpose testing
+narrate "and $kept is whole." as privacy detokenize "$(token_of "$kept")" --view last4 --purpose testing
+export VAULTD_ADDR=$live_address VAULTD_CACERT=$live_ca
+
+narrate "The audit log verifies, every call in it." as auditor audit verify
+narrate "The root key is rotated." as administrator key rotate root
+narrate "Status, with its warnings:" as operator status
+printf '\nDone in %d:%02d.\n' $((SECONDS / 60)) $((SECONDS % 60))
