@@ -148,13 +148,14 @@ narrate "Of $partly only one category goes: F, activity on the Internet." as pri
 
 narrate "The backup still has the ciphertext and has lost its key." as operator backup verify --from "$data/backup"
 mkdir "$data/second"
-narrate "Restored beside the live vault, to look at:" as operator backup restore --from "$data/backup" --to "$data/second/restored" \
-    --check-only
+narrate "Restored beside the live vault, to look at:" as operator backup restore --from "$data/backup" \
+    --to "$data/second/restored" --check-only
 live_address=$said_address live_ca=$said_ca live_credentials=$said_credentials
 start_vault second --data "$data/second/restored" --read-only --keeper "$data/live/keeper/keeper-1.vtk" \
     --unseal-key "$data/live/keeper/unseal.key"
 said_credentials=$live_credentials
-refused "There the token of $forgotten answers with the certificate;" as privacy detokenize "$(token_of "$forgotten")" --purpose testing
+refused "There the token of $forgotten answers with the certificate;" \
+    as privacy detokenize "$(token_of "$forgotten")" --purpose testing
 narrate "$partly is there without that category," as privacy record get "$partly" --collection profile --purpose testing
 narrate "and $kept is whole." as privacy detokenize "$(token_of "$kept")" --view last4 --purpose testing
 export VAULTD_ADDR=$live_address VAULTD_CACERT=$live_ca
