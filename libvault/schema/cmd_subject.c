@@ -146,18 +146,19 @@ const struct vt_command VT_CMD_RECORD_IMPORT = {
     .args = VT_FIELDS({"file_sha256", VT_T_TEXT, VT_REQUIRED, 64, "hex hash of the whole file: the import's identity"},
                       {"mapping", VT_T_MAP, VT_REQUIRED, 0, "columns to collections and fields"},
                       {"first_record", VT_T_INT, VT_REQUIRED | VT_POSITIVE, 0, "number of the first row in the file"},
-                      {"rows", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, VT_LIMIT_BATCH_ITEMS, "maps of column -> text; absent cells absent"}),
+                      {"rows", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, VT_LIMIT_BATCH_ITEMS, "maps of column -> text, or value; absent cells absent"}),
     .results = VT_FIELDS({"imported", VT_T_INT, VT_REQUIRED, 0, "rows stored"},
                          {"rejected", VT_T_LIST, VT_REQUIRED, 0, "record number, status, field, message; never a value"},
+                         {"rejected_count", VT_T_INT, VT_REQUIRED, 0, "how many; also when the range is skipped"},
                          {"skipped", VT_T_BOOL, VT_REQUIRED, 0, "this range had been imported before"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_UNKNOWN_FIELD),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_UNKNOWN_FIELD, VAULT_E_REFUSED_TYPE, VAULT_E_STATE),
 };
 
 const struct vt_command VT_CMD_RECORD_IMPORT_STATUS = {
     .id = 116, .name = "record.import-status", .summary = "Which ranges of a file have been imported.", .since = "0.1",
     .scope = VT_SCOPE_WRITE, .effect = VT_READS, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"file_sha256", VT_T_TEXT, VT_REQUIRED, 64, "hex hash of the whole file"}),
-    .results = VT_FIELDS({"ranges", VT_T_LIST, VT_REQUIRED, 0, "first_record, count, rejected"}),
+    .results = VT_FIELDS({"ranges", VT_T_LIST, VT_REQUIRED, 0, "first_record, count, imported, rejected"}),
 };
 
 const struct vt_command VT_CMD_SCHEMA_APPLY = {

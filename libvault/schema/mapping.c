@@ -1,7 +1,9 @@
 #include "libvault/schema/mapping.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
+#include "libvault/base/clock.h"
 #include "libvault/codec/json.h"
 #include "libvault/codec/limits.h"
 #include "libvault/codec/text.h"
@@ -126,12 +128,23 @@ static bool is_subject_column(const struct vt_mapping *mapping, struct vt_bytes 
     return false;
 }
 
+static bool is_time_column(const struct vt_mapping *mapping, struct vt_bytes column)
+{
+    return column.len != 0 &&
+           (vt_bytes_equal(mapping->created_column, column) || vt_bytes_equal(mapping->updated_column, column));
+}
+
 static bool is_ignored(const struct vt_mapping *mapping, struct vt_bytes column)
 {
     for (size_t i = 0; i < mapping->ignored_count; i++) {
         if (vt_bytes_equal(mapping->ignored[i], column)) return true;
     }
     return false;
+}
+
+static bool is_known(const struct vt_mapping *mapping, struct vt_bytes column)
+{
+    return is_mapped(mapping, column) || is_subject_column(mapping, column) || is_time_column(mapping, column);
 }
 
 static VT_RESULT read_ignored(struct vt_pool *pool, const struct vt_schema_reader *reader, struct vt_mapping *mapping)
@@ -145,8 +158,8 @@ static VT_RESULT read_ignored(struct vt_pool *pool, const struct vt_schema_reade
     VT_ENSURE(mapping->ignored != NULL, VAULT_E_MEMORY);
     for (size_t i = 0; i < list->array.count; i++) {
         const struct vt_value *item = &list->array.items[i];
-        const bool is_fit = is_header(item) && !is_mapped(mapping, item->bytes) &&
-                            !is_subject_column(mapping, item->bytes) && !is_ignored(mapping, item->bytes);
+        const bool is_fit = is_header(item) && !is_known(mapping, item->bytes) &&
+                            !is_ignored(mapping, item->bytes);
         if (!is_fit) {
             return vt_schema_refuse(reader, VAULT_E_ARGUMENT, item,
                                     "What is ignored are columns that are neither mapped nor named twice.");
@@ -192,10 +205,40 @@ static VT_RESULT read_subjects(const struct vt_schema_reader *reader, struct vt_
     return VAULT_OK;
 }
 
+static VT_RESULT read_time_column(const struct vt_schema_reader *reader, const char *key,
+                                  const struct vt_mapping *mapping, struct vt_bytes *out_column)
+{
+    const struct vt_value *value = vt_value_get(reader->map, key);
+    if (value == NULL) return VAULT_OK;
+    if (!is_header(value) || is_mapped(mapping, value->bytes) || is_subject_column(mapping, value->bytes)) {
+        return vt_schema_refuse(reader, VAULT_E_ARGUMENT, value,
+                                "The key %s must be a column that is mapped to nothing else.", key);
+    }
+    *out_column = value->bytes;
+    return VAULT_OK;
+}
+
+static VT_RESULT read_existing(const struct vt_schema_reader *reader, struct vt_mapping *mapping)
+{
+    static const char *const CHOICES[] = {"refuse", "add"};
+    const struct vt_value *value = vt_value_get(reader->map, "existing");
+    unsigned choice;
+    VT_TRY(vt_schema_read_choice(reader, "existing", CHOICES, VT_ARRAY_LEN(CHOICES), &choice));
+    if (value != NULL && mapping->subject_count == 2) {
+        return vt_schema_refuse(reader, VAULT_E_ARGUMENT, value,
+                                "The key existing is for rows of one subject; those of two name people who exist.");
+    }
+    mapping->adds_to_existing = choice == 1;
+    return VAULT_OK;
+}
+
 static VT_RESULT read_flags(const struct vt_schema_reader *reader, struct vt_mapping *mapping)
 {
     static const char *const MEANINGS[] = {"text", "absent"};
     unsigned meaning;
+    VT_TRY(read_existing(reader, mapping));
+    VT_TRY(read_time_column(reader, "created", mapping, &mapping->created_column));
+    VT_TRY(read_time_column(reader, "updated", mapping, &mapping->updated_column));
     VT_TRY(vt_schema_read_choice(reader, "quoted_empty", MEANINGS, VT_ARRAY_LEN(MEANINGS), &meaning));
     mapping->quoted_empty_is_absent = meaning == 1;
     return vt_schema_read_bool(reader, "guarded", &mapping->is_guarded);
@@ -204,8 +247,8 @@ static VT_RESULT read_flags(const struct vt_schema_reader *reader, struct vt_map
 VT_RESULT vt_mapping_parse(struct vt_pool *pool, const struct vt_value *value, struct vt_mapping **out_mapping,
                            struct vt_err *err)
 {
-    static const char *const KEYS[] = {"name",    "doc",    "subject",      "subjects",
-                                       "columns", "ignore", "quoted_empty", "guarded"};
+    static const char *const KEYS[] = {"name",         "doc",     "subject",  "subjects", "columns", "ignore",
+                                       "quoted_empty", "guarded", "existing", "created",  "updated"};
     const struct vt_schema_reader reader = {value, "", err};
     struct vt_mapping *mapping = vt_pool_alloc(pool, sizeof *mapping);
     VT_ENSURE(mapping != NULL, VAULT_E_MEMORY);
@@ -214,8 +257,8 @@ VT_RESULT vt_mapping_parse(struct vt_pool *pool, const struct vt_value *value, s
     VT_TRY(vt_schema_read_text(&reader, "doc", DOC_MAX, &mapping->doc));
     VT_TRY(read_subjects(&reader, mapping));
     VT_TRY(read_columns(pool, &reader, mapping));
-    VT_TRY(read_ignored(pool, &reader, mapping));
     VT_TRY(read_flags(&reader, mapping));
+    VT_TRY(read_ignored(pool, &reader, mapping));
     *out_mapping = mapping;
     return VAULT_OK;
 }
@@ -286,10 +329,10 @@ struct vt_mapping_plan {
     const struct vt_mapping *mapping;
     size_t cell_count;
     size_t subject_cells[2];
+    size_t time_cells[2]; /* of created and updated, when the mapping names them */
     struct plan_column {
         size_t cell, collection; /* places in the row and among mapping->collections */
         const char *field;       /* ends with a zero: keys of the row's maps */
-        const char *column;      /* the same, for messages */
     } * columns;
 };
 
@@ -318,7 +361,7 @@ static VT_RESULT check_header(const struct vt_mapping *mapping, const struct vt_
         if (is_ignored(mapping, name)) continue;
         const char *refused = vt_field_refused_name(name);
         if (refused != NULL) return vt_fail(err, VAULT_E_REFUSED_TYPE, "header", "%s", refused);
-        if (is_mapped(mapping, name) || is_subject_column(mapping, name)) continue;
+        if (is_known(mapping, name)) continue;
         return vt_fail(err, VAULT_E_ARGUMENT, "header",
                        "Column %zu of the file is neither mapped nor ignored; name it in the mapping.", i + 1);
     }
@@ -334,8 +377,7 @@ static VT_RESULT bind_columns(struct vt_pool *pool, struct vt_mapping_plan *plan
         struct plan_column *to = &plan->columns[i];
         VT_TRY(find_column(header, plan->cell_count, from->column, &to->cell, err));
         to->field = (const char *)vt_pool_copy(pool, from->field).data;
-        to->column = (const char *)vt_pool_copy(pool, from->column).data;
-        VT_ENSURE(to->field != NULL && to->column != NULL, VAULT_E_MEMORY);
+        VT_ENSURE(to->field != NULL, VAULT_E_MEMORY);
         while (!vt_bytes_equal(mapping->collections[to->collection], from->collection)) to->collection++;
     }
     return VAULT_OK;
@@ -354,6 +396,10 @@ VT_RESULT vt_mapping_bind(struct vt_pool *pool, const struct vt_mapping *mapping
     for (unsigned i = 0; i < mapping->subject_count; i++) {
         VT_TRY(find_column(header, count, mapping->subject_columns[i], &plan->subject_cells[i], err));
     }
+    if (mapping->created_column.len != 0)
+        VT_TRY(find_column(header, count, mapping->created_column, &plan->time_cells[0], err));
+    if (mapping->updated_column.len != 0)
+        VT_TRY(find_column(header, count, mapping->updated_column, &plan->time_cells[1], err));
     VT_TRY(bind_columns(pool, plan, header, err));
     *out_plan = plan;
     return VAULT_OK;
@@ -371,16 +417,32 @@ static bool is_cell_absent(const struct vt_mapping *mapping, const struct vt_csv
     return cell->is_absent || (mapping->quoted_empty_is_absent && cell->text.len == 0);
 }
 
-static VT_RESULT read_cell(const struct vt_mapping_plan *plan, size_t column, struct vt_bytes text,
-                           struct vt_pool *pool, struct vt_value *out_value, struct vt_err *err)
+static VT_RESULT read_cell(const struct vt_mapping_column *column, struct vt_bytes text, struct vt_pool *pool,
+                           struct vt_value *out_value, struct vt_err *err)
 {
-    if (!plan->mapping->columns[column].is_json) {
+    if (!column->is_json) {
         *out_value = vt_value_text(text);
         return VAULT_OK;
     }
     const vault_status status = vt_json_read(pool, text, out_value, NULL);
     if (status == VAULT_OK || status == VAULT_E_MEMORY) return status;
-    return vt_fail(err, status, plan->columns[column].column, "The cell is not JSON, as the mapping says it is.");
+    char name[HEADER_MAX + 1];
+    snprintf(name, sizeof name, "%.*s", (int)column->column.len, (const char *)column->column.data);
+    return vt_fail(err, status, name, "The cell is not JSON, as the mapping says it is.");
+}
+
+static VT_RESULT check_external_id(struct vt_bytes id, struct vt_err *err)
+{
+    if (id.len != 0 && id.len <= VT_LIMIT_EXTERNAL_ID_BYTES) return VAULT_OK;
+    return vt_fail(err, VAULT_E_ARGUMENT, "external_id", "An external id has 1 to %d bytes.",
+                   (int)VT_LIMIT_EXTERNAL_ID_BYTES);
+}
+
+/* An empty cell is no time. */
+static VT_RESULT read_time(struct vt_bytes text, int64_t *out_at_ms, struct vt_err *err)
+{
+    if (text.len == 0 || vt_time_parse((const char *)text.data, text.len, out_at_ms)) return VAULT_OK;
+    return vt_fail(err, VAULT_E_INVALID_VALUE, "time", "The time of a record is not an RFC 3339 time.");
 }
 
 static VT_RESULT read_external_ids(const struct vt_mapping_plan *plan, const struct vt_csv_cell *cells,
@@ -388,11 +450,8 @@ static VT_RESULT read_external_ids(const struct vt_mapping_plan *plan, const str
 {
     for (unsigned i = 0; i < plan->mapping->subject_count; i++) {
         const struct vt_csv_cell *cell = &cells[plan->subject_cells[i]];
-        const struct vt_bytes id = cell_text(plan->mapping, cell->text);
-        if (cell->is_absent || id.len == 0 || id.len > VT_LIMIT_EXTERNAL_ID_BYTES) {
-            return vt_fail(err, VAULT_E_ARGUMENT, "external id", "An external id has 1 to %d bytes.",
-                           (int)VT_LIMIT_EXTERNAL_ID_BYTES);
-        }
+        const struct vt_bytes id = cell->is_absent ? VT_BYTES_EMPTY : cell_text(plan->mapping, cell->text);
+        VT_TRY(check_external_id(id, err));
         row->external_ids[i] = id;
     }
     return VAULT_OK;
@@ -407,31 +466,146 @@ static VT_RESULT fill_records(const struct vt_mapping_plan *plan, const struct v
         const struct vt_csv_cell *cell = &cells[column->cell];
         struct vt_value value;
         if (is_cell_absent(plan->mapping, cell)) continue;
-        VT_TRY(read_cell(plan, i, cell_text(plan->mapping, cell->text), pool, &value, err));
+        VT_TRY(read_cell(&plan->mapping->columns[i], cell_text(plan->mapping, cell->text), pool, &value, err));
         VT_TRY(vt_value_put(pool, &records[column->collection].fields, column->field, value, NULL));
     }
+    return VAULT_OK;
+}
+
+static VT_RESULT row_begin(const struct vt_mapping *mapping, struct vt_pool *pool, struct vt_mapped_row *row)
+{
+    row->records = vt_pool_calloc(pool, mapping->collection_count, sizeof *row->records);
+    VT_ENSURE(row->records != NULL, VAULT_E_MEMORY);
+    for (size_t i = 0; i < mapping->collection_count; i++) {
+        row->records[i] = (struct vt_mapped_record){mapping->collections[i], vt_value_map()};
+    }
+    return VAULT_OK;
+}
+
+static void row_end(const struct vt_mapping *mapping, struct vt_mapped_row *row)
+{
+    for (size_t i = 0; i < mapping->collection_count; i++) {
+        if (row->records[i].fields.map.count != 0) row->records[row->record_count++] = row->records[i];
+    }
+}
+
+static VT_RESULT read_times(const struct vt_mapping_plan *plan, const struct vt_csv_cell *cells,
+                            struct vt_mapped_row *row, struct vt_err *err)
+{
+    const struct vt_mapping *mapping = plan->mapping;
+    if (mapping->created_column.len != 0)
+        VT_TRY(read_time(cells[plan->time_cells[0]].text, &row->created_at_ms, err));
+    if (mapping->updated_column.len != 0)
+        VT_TRY(read_time(cells[plan->time_cells[1]].text, &row->updated_at_ms, err));
     return VAULT_OK;
 }
 
 VT_RESULT vt_mapping_apply(const struct vt_mapping_plan *plan, const struct vt_csv_cell *cells, size_t count,
                            struct vt_pool *pool, struct vt_mapped_row *out_row, struct vt_err *err)
 {
-    const struct vt_mapping *mapping = plan->mapping;
     struct vt_mapped_row row = {0};
     if (count != plan->cell_count) {
         return vt_fail(err, VAULT_E_PARSE, "", "The row has %zu cells where the header has %zu.", count,
                        plan->cell_count);
     }
     VT_TRY(read_external_ids(plan, cells, &row, err));
-    row.records = vt_pool_calloc(pool, mapping->collection_count, sizeof *row.records);
-    VT_ENSURE(row.records != NULL, VAULT_E_MEMORY);
-    for (size_t i = 0; i < mapping->collection_count; i++) {
-        row.records[i] = (struct vt_mapped_record){mapping->collections[i], vt_value_map()};
-    }
+    VT_TRY(read_times(plan, cells, &row, err));
+    VT_TRY(row_begin(plan->mapping, pool, &row));
     VT_TRY(fill_records(plan, cells, pool, row.records, err));
-    for (size_t i = 0; i < mapping->collection_count; i++) {
-        if (row.records[i].fields.map.count != 0) row.records[row.record_count++] = row.records[i];
+    row_end(plan->mapping, &row);
+    *out_row = row;
+    return VAULT_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------- rows as maps */
+
+struct map_row {
+    const struct vt_mapping *mapping;
+    const struct vt_value *cells;
+    size_t next;  /* where the next column stands when the row keeps the mapping's order */
+    size_t found;
+};
+
+/* NULL when the row does not have the column. */
+static const struct vt_value *map_cell(struct map_row *row, struct vt_bytes column)
+{
+    const bool is_next = row->next < row->cells->map.count &&
+                         vt_bytes_equal(row->cells->map.pairs[row->next].key, column);
+    const struct vt_value *value =
+        is_next ? &row->cells->map.pairs[row->next].value : vt_value_get_bytes(row->cells, column);
+    if (value == NULL) return NULL;
+    row->found++;
+    row->next = (size_t)((const struct vt_pair *)((const char *)value - offsetof(struct vt_pair, value)) -
+                         row->cells->map.pairs) + 1;
+    return value;
+}
+
+static VT_RESULT map_text(struct map_row *row, struct vt_bytes column, struct vt_bytes *out_text, struct vt_err *err)
+{
+    const struct vt_value *value = column.len != 0 ? map_cell(row, column) : NULL;
+    if (value == NULL || value->kind == VT_VALUE_NIL) return VAULT_OK;
+    if (value->kind != VT_VALUE_TEXT)
+        return vt_fail(err, VAULT_E_TYPE, "", "External ids and times of records come as text.");
+    *out_text = cell_text(row->mapping, value->bytes);
+    return VAULT_OK;
+}
+
+static VT_RESULT map_head(struct map_row *cells, struct vt_mapped_row *row, struct vt_err *err)
+{
+    const struct vt_mapping *mapping = cells->mapping;
+    struct vt_bytes created = VT_BYTES_EMPTY, updated = VT_BYTES_EMPTY;
+    for (unsigned i = 0; i < mapping->subject_count; i++) {
+        VT_TRY(map_text(cells, mapping->subject_columns[i], &row->external_ids[i], err));
+        VT_TRY(check_external_id(row->external_ids[i], err));
     }
+    VT_TRY(map_text(cells, mapping->created_column, &created, err));
+    VT_TRY(map_text(cells, mapping->updated_column, &updated, err));
+    VT_TRY(read_time(created, &row->created_at_ms, err));
+    return read_time(updated, &row->updated_at_ms, err);
+}
+
+static VT_RESULT map_fields(struct map_row *cells, struct vt_pool *pool, struct vt_mapped_record *records,
+                            struct vt_err *err)
+{
+    const struct vt_mapping *mapping = cells->mapping;
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        const struct vt_mapping_column *column = &mapping->columns[i];
+        const struct vt_value *cell = map_cell(cells, column->column);
+        if (cell == NULL || cell->kind == VT_VALUE_NIL) continue;
+        struct vt_value value = *cell;
+        if (cell->kind == VT_VALUE_TEXT && mapping->quoted_empty_is_absent && cell->bytes.len == 0) continue;
+        if (cell->kind == VT_VALUE_TEXT)
+            VT_TRY(read_cell(column, cell_text(mapping, cell->bytes), pool, &value, err));
+        size_t at = 0;
+        while (!vt_bytes_equal(records[at].collection, column->collection)) at++;
+        VT_TRY(vt_value_append(pool, &records[at].fields, column->field, value, NULL));
+    }
+    return VAULT_OK;
+}
+
+/* Every column that was not asked for must be one that is ignored by name. */
+static VT_RESULT map_check_rest(const struct map_row *row, struct vt_err *err)
+{
+    if (row->found == row->cells->map.count) return VAULT_OK;
+    for (size_t i = 0; i < row->cells->map.count; i++) {
+        const struct vt_bytes name = row->cells->map.pairs[i].key;
+        if (is_known(row->mapping, name) || is_ignored(row->mapping, name)) continue;
+        return vt_fail(err, VAULT_E_UNKNOWN_FIELD, "", "The row has a column that is neither mapped nor ignored.");
+    }
+    return VAULT_OK;
+}
+
+VT_RESULT vt_mapping_apply_map(const struct vt_mapping *mapping, const struct vt_value *cells, struct vt_pool *pool,
+                               struct vt_mapped_row *out_row, struct vt_err *err)
+{
+    struct map_row map = {mapping, cells, 0, 0};
+    struct vt_mapped_row row = {0};
+    if (cells->kind != VT_VALUE_MAP) return vt_fail(err, VAULT_E_TYPE, "", "A row is a map of columns.");
+    VT_TRY(map_head(&map, &row, err));
+    VT_TRY(row_begin(mapping, pool, &row));
+    VT_TRY(map_fields(&map, pool, row.records, err));
+    VT_TRY(map_check_rest(&map, err));
+    row_end(mapping, &row);
     *out_row = row;
     return VAULT_OK;
 }

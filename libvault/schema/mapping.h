@@ -11,6 +11,10 @@
  *   ignore: [remarks]                             # every other column must be mapped or named here
  *   quoted_empty: text                            # "" is the empty text (default) | absent
  *   guarded: false                                # true: take one ' off guarded cells (RIGHTS section 6)
+ *   existing: refuse                              # a row of one subject: refuse (default) an external id that is there
+ *                                                 # already | add: its records go to that subject, or to a new one
+ *   created: _created_at                          # columns of the times at which the records were made and last
+ *   updated: _updated_at                          # written, as exports have them; without them: now
  *
  * An absent cell leaves its field absent; a collection whose mapped cells are all absent gets no record.
  * Invariant: no column is dropped without being named. Thread: a parsed mapping is read-only and may be shared. */
@@ -41,6 +45,8 @@ struct vt_mapping {
     size_t ignored_count;
     bool quoted_empty_is_absent;
     bool is_guarded;
+    bool adds_to_existing;
+    struct vt_bytes created_column, updated_column;     /* empty: none */
 };
 
 /** @return VAULT_E_ARGUMENT (a sentence, with the line when known), VAULT_E_REFUSED_TYPE for a column or target that
@@ -76,6 +82,7 @@ struct vt_mapped_row {
     struct vt_bytes external_ids[2];    /* borrowed from the cells */
     struct vt_mapped_record *records;
     size_t record_count;
+    int64_t created_at_ms, updated_at_ms;       /* 0: not given */
 };
 /** Columns mapped `as: json` need vt_json_init() to have been called.
  *  @param pool  holds the row's maps; reset it after each row
@@ -84,3 +91,8 @@ struct vt_mapped_row {
  *          VAULT_E_PARSE for a json cell that is not JSON; err->field is the column, never a value */
 VT_RESULT vt_mapping_apply(const struct vt_mapping_plan *plan, const struct vt_csv_cell *cells, size_t count,
                            struct vt_pool *pool, struct vt_mapped_row *out_row, struct vt_err *err);
+/** The same for a row that is a map of column to value, as record.import takes it: texts as in a CSV file, other values as they
+ *  are, nil and missing ones absent.
+ *  @return also VAULT_E_TYPE when @p cells is no map, VAULT_E_UNKNOWN_FIELD for a column that is neither mapped nor ignored */
+VT_RESULT vt_mapping_apply_map(const struct vt_mapping *mapping, const struct vt_value *cells, struct vt_pool *pool,
+                               struct vt_mapped_row *out_row, struct vt_err *err);

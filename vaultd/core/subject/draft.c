@@ -202,7 +202,8 @@ static VT_RESULT new_rows(struct vt_subject_draft *draft, const struct vt_record
         row->collection = record->collection->collection;
         row->row = (struct vt_row){.sid = draft->sid, .record = id, .category = parts[i].category, .version = 1,
                                    .side = record->side, .collection = record->collection->number,
-                                   .created_at_ms = draft->env.now_ms, .updated_at_ms = draft->env.now_ms};
+                                   .created_at_ms = record->created_at_ms != 0 ? record->created_at_ms : draft->env.now_ms,
+                                   .updated_at_ms = record->updated_at_ms != 0 ? record->updated_at_ms : draft->env.now_ms};
         memcpy(row->row.join_id, record->join_id, sizeof row->row.join_id);
         VT_TRY(pack_part(draft, &parts[i], &row->row.content));
         VT_TRY(index_part(draft, record, &parts[i], row));
@@ -452,6 +453,17 @@ VT_RESULT vt_subject_draft_record(struct vt_subject_draft *draft, const struct v
     return VAULT_OK;
 }
 
+struct vt_draft_place vt_subject_draft_place(const struct vt_subject_draft *draft)
+{
+    return (struct vt_draft_place){draft->row_count, draft->new_count};
+}
+
+void vt_subject_draft_rewind(struct vt_subject_draft *draft, struct vt_draft_place place)
+{
+    draft->row_count = place.rows;
+    draft->new_count = place.entries;
+}
+
 VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t record, const struct vt_field *field,
                                      uint8_t kind, const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN])
 {
@@ -498,6 +510,21 @@ static bool index_is_unique(const struct vt_draft_row *row, const struct vt_refe
     if (row->collection == NULL) return true;       /* the external id */
     const struct vt_field *field = vt_collection_field_by_id(row->collection, reference->field);
     return field != NULL && field->index == VT_INDEX_UNIQUE;
+}
+
+VT_RESULT vt_subject_draft_uniques(const struct vt_subject_draft *draft, struct vt_draft_place place, vt_unique_visit visit,
+                                   void *context)
+{
+    for (size_t i = place.rows; i < draft->row_count; i++) {
+        const struct vt_draft_row *row = &draft->rows[i];
+        for (size_t j = 0; j < row->added_count; j++) {
+            if (!index_is_unique(row, &row->added[j])) continue;
+            const struct vt_field *field =
+                row->collection != NULL ? vt_collection_field_by_id(row->collection, row->added[j].field) : NULL;
+            VT_TRY(visit(context, field, &row->added[j].hash));
+        }
+    }
+    return VAULT_OK;
 }
 
 static VT_RESULT row_indexes(const struct vt_draft_row *row, struct vt_change *change)

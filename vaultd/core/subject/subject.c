@@ -166,9 +166,10 @@ static bool list_one(void *context, const struct vt_sid *sid, uint32_t version, 
 VT_RESULT vt_subject_list(const struct vt_subject_env *env, const struct vt_sid *after, size_t max,
                           struct vt_subject_info *out_infos, size_t *out_count)
 {
+    static const struct vt_sid FIRST = {{0}};
     struct listing listing = {env, after, vt_pool_calloc(env->pool, max, sizeof(struct vt_sid)), 0, max};
     VT_ENSURE(listing.sids != NULL, VAULT_E_MEMORY);
-    VT_TRY(vt_keyring_subjects_walk(env->view, env->tenant, after, list_one, &listing));
+    VT_TRY(vt_keyring_subjects_walk(env->view, env->tenant, after != NULL ? after : &FIRST, list_one, &listing));
     for (size_t i = 0; i < listing.count; i++) VT_TRY(vt_subject_info(env, &listing.sids[i], &out_infos[i]));
     *out_count = listing.count;
     return VAULT_OK;

@@ -67,11 +67,24 @@ struct vt_record_draft {
     uint64_t record;                    /* 0: a new one; else merge into the existing one (null removes) */
     int side;                           /* two-subject collections: 0 or 1 */
     uint8_t join_id[16];                /* two-subject collections */
+    int64_t created_at_ms, updated_at_ms;   /* of a new record that was kept elsewhere before; 0: now */
 };
 /** Validate, seal, index. Keys that the subject lacks are added. @return VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD,
- *  VAULT_E_EXISTS (cardinality one has its record), VAULT_E_LIMIT, VAULT_E_NOT_FOUND (record) */
+ *  VAULT_E_EXISTS (cardinality one has its record, or another record has a value that is unique), VAULT_E_LIMIT,
+ *  VAULT_E_NOT_FOUND (record) */
 VT_RESULT vt_subject_draft_record(struct vt_subject_draft *draft, const struct vt_record_draft *record,
                                   uint64_t *out_record);
+/** Where a draft stands: what is drafted behind it can be taken back as long as it is new records only. */
+struct vt_draft_place {
+    size_t rows, entries;
+};
+struct vt_draft_place vt_subject_draft_place(const struct vt_subject_draft *draft);
+void vt_subject_draft_rewind(struct vt_subject_draft *draft, struct vt_draft_place place);
+/** Tell @p visit of each value drafted behind @p place that nobody else may have; @p field NULL: the external id. For batches:
+ *  drafts know what is stored, not what the batch's other drafts will store. Stops at what @p visit returns but VAULT_OK. */
+typedef vault_status (*vt_unique_visit)(void *context, const struct vt_field *field, const struct vt_index_hash *hash);
+VT_RESULT vt_subject_draft_uniques(const struct vt_subject_draft *draft, struct vt_draft_place place, vt_unique_visit visit,
+                                   void *context);
 /** Attach one more index entry to the row of (record, field's category) being drafted, and add it to T_idx: tokens use it. A field
  *  with a reference of a token cannot change its value (VAULT_E_STATE): the token stands for that very value. A record
  *  that is stored already is drafted with an empty field map first. */
