@@ -206,9 +206,7 @@ enum vt_vault_state vt_vault_state(struct vt_vault *vault)
 {
     const int state = atomic_load(&vault->state);
     if (state != VT_VAULT_READY) return (enum vt_vault_state)state;
-    struct vt_store_stats stats;
-    if (vt_store_stats(vault->store, &stats) == VAULT_OK && stats.is_full) return VT_VAULT_DISK_FULL;
-    return VT_VAULT_READY;
+    return vt_store_is_full(vault->store) ? VT_VAULT_DISK_FULL : VT_VAULT_READY;
 }
 
 const char *vt_vault_state_name(enum vt_vault_state state)

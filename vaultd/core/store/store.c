@@ -203,6 +203,11 @@ VT_RESULT vt_store_copy(struct vt_store *store, const char *to_dir, vt_store_pro
     return store->ops->copy(store, to_dir, progress, context);
 }
 
+bool vt_store_is_full(struct vt_store *store)
+{
+    return store->ops->is_full(store);
+}
+
 VT_RESULT vt_store_stats(struct vt_store *store, struct vt_store_stats *out_stats)
 {
     return store->ops->stats(store, out_stats);

@@ -122,6 +122,8 @@ typedef bool (*vt_store_progress)(void *context, uint64_t done_bytes, uint64_t t
  *  @return VAULT_E_EXISTS when the directory is not empty, VAULT_E_DISK_FULL, VAULT_E_IO, VAULT_E_CORRUPT */
 VT_RESULT vt_store_copy(struct vt_store *store, const char *to_dir, vt_store_progress progress, void *context);
 VT_RESULT vt_store_stats(struct vt_store *store, struct vt_store_stats *out_stats);
+/** The stats' is_full alone, without looking at the store: asked for each call. */
+bool vt_store_is_full(struct vt_store *store);
 
 /** What a walk over every page of the file found. All zero but pages and free_pages: sound. */
 struct vt_store_check {

@@ -185,6 +185,11 @@ static vault_status fault_copy(struct vt_store *base, const char *to_dir, vt_sto
     return vt_store_copy_rows(base, to_dir, progress, context);
 }
 
+static bool fault_is_full(struct vt_store *base)
+{
+    return atomic_load(&fault_of(base)->is_full) || vt_store_is_full(fault_of(base)->inner);
+}
+
 static vault_status fault_stats(struct vt_store *base, struct vt_store_stats *out_stats)
 {
     struct vt_store_stats stats = {0};
@@ -239,6 +244,7 @@ static const struct vt_store_ops fault_ops = {
     .cursor_last = fault_cursor_last,
     .cursor_free = fault_cursor_free,
     .copy = fault_copy,
+    .is_full = fault_is_full,
     .stats = fault_stats,
     .check = fault_check,
     .commit_number = fault_commit_number,

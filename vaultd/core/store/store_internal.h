@@ -32,6 +32,7 @@ struct vt_store_ops {
                                 struct vt_bytes *out_value);
     void (*cursor_free)(struct vt_cursor *cursor);
     vault_status (*copy)(struct vt_store *store, const char *to_dir, vt_store_progress progress, void *context);
+    bool (*is_full)(struct vt_store *store);
     vault_status (*stats)(struct vt_store *store, struct vt_store_stats *out_stats);
     vault_status (*check)(struct vt_store *store, struct vt_store_check *out_check);
     uint64_t (*commit_number)(struct vt_txn *txn);

@@ -517,6 +517,11 @@ static vault_status read_stats(struct lmdb_store *store, struct lmdb_txn *txn, s
     return VAULT_OK;
 }
 
+static bool lmdb_is_full(struct vt_store *base)
+{
+    return atomic_load(&lmdb_of(base)->files->is_full);
+}
+
 static vault_status lmdb_stats(struct vt_store *base, struct vt_store_stats *out_stats)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
@@ -611,6 +616,7 @@ static const struct vt_store_ops lmdb_ops = {
     .cursor_last = lmdb_cursor_last,
     .cursor_free = lmdb_cursor_free,
     .copy = vt_store_copy_rows,
+    .is_full = lmdb_is_full,
     .stats = lmdb_stats,
     .check = lmdb_check,
     .commit_number = lmdb_commit_number,

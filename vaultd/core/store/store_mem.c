@@ -460,6 +460,12 @@ static uint64_t oldest_lag(struct mem_store *store)
     return store->now.number - oldest;
 }
 
+static bool mem_is_full(struct vt_store *base)
+{
+    (void)base;
+    return false;
+}
+
 static vault_status mem_stats(struct vt_store *base, struct vt_store_stats *out_stats)
 {
     struct mem_store *store = mem_of(base);
@@ -524,6 +530,7 @@ static const struct vt_store_ops mem_ops = {
     .cursor_last = mem_cursor_last,
     .cursor_free = mem_cursor_free,
     .copy = vt_store_copy_rows,
+    .is_full = mem_is_full,
     .stats = mem_stats,
     .check = mem_check,
     .commit_number = mem_commit_number,
