@@ -480,6 +480,58 @@ START_TEST(a_keeper_that_returns_at_unseal_with_an_old_share_erases_it)
 }
 END_TEST
 
+START_TEST(a_prepared_epoch_that_alone_is_readable_is_not_taken_while_a_keeper_is_away)
+{
+    struct world world;
+    struct keeper_files before, after;
+    struct vt_err err;
+    (void)world_with_straggler(&world);                     /* keeper 2 holds nothing of epoch 2 */
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    world_add_subject(&world, TARGET + 10);
+    (void)world_request(&world, TARGET + 10);
+    world_close(&world);
+    world_crash(&world, work_close, &(struct world_step){"S3.journal", 1});
+    keepers_read(&world, &before);
+    world.shape.absent = 2;                                 /* keepers 0 and 2: one share of epoch 2, two of epoch 3 */
+    world_open(&world);
+    ck_assert_status(world_unseal(&world, &err), VAULT_E_KEEPER);
+    ck_assert_uint_eq(world_epoch(&world), 2);
+    world_close(&world);
+    keepers_read(&world, &after);
+    ck_assert_mem_eq(before.bytes, after.bytes, 3 * sizeof before.bytes[0]);
+    world.shape.absent = 0;
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_uint_eq(world_epoch(&world), 2);
+    ck_assert_status(world_subject(&world, TARGET + 10), VAULT_E_SHRED_PENDING);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(sealing_under_an_open_closing_asks_for_it_to_be_freed)
+{
+    struct world world;
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_view *view = NULL;
+    struct vt_epoch_closing *closing = NULL;
+    world_with_request(&world, &one_of_one);
+    ck_assert_ok(vt_txn_begin_read(world.store, &txn));
+    ck_assert_ok(vt_keyring_view_begin(world.ring, txn, &view));
+    ck_assert_ok(vt_epoch_freeze(world.epoch, view, false, &closing));
+    vt_keyring_view_end(view);
+    vt_txn_abort(txn);
+    vt_epoch_seal(world.epoch);
+    ck_assert_status(vt_epoch_prepare(closing), VAULT_E_SEALED);
+    ck_assert_status(world_unseal(&world, NULL), VAULT_E_BUSY);
+    vt_epoch_closing_free(closing);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_status(world_subject(&world, TARGET), VAULT_E_NOT_FOUND);
+    world_end(&world);
+}
+END_TEST
+
 /* Cuts two of three keepers off when the fence has been passed. */
 static void cut_at_fence(const char *step, void *context)
 {
@@ -572,6 +624,61 @@ START_TEST(a_root_page_that_does_not_open_stops_before_anything_is_erased)
 }
 END_TEST
 
+/* Unsealing after a crash at the commit point, with the nth call of a kind failing; then without. */
+static bool unseal_with_fault(const struct world *crashed, uint64_t certificate, enum vt_fault kind, unsigned nth)
+{
+    struct world world;
+    struct vt_err err;
+    struct vt_wraps *wraps = NULL;
+    struct vt_key unseal_key;
+    world_clone(crashed, &world);
+    world_open(&world);
+    ck_assert_ok(vt_epoch_wraps(world.epoch, &wraps));
+    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world_key_file), &unseal_key));
+    vt_wraps_free(wraps);
+    vt_fault_arm(kind, nth);
+    vault_status status = vt_epoch_unseal(world.epoch, &unseal_key, &err);
+    const bool fired = vt_fault_disarm();
+    ck_assert(fired || status == VAULT_OK);
+    ck_assert_int_eq(vt_epoch_is_sealed(world.epoch), status != VAULT_OK);
+    if (status != VAULT_OK) {
+        ck_assert_int_ne(err.message[0], '\0');
+        world_reopen(&world);
+        ck_assert_ok(world_unseal(&world, NULL));
+    }
+    ck_assert_ok(world_subject(&world, CONTROL));
+    ck_assert_status(world_subject(&world, TARGET), VAULT_E_NOT_FOUND);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    struct world_shares shares;
+    world_close(&world);
+    world_shares_read(&world, &shares);
+    ck_assert_uint_eq(shares.count, world.shape.m);
+    for (size_t i = 0; i < shares.count; i++) ck_assert_uint_eq(shares.slots[i].epoch, 3);
+    vt_temp_dir_remove(world.dir);
+    return fired;
+}
+
+START_TEST(a_failing_call_during_recovery_is_reported_and_the_next_try_opens)
+{
+    static const struct {
+        enum vt_fault kind;
+        unsigned stride;
+    } kinds[] = {{VT_FAULT_STORE, 1}, {VT_FAULT_KEEPER, 1}, {VT_FAULT_JOURNAL, 1}, {VT_FAULT_ALLOC, 5}};
+    const struct world_shape shape = {.k = 2, .m = 3, .has_journal = true, .has_fault_store = true};
+    struct world crashed;
+    const uint64_t certificate = world_with_request(&crashed, &shape);
+    world_close(&crashed);
+    world_crash(&crashed, work_close, &(struct world_step){"S4.committed", 1});
+    for (size_t i = 0; i < VT_ARRAY_LEN(kinds); i++) {
+        bool fired = true;
+        for (unsigned nth = 1; fired; nth += kinds[i].stride)
+            fired = unseal_with_fault(&crashed, certificate, kinds[i].kind, nth);
+    }
+    vt_temp_dir_remove(crashed.dir);
+}
+END_TEST
+
 /* Rotation of U whose commit the disk has lost: the new wraps are in the journal alone. */
 START_TEST(a_lost_rotation_of_the_unseal_key_opens_with_the_new_secret)
 {
@@ -619,7 +726,10 @@ VT_TEST_MAIN("epoch/recover", row_e_e_runs, row_e_with_a_prepared_next_epoch_abo
              a_keeper_that_returns_while_the_vault_runs_erases_before_it_serves,
              a_keeper_that_returns_for_the_next_epoch_erases_before_it_takes_part,
              a_keeper_that_returns_at_unseal_with_an_old_share_erases_it,
+             a_prepared_epoch_that_alone_is_readable_is_not_taken_while_a_keeper_is_away,
+             sealing_under_an_open_closing_asks_for_it_to_be_freed,
              too_few_receipts_leave_the_certificate_pending_until_enough_have_come,
              a_missing_journal_is_begun_anew_with_a_gap_and_the_vault_runs,
              a_root_page_that_does_not_open_stops_before_anything_is_erased,
+             a_failing_call_during_recovery_is_reported_and_the_next_try_opens,
              a_lost_rotation_of_the_unseal_key_opens_with_the_new_secret)

@@ -61,7 +61,8 @@ VT_RESULT vt_epoch_put_wraps(struct vt_epoch *epoch, struct vt_txn *txn, const s
  *  keepers), open, finalise or abort what was left half done, load pending shreds. Nothing is served before it returns.
  *  A closing whose certificates are not recorded is left for vt_epoch_freeze(): vt_epoch_is_due() says so at once.
  *  @return VAULT_E_WRONG_SECRET, VAULT_E_KEEPER (too few answered, or a foreign one), VAULT_E_ROLLBACK, VAULT_E_CORRUPT,
- *  VAULT_E_AUTHENTICITY; err says which floor was broken and what to do. On failure nothing has been erased anywhere.
+ *  VAULT_E_AUTHENTICITY: err says which floor was broken and what to do, and nothing has been erased anywhere.
+ *  VAULT_E_STATE when it is not sealed, VAULT_E_BUSY while a closing has not been freed.
  *  Thread: main or slow lane, alone. */
 VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err);
 /** Wipe U and R_e, seal the ring. No closing may be under way. */
@@ -85,7 +86,8 @@ VT_RESULT vt_epoch_freeze(struct vt_epoch *epoch, struct vt_keyring_view *view, 
 VT_RESULT vt_epoch_freeze_rotation(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context,
                                    struct vt_epoch_closing **out_closing);
 /** S2, epoch thread: fresh R', attempt id, PREPARE at every keeper; k + tolerance must answer. Keepers that were away erase
- *  what is old first. @return VAULT_E_KEEPER: the attempt has been aborted, free the closing */
+ *  what is old first. @return VAULT_E_KEEPER: the attempt has been aborted, free the closing. VAULT_E_SEALED, VAULT_E_IO
+ *  while it is in doubt whether a failed commit was kept */
 VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing);
 /** What destroys: does vt_keyring_drop_subject / vt_keyring_put_keyblock, deletes rows and index entries, fills the counts.
  *  Called per pending item, whole subjects before their categories, categories before their records.

@@ -195,6 +195,7 @@ VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing)
     struct vt_epoch *epoch = closing->owner;
     if (closing->stage >= VT_CLOSING_PREPARED) return VAULT_OK;
     VT_ENSURE(!closing->is_aborted, VAULT_E_STATE);
+    VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);  /* U is gone: nothing may be sealed under what is left of it */
     VT_TRY(vt_epoch_resolve_doubt(epoch));
     const struct vt_key *unseal_key = closing->is_rotation ? &closing->secrets->unseal : &epoch->secrets->unseal;
     pthread_mutex_lock(&epoch->mutex);
@@ -439,7 +440,7 @@ void vt_epoch_closing_free(struct vt_epoch_closing *closing)
         if (may_abort) vt_shares_abort(epoch, &closing->next);
         items_freeze(closing, false);
     }
-    const bool is_owed = closing->stage >= VT_CLOSING_COMMITTED && !is_recorded(closing);
+    const bool is_owed = closing->stage >= VT_CLOSING_COMMITTED && !vt_epoch_is_sealed(epoch) && !is_recorded(closing);
     if (closing->stage == VT_CLOSING_FINALIZED && !is_owed) vt_fault_step("S7.recorded");
     pthread_mutex_lock(&epoch->mutex);
     epoch->closing = NULL;

@@ -122,12 +122,19 @@ static VT_RESULT check_journal(const struct survey *survey)
 
 /* (e;{e+1}): the disk has lost a committed epoch --------------------------------------------------------------------- */
 
-/* An attempt of the epoch after the database's that some keeper has committed, or that k keepers hold while too few hold the
- * present one. */
+/* Keepers that have not answered may hold the present epoch. */
+static bool present_may_be_readable(const struct survey *survey)
+{
+    const unsigned away = (unsigned)survey->epoch->options.keeper_count - survey->reachable;
+    return vt_shares_present(survey->epoch, survey->keepers, &survey->current) + away >= survey->epoch->options.quorum;
+}
+
+/* An attempt of the epoch after the database's that some keeper has committed, or that k keepers hold while too few can hold
+ * the present one, whoever is away. */
 static bool find_lost(const struct survey *survey, struct vt_epoch_id *out_lost)
 {
     const unsigned k = survey->epoch->options.quorum;
-    const bool present_is_here = vt_shares_present(survey->epoch, survey->keepers, &survey->current) >= k;
+    const bool present_is_here = present_may_be_readable(survey);
     for (size_t i = 0; i < survey->epoch->options.keeper_count; i++) {
         for (size_t j = 0; j < survey->keepers[i].slot_count; j++) {
             const struct vt_keeper_slot *slot = &survey->keepers[i].slots[j];
@@ -190,7 +197,7 @@ static VT_RESULT explain_absence(const struct survey *survey)
 {
     const unsigned k = survey->epoch->options.quorum, m = (unsigned)survey->epoch->options.keeper_count;
     const unsigned present = vt_shares_present(survey->epoch, survey->keepers, &survey->current);
-    if (survey->reachable < m && present + (m - survey->reachable) >= k)
+    if (present_may_be_readable(survey))
         return vt_fail(survey->err, VAULT_E_KEEPER, NULL, "%u of %u keepers answered and %u hold a share; %u are needed.",
                        survey->reachable, m, present, k);
     return vt_fail(survey->err, VAULT_E_ROLLBACK, "epoch",
@@ -310,7 +317,9 @@ static VT_RESULT finish_erasing(struct vt_epoch *epoch)
 static VT_RESULT settle(struct survey *survey, const struct vt_key *root_key)
 {
     vt_epoch_adopt(survey->epoch, &survey->root.vault_id, &survey->current, survey->unseal_key, survey->commit_number);
-    VT_TRY(settle_journal(survey));
+    const vault_status status = settle_journal(survey);
+    if (status != VAULT_OK)
+        return vt_fail(survey->err, status, "journal", "The journal could not be written: %s", vault_status_text(status));
     VT_TRY(load_pending(survey, root_key));
     VT_TRY(finish_erasing(survey->epoch));
     settle_keepers(survey);
@@ -335,6 +344,7 @@ VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_ke
     struct vt_err ours = {{0}, {0}};
     struct survey survey = {.epoch = epoch, .unseal_key = unseal_key, .err = err != NULL ? err : &ours};
     VT_ENSURE(vt_epoch_is_sealed(epoch), VAULT_E_STATE);
+    VT_ENSURE(epoch->closing == NULL, VAULT_E_BUSY);        /* sealed while one was under way: it must be freed first */
     survey.err->message[0] = '\0';
     const vault_status status = unseal(&survey);
     if (status == VAULT_OK) return VAULT_OK;
