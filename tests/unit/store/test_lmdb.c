@@ -71,6 +71,31 @@ START_TEST(files_are_for_their_owner_only)
 }
 END_TEST
 
+START_TEST(the_ballast_is_made_of_real_blocks_and_follows_its_setting)
+{
+    struct kit kit = {.options.ballast_bytes = 300000};
+    struct stat info;
+    char path[400];
+    kit_start(&kit);
+    snprintf(path, sizeof path, "%s/ballast", kit.store_dir);
+    for (unsigned times = 1; times <= 2; times++) {
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert_uint_eq((uint64_t)info.st_size, 300000 * times);
+        ck_assert_uint_ge((uint64_t)info.st_blocks * 512, 300000 * times);
+        kit_close(&kit);
+        kit.options.ballast_bytes = 600000;
+        kit_open(&kit);
+    }
+    size_t len = 0;
+    uint8_t *noise = kit_load(path, &len);
+    unsigned counts[256] = {0};
+    for (size_t i = 0; i < len; i++) counts[noise[i]]++;
+    for (size_t i = 0; i < 256; i++) ck_assert_uint_gt(counts[i], 600000 / 256 / 2);     /* nothing to compress */
+    free(noise);
+    kit_end(&kit);
+}
+END_TEST
+
 START_TEST(what_was_committed_is_there_after_reopening_and_numbers_go_on)
 {
     struct kit kit = {0};
@@ -662,6 +687,7 @@ START_TEST(a_killed_process_loses_no_acknowledged_commit_and_leaves_no_partial_o
 END_TEST
 
 VT_TEST_MAIN("store/lmdb files", files_are_for_their_owner_only,
+             the_ballast_is_made_of_real_blocks_and_follows_its_setting,
              what_was_committed_is_there_after_reopening_and_numbers_go_on,
              a_raised_commit_number_survives_reopening_and_copying, a_directory_is_open_once,
              the_lock_dies_with_its_process, where_a_store_must_be_none_is_made,

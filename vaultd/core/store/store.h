@@ -153,7 +153,8 @@ struct vt_store_lmdb_options {
     bool is_read_only;
     bool must_exist;                /* VAULT_E_NOT_INITIALISED instead of creating */
 };
-/** @param dir      the directory of the environment; created with mode 0700 unless must_exist or is_read_only
+/** The process must ignore SIGXFSZ, or a limit on file sizes kills it instead of being VAULT_E_DISK_FULL.
+ *  @param dir      the directory of the environment; created with mode 0700 unless must_exist or is_read_only
  *  @param options  borrowed
  *  @return VAULT_E_IO, VAULT_E_LOCKED (this or another process has it open), VAULT_E_CORRUPT (damaged, cut short, or
  *          not ours: left as it was), VAULT_E_FORMAT (another version), VAULT_E_NOT_INITIALISED (nothing there, and
