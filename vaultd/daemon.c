@@ -35,6 +35,7 @@ static sigset_t signals_block(void)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);   /* a file size limit is a full disk, not an end */
     return signals;
 }
 
