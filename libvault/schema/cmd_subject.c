@@ -56,8 +56,9 @@ const struct vt_command VT_CMD_SUBJECT_EXPORT = {
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID,
                       {"include_never_disclosed", VT_T_BOOL, 0, 0,
                        "for a re-import by the controller only, never for the person: see docs/OPERATIONS.md"}),
-    .results = VT_FIELDS({"files", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, 0, "path, content (bytes), sha256"},
-                         {"held", VT_T_MAP, VT_REQUIRED, 0, "collection -> records held, exported, withheld"}),
+    .results = VT_FIELDS({"files", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, 0,
+                          "path, content, sha256 and bytes of the whole file, offset: long ones come in pieces"},
+                         {"held", VT_T_MAP, VT_REQUIRED, 0, "collection -> records held, exported, redacted, withheld"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_ERASED, VAULT_E_SHRED_PENDING, VAULT_E_TOO_LARGE),
 };
 

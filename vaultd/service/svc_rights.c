@@ -1,6 +1,9 @@
 /* vaultd/service/svc_rights.c - import of files, and a person's package. */
 #include "libvault/codec/limits.h"
 #include "libvault/codec/text.h"
+#include "libvault/proof/checkpoint.h"
+#include "libvault/proof/note.h"
+#include "vaultd/core/rights/export.h"
 #include "vaultd/core/rights/import.h"
 #include "vaultd/service/bind.h"
 
@@ -126,3 +129,93 @@ static vault_status record_import_status_prepare(struct vt_call *call)
 }
 const struct vt_handler VT_HANDLER_RECORD_IMPORT_STATUS = {.command = "record.import-status",
                                                            .prepare = record_import_status_prepare};
+
+/* subject.export ----------------------------------------------------------------------------------------------------- */
+
+/* One value of a message is at most VT_LIMIT_VALUE_BYTES long, so a longer file comes in pieces, each with its place. */
+static VT_RESULT file_value(struct vt_call *call, const struct vt_package_file *file, size_t offset, struct vt_value *list)
+{
+    struct vt_value map = vt_value_map();
+    const size_t len = VT_MIN(file->content.len - offset, (size_t)VT_LIMIT_VALUE_BYTES);
+    VT_TRY(vt_put_value(call, &map, "path", vt_value_str(file->path)));
+    VT_TRY(vt_put_value(call, &map, "content", vt_value_bytes(vt_bytes(file->content.data + offset, len))));
+    VT_TRY(vt_put_value(call, &map, "sha256", vt_value_str(file->sha256)));
+    VT_TRY(vt_put_int(call, &map, "offset", (int64_t)offset));
+    VT_TRY(vt_put_int(call, &map, "bytes", (int64_t)file->content.len));
+    return vt_value_push(&call->scratch, list, map, NULL);
+}
+
+static VT_RESULT package_result(struct vt_call *call, const struct vt_package *package)
+{
+    struct vt_value map = vt_value_map(), list = vt_value_array();
+    for (size_t i = 0; i < package->count; i++) {
+        size_t offset = 0;
+        do {
+            VT_TRY(file_value(call, &package->files[i], offset, &list));
+            offset += VT_LIMIT_VALUE_BYTES;
+        } while (offset < package->files[i].content.len);
+    }
+    VT_TRY(vt_put_value(call, &map, "files", list));
+    VT_TRY(vt_put_value(call, &map, "held", package->held));
+    return vt_call_result(call, &map);
+}
+
+static VT_RESULT export_options(struct vt_call *call, struct vt_note_signer *signer, char origin[VT_ORIGIN_LEN],
+                                struct vt_export_options *out_options)
+{
+    vt_origin_format(vt_keyring_view_vault_id(call->view)->bytes, vt_keyring_view_incarnation(call->view), origin);
+    *signer = (struct vt_note_signer){origin, vt_keyring_system_key(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN)};
+    VT_ENSURE(signer->seed != NULL, VAULT_E_CORRUPT);
+    *out_options = (struct vt_export_options){
+        .include_never_disclosed = vt_call_bool(call, "include_never_disclosed", false),
+        .knows_erased = vt_call_has_scope(call, VT_SCOPE_KNOW_ERASED),
+        .is_test_clock = vt_vault_clock(call->vault)->is_test_clock,
+        .software = "vaultd " VT_VERSION,
+        .purpose = call->purpose,
+        .recipient = call->recipient,
+        .signer = signer,
+    };
+    return VAULT_OK;
+}
+
+/* A category that was forgotten has left nothing behind but its line in the ledger. */
+static VT_RESULT export_erased(struct vt_call *call, const struct vt_sid *sid, struct vt_export_options *options)
+{
+    if (!options->knows_erased) return VAULT_OK;
+    struct vt_export_erased *list = vt_pool_calloc(&call->scratch, VT_CATEGORY_MAX, sizeof *list);
+    VT_ENSURE(list != NULL, VAULT_E_MEMORY);
+    for (uint16_t category = 1; category <= VT_CATEGORY_MAX; category++) {
+        struct vt_ledger_entry entry;
+        const vault_status found = vt_ledger_find(call->view, &(struct vt_scope){.sid = *sid, .category = category}, &entry);
+        if (found == VAULT_E_NOT_FOUND) continue;
+        VT_TRY(found);
+        if (entry.op == VT_LEDGER_SHRED) list[options->erased_count++] = (struct vt_export_erased){category, entry.certificate};
+    }
+    options->erased = list;
+    return VAULT_OK;
+}
+
+/* The log says of a package whether it held what is never shown to people. */
+static VT_RESULT export_touch(struct vt_call *call, const struct vt_sid *sid, const struct vt_export_options *options)
+{
+    const char *what = options->include_never_disclosed ? "export with never-disclosed fields" : "export";
+    return vt_call_touch(call, sid, vt_bytes_str(what));
+}
+
+static vault_status subject_export_prepare(struct vt_call *call)
+{
+    struct vt_sid sid;
+    struct vt_subject_env env;
+    struct vt_note_signer signer;
+    struct vt_export_options options;
+    char origin[VT_ORIGIN_LEN];
+    VT_AUTO(vt_package) package = VT_PACKAGE_INIT;
+    VT_TRY(vt_call_subject(call, &sid));
+    vt_call_env(call, &env);
+    VT_TRY(export_options(call, &signer, origin, &options));
+    VT_TRY(export_erased(call, &sid, &options));
+    VT_TRY(vt_export(&env, &sid, &options, &package));
+    VT_TRY(export_touch(call, &sid, &options));
+    return package_result(call, &package);
+}
+const struct vt_handler VT_HANDLER_SUBJECT_EXPORT = {.command = "subject.export", .prepare = subject_export_prepare};

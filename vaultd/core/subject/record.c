@@ -178,6 +178,25 @@ VT_RESULT vt_record_list(const struct vt_subject_env *env, const struct vt_sid *
     return VAULT_OK;
 }
 
+VT_RESULT vt_record_each(const struct vt_subject_env *env, const struct vt_sid *sid, vt_record_visit visit, void *context)
+{
+    const struct vt_subject_keys *keys;
+    uint16_t number = 1;
+    uint64_t record = 0;
+    vault_status next;
+    VT_TRY(vt_subject_check(env, sid));
+    VT_TRY(vt_keyring_subject_keys(env->view, env->tenant, sid, &keys));
+    while ((next = vt_record_entry_next(vt_keyring_view_txn(env->view), sid, &number, &record)) == VAULT_OK) {
+        struct reading reading = {.env = env, .keys = keys, .sid = sid};
+        struct vt_record found = {.collection = vt_schema_set_by_number(env->schemas, number), .record = record};
+        VT_ENSURE(found.collection != NULL, VAULT_E_CORRUPT);
+        const vault_status read = read_record(&reading, &found);
+        VT_ENSURE(read == VAULT_OK || read == VAULT_E_ERASED || read == VAULT_E_SHRED_PENDING, read);
+        VT_TRY(visit(context, &found, read));
+    }
+    return next == VAULT_E_NOT_FOUND ? VAULT_OK : next;
+}
+
 VT_RESULT vt_record_counts(const struct vt_subject_env *env, const struct vt_sid *sid,
                            void (*visit)(void *context, uint16_t collection, uint64_t count), void *context)
 {

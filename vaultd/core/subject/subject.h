@@ -147,6 +147,11 @@ VT_RESULT vt_record_field(const struct vt_subject_env *env, const struct vt_sid 
 VT_RESULT vt_record_list(const struct vt_subject_env *env, const struct vt_sid *sid,
                          const struct vt_collection_entry *collection, uint64_t after, size_t max,
                          struct vt_record *out_records, size_t *out_count);
+/** Every record of a subject in order of collection and id, the unreadable ones too: nothing is left out in silence.
+ *  @param visit gets @p status VAULT_OK, or VAULT_E_ERASED or VAULT_E_SHRED_PENDING with a record that has no fields; stops
+ *               at what it returns but VAULT_OK */
+typedef vault_status (*vt_record_visit)(void *context, const struct vt_record *record, vault_status status);
+VT_RESULT vt_record_each(const struct vt_subject_env *env, const struct vt_sid *sid, vt_record_visit visit, void *context);
 /** How many records a subject has per collection. */
 VT_RESULT vt_record_counts(const struct vt_subject_env *env, const struct vt_sid *sid,
                            void (*visit)(void *context, uint16_t collection, uint64_t count), void *context);
