@@ -60,7 +60,7 @@ static VT_RESULT read_categories(const struct vt_schema_reader *reader, struct v
         return vt_schema_refuse(reader, VAULT_E_ARGUMENT, also, "The key also must be a list of categories.");
     }
     for (size_t i = 0; i < also->array.count; i++) {
-        uint16_t number;
+        uint16_t number = 0;
         VT_TRY(read_category_id(reader, &also->array.items[i], field, &number));
         if (number == field->category || (field->also & 1u << number) != 0) {
             return vt_schema_refuse(reader, VAULT_E_ARGUMENT, also, "Field %s names a category twice.",
