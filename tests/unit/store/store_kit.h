@@ -151,6 +151,7 @@ static inline bool kit_is_full(struct vt_store *store)
 {
     struct vt_store_stats stats = {0};
     ck_assert_ok(vt_store_stats(store, &stats));
+    ck_assert_int_eq(vt_store_is_full(store), stats.is_full);
     return stats.is_full;
 }
 

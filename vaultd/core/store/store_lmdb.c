@@ -54,6 +54,8 @@ struct lmdb_store {
     struct vt_store_files *files;
     struct vt_writer_gate writer;
     bool is_read_only;
+    atomic_ullong commits_begun;    /* of write transactions, whatever became of them */
+    atomic_ullong commits_ended;
     bool is_copy;                   /* a copy in the making: no mark of the format yet, no growing ahead */
     atomic_uint_least64_t commit_base;
 
@@ -255,17 +257,18 @@ static vault_status write_status(struct lmdb_store *store, int result)
 
 /* Transactions --------------------------------------------------------------------------------------------------- */
 
-/* LMDB notes a reader's transaction number first and copies that transaction's meta page after it. Two commits in
- * between put a newer meta page there: the snapshot is then newer than its number, and may be copied half. So once
- * more, until nothing was committed meanwhile; each turn takes a commit of its own. */
-static vault_status settle_read(struct lmdb_store *store, MDB_txn *txn)
+/* LMDB notes a reader's transaction number first and copies that transaction's meta page after it. Two commits in between
+ * put a newer meta page there: the snapshot is then newer than its number, and may be copied half. So beginning is
+ * repeated while more than one commit overlapped it; one alone writes the other meta page.
+ * Each turn takes a commit that ended meanwhile, so nobody spins. Every writer is this process: one lock per directory. */
+static vault_status enter_snapshot(struct lmdb_store *store, MDB_txn **txn)
 {
-    MDB_envinfo info = {0};
-    int result = mdb_env_info(store->env, &info);
-    while (result == MDB_SUCCESS && info.me_last_txnid != mdb_txn_id(txn)) {
-        mdb_txn_reset(txn);
-        result = mdb_txn_renew(txn);
-        if (result == MDB_SUCCESS) result = mdb_env_info(store->env, &info);
+    uint64_t ended = atomic_load(&store->commits_ended);
+    int result = *txn == NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn) : mdb_txn_renew(*txn);
+    while (result == MDB_SUCCESS && atomic_load(&store->commits_begun) - ended > 1) {
+        mdb_txn_reset(*txn);
+        ended = atomic_load(&store->commits_ended);
+        result = mdb_txn_renew(*txn);
     }
     return status_of(result);
 }
@@ -273,12 +276,10 @@ static vault_status settle_read(struct lmdb_store *store, MDB_txn *txn)
 static vault_status begin_read(struct lmdb_store *store, struct lmdb_txn *txn)
 {
     VT_TRY(reader_enter(store));
-    vault_status status = status_of(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn->txn));
-    if (status == VAULT_OK) {
-        status = settle_read(store, txn->txn);
-        if (status != VAULT_OK) mdb_txn_abort(txn->txn);
-    }
-    if (status != VAULT_OK) reader_leave(store);
+    const vault_status status = enter_snapshot(store, &txn->txn);
+    if (status == VAULT_OK) return VAULT_OK;
+    if (txn->txn != NULL) mdb_txn_abort(txn->txn);
+    reader_leave(store);
     return status;
 }
 
@@ -347,7 +348,9 @@ static vault_status lmdb_commit(struct vt_txn *base)
 {
     struct lmdb_store *store = lmdb_of(base->store);
     struct lmdb_txn *txn = lmdb_txn_of(base);
+    if (base->is_write) atomic_fetch_add(&store->commits_begun, 1);
     const int result = mdb_txn_commit(txn->txn);
+    if (base->is_write) atomic_fetch_add(&store->commits_ended, 1);
     vault_status status = status_of(result);
     if (base->is_write) status = write_status(store, result);
     if (base->is_write && status == VAULT_OK) {
@@ -368,12 +371,7 @@ static vault_status lmdb_renew(struct vt_txn *base)
 {
     struct lmdb_store *store = lmdb_of(base->store);
     VT_TRY(reader_enter(store));
-    MDB_txn *txn = lmdb_txn_of(base)->txn;
-    vault_status status = status_of(mdb_txn_renew(txn));
-    if (status == VAULT_OK) {
-        status = settle_read(store, txn);
-        if (status != VAULT_OK) mdb_txn_reset(txn);
-    }
+    const vault_status status = enter_snapshot(store, &lmdb_txn_of(base)->txn);
     if (status != VAULT_OK) reader_leave(store);
     return status;
 }
@@ -616,8 +614,8 @@ static const struct vt_store_ops lmdb_ops = {
     .cursor_last = lmdb_cursor_last,
     .cursor_free = lmdb_cursor_free,
     .copy = vt_store_copy_rows,
-    .is_full = lmdb_is_full,
     .stats = lmdb_stats,
+    .is_full = lmdb_is_full,
     .check = lmdb_check,
     .commit_number = lmdb_commit_number,
     .raise_commit_number = lmdb_raise_commit_number,
