@@ -118,20 +118,21 @@ for table in people calls; do
         --mapping "docs/examples/import/$table.yaml"
 done
 
-# Rows with a card, two of them also with an address of the Internet: one will be forgotten, one in part.
+# Every row with a card and an address of the Internet; one person will be forgotten, one in part, one stays.
 mapfile -t people < <(awk -F, 'NR > 1 && $1 ~ /^[a-z0-9-]+$/ && $14 ~ /^[0-9]+$/ && $18 != "" { print $1 }' \
-    docs/examples/sample/people.csv | head -n 3)
-[ "${#people[@]}" -eq 3 ] || die "the sample has changed: three people with cards are wanted"
+    docs/examples/sample/people.csv)
+[ "${#people[@]}" -ge 50 ] || die "the sample has changed: fifty people with cards are wanted"
 forgotten=${people[0]} partly=${people[1]} kept=${people[2]}
 
+printf '\nThe application tokenises their cards: %d of them.\n' "${#people[@]}"
+declare -A tokens
 for person in "${people[@]}"; do
     record=$(as privacy --format json record list "$person" --collection cards --purpose testing |
         sed -n 's/.*"record": *\([0-9]*\).*/\1/p' | head -n 1)
-    token=$(value application token tokenize --template card --subject "$person" --record "$record")
-    printf -v "token_${person//[^a-z0-9]/_}" %s "$token"
-    echo "  the card of $person is now the token $token"
+    tokens[$person]=$(value application token tokenize --template card --subject "$person" --record "$record")
 done
-token_of() { local name="token_${1//[^a-z0-9]/_}"; printf %s "${!name}"; }
+for person in "$forgotten" "$partly" "$kept"; do echo "  the card of $person is now the token ${tokens[$person]}"; done
+token_of() { printf %s "${tokens[$1]}"; }
 
 search_canaries "$data/live"
 narrate "An application that may, reads a card back, masked." as application detokenize "$(token_of "$kept")" --purpose billing
