@@ -192,7 +192,9 @@ class Story(unittest.TestCase):
             text = handle.read()
         self.assertIn(json.dumps(person["given_name"], ensure_ascii=False)[1:-1], text)
         if person["ssn"]:
-            self.assertNotIn(person["ssn"].encode(), b"".join(open(path, "rb").read() for path in files_below(target)))
+            for path in files_below(target):
+                with open(path, "rb") as handle:
+                    self.assertNotIn(person["ssn"].encode(), handle.read())
 
     def back_up(self):
         self.backup = os.path.join(self.daemon.root, "b1")
