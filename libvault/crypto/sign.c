@@ -13,12 +13,17 @@ static VT_RESULT seed_load(const struct vt_key *seed, EVP_PKEY **out_pkey)
     return VAULT_OK;
 }
 
+static bool public_of(EVP_PKEY *pkey, uint8_t *out_public)
+{
+    size_t len = VT_ED25519_PUBLIC_LEN;
+    return EVP_PKEY_get_raw_public_key(pkey, out_public, &len) == 1 && len == VT_ED25519_PUBLIC_LEN;
+}
+
 VT_RESULT vt_ed25519_public(const struct vt_key *seed, uint8_t out_public[VT_ED25519_PUBLIC_LEN])
 {
     EVP_PKEY *pkey;
     VT_TRY(seed_load(seed, &pkey));
-    size_t len = VT_ED25519_PUBLIC_LEN;
-    const bool is_done = EVP_PKEY_get_raw_public_key(pkey, out_public, &len) == 1 && len == VT_ED25519_PUBLIC_LEN;
+    const bool is_done = public_of(pkey, out_public);
     EVP_PKEY_free(pkey);
     return is_done ? VAULT_OK : vt_crypto_fail();
 }
@@ -38,6 +43,19 @@ VT_RESULT vt_ed25519_sign(const struct vt_key *seed, struct vt_bytes message,
     VT_TRY(seed_load(seed, &pkey));
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     const bool is_done = sign_with(md, pkey, message, out_signature);
+    EVP_MD_CTX_free(md);
+    EVP_PKEY_free(pkey);
+    return is_done ? VAULT_OK : vt_crypto_fail();
+}
+
+VT_RESULT vt_ed25519_sign_and_public(const struct vt_key *seed, struct vt_bytes message,
+                                     uint8_t out_public[VT_ED25519_PUBLIC_LEN],
+                                     uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
+{
+    EVP_PKEY *pkey;
+    VT_TRY(seed_load(seed, &pkey));
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    const bool is_done = public_of(pkey, out_public) && sign_with(md, pkey, message, out_signature);
     EVP_MD_CTX_free(md);
     EVP_PKEY_free(pkey);
     return is_done ? VAULT_OK : vt_crypto_fail();

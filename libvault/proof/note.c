@@ -118,11 +118,11 @@ VT_RESULT vt_note_verifier_write(struct vt_buf *out, const struct vt_note_verifi
 static vault_status write_signature(struct vt_buf *out, struct vt_bytes text, const struct vt_note_signer *signer)
 {
     struct vt_note_verifier verifier;
-    uint8_t signature[SIGNATURE_LINE_LEN];
+    uint8_t signature[SIGNATURE_LINE_LEN], public_key[VT_ED25519_PUBLIC_LEN];
 
-    VT_TRY(vt_note_verifier_of(signer, &verifier));
+    VT_TRY(vt_ed25519_sign_and_public(signer->seed, text, public_key, signature + KEY_ID_LEN));
+    VT_TRY(vt_note_verifier_make(signer->name, public_key, &verifier));
     vt_put_u32(signature, verifier.key_id);
-    VT_TRY(vt_ed25519_sign(signer->seed, text, signature + KEY_ID_LEN));
     VT_TRY(vt_buf_append_str(out, DASH));
     VT_TRY(vt_buf_append_str(out, verifier.name));
     VT_TRY(vt_buf_append_byte(out, ' '));

@@ -78,6 +78,11 @@ START_TEST(every_seed_has_its_public_key_and_signature)
         ck_assert_ok(vt_ed25519_sign(&seed, vt_buf_bytes(&message), signature));
         ck_assert_vector(VT_BYTES_OF(signature), ED25519_VECTORS[i].signature);
         ck_assert_ok(vt_ed25519_verify(public_key, vt_buf_bytes(&message), signature));
+        memset(public_key, 0, sizeof public_key);
+        memset(signature, 0, sizeof signature);
+        ck_assert_ok(vt_ed25519_sign_and_public(&seed, vt_buf_bytes(&message), public_key, signature));
+        ck_assert_vector(VT_BYTES_OF(public_key), ED25519_VECTORS[i].public_key);
+        ck_assert_vector(VT_BYTES_OF(signature), ED25519_VECTORS[i].signature);
     }
 }
 END_TEST
