@@ -306,6 +306,25 @@ START_TEST(the_data_set_is_imported_whole_and_resumed_where_it_stopped)
 }
 END_TEST
 
+START_TEST(numbers_that_were_never_issued_are_refused_unless_the_schema_takes_them)
+{
+    static const char *const OTHERS[] = {"profile", "cards", "bank_accounts", "preferences", "notes", NULL};
+    struct world world;
+    struct rights_file people;
+    if (!rights_file_data_set(&people, "people")) return;
+    world_new(&world, NULL);
+    world_apply_examples(&world, OTHERS);
+    world_apply_schema(&world, "{name: identity, fields: [{name: ssn, type: us_ssn, category: L, index: unique},\n"
+                               "  {name: driver_licence, type: driver_licence, category: L}]}");
+    const struct rights_totals totals = rights_import_all(&world, &people, 1000);
+    ck_assert_int_eq(totals.rejected, 8596);            /* facts.json: people.with_ssn */
+    ck_assert_int_eq(totals.imported, 10000 - 8596);
+    ck_assert_uint_eq(rights_count_subjects(&world), 10000 - 8596);
+    rights_file_release(&people);
+    world_free(&world);
+}
+END_TEST
+
 VT_TEST_MAIN("rights/import", a_row_becomes_a_subject_with_records_where_it_has_cells,
              a_rejected_row_leaves_nothing_and_names_field_and_record_but_no_value,
              an_external_id_that_is_there_or_comes_twice_is_refused,
@@ -314,4 +333,5 @@ VT_TEST_MAIN("rights/import", a_row_becomes_a_subject_with_records_where_it_has_
              a_call_is_a_record_of_each_side_and_both_may_be_one_person,
              a_range_is_imported_once_and_one_that_overlaps_is_refused, a_mapping_that_does_not_fit_is_refused_as_a_whole,
              a_batch_is_all_or_nothing_wherever_the_store_fails,
-             the_data_set_is_imported_whole_and_resumed_where_it_stopped)
+             the_data_set_is_imported_whole_and_resumed_where_it_stopped,
+             numbers_that_were_never_issued_are_refused_unless_the_schema_takes_them)

@@ -293,8 +293,62 @@ START_TEST(a_mapping_is_checked_against_the_schemas)
 }
 END_TEST
 
+static vault_status parse_text(struct vt_pool *pool, const char *yaml, struct vt_mapping **out_mapping)
+{
+    return vt_mapping_read_yaml(pool, vt_bytes_str(yaml), out_mapping, NULL);
+}
+
+START_TEST(a_mapping_says_whether_rows_add_and_where_their_times_are)
+{
+    struct vt_pool pool = VT_POOL_INIT(1 << 20);
+    struct vt_mapping *mapping = NULL;
+    ck_assert_ok(parse_text(&pool, "{name: m, subject: id, columns: {a: c.a}, existing: add, created: t, updated: u}", &mapping));
+    ck_assert(mapping->adds_to_existing);
+    ck_assert(vt_bytes_equal_str(mapping->created_column, "t"));
+    ck_assert_status(parse_text(&pool, "{name: m, subject: id, columns: {a: c.a}, existing: merge}", &mapping), VAULT_E_ARGUMENT);
+    ck_assert_status(parse_text(&pool, "{name: m, subject: id, columns: {a: c.a}, created: a}", &mapping), VAULT_E_ARGUMENT);
+    ck_assert_status(parse_text(&pool, "{name: m, subject: id, columns: {a: c.a}, created: t, ignore: [t]}", &mapping),
+                     VAULT_E_ARGUMENT);
+    ck_assert_status(parse_text(&pool, "{name: m, subjects: {x: p, y: q}, columns: {a: c.a}, existing: add}", &mapping),
+                     VAULT_E_ARGUMENT);
+    vt_pool_release(&pool);
+}
+END_TEST
+
+START_TEST(a_row_that_is_a_map_is_read_like_a_row_of_cells)
+{
+    struct vt_pool pool = VT_POOL_INIT(1 << 20);
+    struct vt_mapping *mapping = NULL;
+    struct vt_mapped_row mapped;
+    struct vt_value row = vt_value_map();
+    ck_assert_ok(parse_text(&pool, "{name: m, subject: id, columns: {a: c.a, b: c.b}, created: t, guarded: true, ignore: [x]}",
+                            &mapping));
+    ck_assert_ok(vt_value_put(&pool, &row, "b", vt_value_int(7), NULL));
+    ck_assert_ok(vt_value_put(&pool, &row, "a", vt_value_str("'=1"), NULL));
+    ck_assert_ok(vt_value_put(&pool, &row, "id", vt_value_str("p-1"), NULL));
+    ck_assert_ok(vt_value_put(&pool, &row, "t", vt_value_str("1970-01-01T00:00:01Z"), NULL));
+    ck_assert_ok(vt_value_put(&pool, &row, "x", vt_value_str("left out"), NULL));
+    ck_assert_ok(vt_mapping_apply_map(mapping, &row, &pool, &mapped, NULL));
+    ck_assert(vt_bytes_equal_str(mapped.external_ids[0], "p-1"));
+    ck_assert_int_eq(mapped.created_at_ms, 1000);
+    ck_assert_uint_eq(mapped.record_count, 1);
+    ck_assert(vt_bytes_equal_str(vt_value_get_text(&mapped.records[0].fields, "a"), "=1"));
+    ck_assert_int_eq(vt_value_get_int(&mapped.records[0].fields, "b", 0), 7);
+    struct vt_value *time = (struct vt_value *)(uintptr_t)vt_value_get(&row, "t");
+    *time = vt_value_str("yesterday");
+    ck_assert_status(vt_mapping_apply_map(mapping, &row, &pool, &mapped, NULL), VAULT_E_INVALID_VALUE);
+    *time = vt_value_int(1000);
+    ck_assert_status(vt_mapping_apply_map(mapping, &row, &pool, &mapped, NULL), VAULT_E_TYPE);
+    *time = VT_VALUE_INIT;
+    ck_assert_ok(vt_value_put(&pool, &row, "y", vt_value_str("unknown"), NULL));
+    ck_assert_status(vt_mapping_apply_map(mapping, &row, &pool, &mapped, NULL), VAULT_E_UNKNOWN_FIELD);
+    vt_pool_release(&pool);
+}
+END_TEST
+
 VT_TEST_MAIN("schema/mapping", a_row_becomes_a_record_per_collection, absent_cells_leave_fields_and_records_out,
              a_quoted_empty_cell_is_text_unless_the_mapping_says_absent, a_guarded_file_loses_exactly_one_guard,
              a_bad_row_names_its_column_and_not_its_value, a_header_must_fit_the_mapping,
              a_column_of_security_codes_is_refused_or_ignored, a_mapping_is_read_strictly,
-             a_mapping_is_checked_against_the_schemas)
+             a_mapping_is_checked_against_the_schemas,
+             a_mapping_says_whether_rows_add_and_where_their_times_are, a_row_that_is_a_map_is_read_like_a_row_of_cells)
