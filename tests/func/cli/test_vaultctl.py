@@ -95,6 +95,23 @@ class Story(WithVault):
         self.assertEqual(self.good("application", "detokenize", token, "--view", "plain")["value"], "open sesame")
 
 
+class Import(WithVault):
+    def test_the_sample_file_goes_in_once_and_a_second_run_sends_nothing(self):
+        for schema in sorted(os.listdir(SCHEMAS)):
+            self.good("administrator", "schema", "apply", os.path.join(SCHEMAS, schema))
+        sample = os.path.join(SOURCE, "docs", "examples", "sample", "people.csv")
+        words = ["import", "--file", sample, "--mapping", os.path.join(SOURCE, "docs", "examples", "import", "people.yaml"),
+                 "--batch", "7", "--rejects", os.path.join(self.folder, "rejects.csv")]
+        first = self.good("application", *words)
+        self.assertGreater(first["imported"], 0)
+        self.assertEqual(first["imported"] + first["rejected"], first["records"])
+        self.assertEqual(first["skipped"], 0)
+        again = self.good("application", *words)
+        self.assertEqual((again["imported"], again["skipped"]), (0, first["records"]))
+        listed = self.good("application", "subject", "list", "--limit", "1000")["subjects"]
+        self.assertEqual(len(listed), first["imported"])
+
+
 class Connecting(WithVault):
     def test_health_needs_no_credential_and_status_does(self):
         self.assertEqual(self.good(None, "health"), {"state": "ready"})
