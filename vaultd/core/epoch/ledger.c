@@ -22,12 +22,16 @@ static struct vt_scope scope_decode(const uint8_t *in)
     return scope;
 }
 
-/* The scope itself, its category, its whole subject: a shred of any of them covers it. */
-static size_t covering(const struct vt_scope *scope, struct vt_scope out_scopes[3])
+enum { COVERING_MAX = 4 };
+
+/* The scope itself, its category, its record in every category, its whole subject: a shred of any of them covers it. */
+static size_t covering(const struct vt_scope *scope, struct vt_scope out_scopes[COVERING_MAX])
 {
     size_t count = 0;
     out_scopes[count++] = *scope;
     if (scope->record != 0) out_scopes[count++] = (struct vt_scope){scope->sid, scope->category, 0};
+    if (scope->record != 0 && scope->category != VT_CATEGORY_ALL)
+        out_scopes[count++] = (struct vt_scope){scope->sid, VT_CATEGORY_ALL, scope->record};
     if (scope->category != VT_CATEGORY_ALL) out_scopes[count++] = (struct vt_scope){scope->sid, VT_CATEGORY_ALL, 0};
     return count;
 }
@@ -187,7 +191,7 @@ static VT_RESULT find_exact(struct vt_keyring_view *view, const struct vt_scope 
 
 VT_RESULT vt_ledger_find(struct vt_keyring_view *view, const struct vt_scope *scope, struct vt_ledger_entry *out_entry)
 {
-    struct vt_scope scopes[3];
+    struct vt_scope scopes[COVERING_MAX];
     struct vt_ledger_entry newest = {.sequence = 0}, entry;
     const size_t count = covering(scope, scopes);
     for (size_t i = 0; i < count; i++) {
@@ -304,7 +308,7 @@ VT_RESULT vt_pending_get(struct vt_keyring_view *view, const struct vt_scope *sc
 
 static VT_RESULT pending_covering(struct vt_keyring_view *view, const struct vt_scope *scope, struct vt_pending *out_pending)
 {
-    struct vt_scope scopes[3];
+    struct vt_scope scopes[COVERING_MAX];
     const size_t count = covering(scope, scopes);
     for (size_t i = 0; i < count; i++) {
         const vault_status status = vt_pending_get(view, &scopes[i], out_pending);

@@ -102,8 +102,7 @@ static bool scope_equal(const struct vt_scope *a, const struct vt_scope *b)
 static bool scope_contains(const struct vt_scope *outer, const struct vt_scope *inner)
 {
     if (!vt_sid_equal(&outer->sid, &inner->sid)) return false;
-    if (outer->category == VT_CATEGORY_ALL) return true;
-    if (outer->category != inner->category) return false;
+    if (outer->category != VT_CATEGORY_ALL && outer->category != inner->category) return false;
     return outer->record == 0 || outer->record == inner->record;
 }
 
