@@ -191,6 +191,29 @@ static void items_reset(struct vt_list *items)
     }
 }
 
+/* Refusals that only the second pass can find (a hook's) concern the change, not the store. */
+static bool is_refusal(vault_status status)
+{
+    return status == VAULT_E_NOT_FOUND || status == VAULT_E_STATE || status == VAULT_E_LIMIT || status == VAULT_E_ERASED ||
+           status == VAULT_E_SHRED_PENDING || status == VAULT_E_TOO_LARGE || status == VAULT_E_ARGUMENT;
+}
+
+/* One item whose transaction failed. A refusal is audited like those that the gate makes. */
+static void alone_failed(struct vt_vault *vault, struct vt_list *alone, vault_status status)
+{
+    struct vt_commit_item *item = VT_CONTAINER_OF(alone->next, struct vt_commit_item, link);
+    /* What the conditions did not foresee (two of its own random tokens were alike) another preparation draws anew. */
+    if (item->exclusive == NULL && status == VAULT_E_EXISTS) status = VAULT_E_CONFLICT;
+    if (item->exclusive != NULL || item->is_unaudited || !is_refusal(status)) {
+        items_done(alone, status);
+        return;
+    }
+    items_reset(alone);
+    item->status = status;
+    const vault_status written = batch_run(vault, alone);
+    items_done(alone, written);
+}
+
 static void batch_commit(struct vt_vault *vault, struct vt_list *items)
 {
     if (vt_list_is_empty(items)) return;
@@ -199,8 +222,12 @@ static void batch_commit(struct vt_vault *vault, struct vt_list *items)
         items_reset(items);                         /* the map has grown, or the ballast has been dropped meanwhile */
         status = batch_run(vault, items);
     }
-    if (status == VAULT_OK || list_has_one(items)) {
+    if (status == VAULT_OK) {
         items_done(items, status);
+        return;
+    }
+    if (list_has_one(items)) {
+        alone_failed(vault, items, status);
         return;
     }
     for (struct vt_list *link; (link = vt_list_pop_front(items)) != NULL;) {
@@ -209,8 +236,8 @@ static void batch_commit(struct vt_vault *vault, struct vt_list *items)
         vt_list_push_back(&alone, link);
         items_reset(&alone);
         const vault_status own = batch_run(vault, &alone);
-        /* What the conditions did not foresee (two of its own random tokens were alike) another preparation draws anew. */
-        items_done(&alone, own == VAULT_E_EXISTS ? VAULT_E_CONFLICT : own);
+        if (own == VAULT_OK) items_done(&alone, own);
+        else alone_failed(vault, &alone, own);
     }
 }
 
