@@ -112,8 +112,7 @@ static VT_RESULT attempt_view(struct vt_call *call)
 {
     const enum vt_vault_state state = vt_vault_state(call->vault);
     if (state == VT_VAULT_SEALED || state == VT_VAULT_NOT_INITIALISED) return VAULT_OK;
-    VT_TRY(vt_txn_begin_read(vt_vault_store(call->vault), &call->txn));
-    VT_TRY(vt_keyring_view_begin(vt_vault_keyring(call->vault), call->txn, &call->view));
+    VT_TRY(vt_vault_view(call->vault, &call->txn, &call->view));
     call->schemas = vt_schemas_acquire(vt_vault_schemas(call->vault), call->tenant);
     call->templates = vt_templates_acquire(vt_vault_templates(call->vault), call->tenant);
     return call->schemas != NULL && call->templates != NULL ? VAULT_OK : VAULT_E_MEMORY;

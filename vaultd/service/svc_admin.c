@@ -7,9 +7,8 @@
 static VT_RESULT reload(struct vt_call *call, VT_RESULT (*load)(struct vt_call *call, struct vt_keyring_view *view))
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
-    VT_TRY(vt_txn_begin_read(vt_vault_store(call->vault), &txn));
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
-    VT_TRY(vt_keyring_view_begin(vt_vault_keyring(call->vault), txn, &view));
+    VT_TRY(vt_vault_view(call->vault, &txn, &view));
     return load(call, view);
 }
 

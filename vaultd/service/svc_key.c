@@ -168,8 +168,7 @@ static VT_RESULT step_begin(struct rotation *rotation, struct step *step)
     struct vt_vault *vault = rotation->vault;
     *step = (struct step){.rotation = rotation, .pool = VT_POOL_INIT(ROTATION_POOL_MAX)};
     VT_ENSURE(vt_vault_state(vault) == VT_VAULT_READY, VAULT_E_SEALED);
-    VT_TRY(vt_txn_begin_read(vault->store, &step->txn));
-    VT_TRY(vt_keyring_view_begin(vault->ring, step->txn, &step->view));
+    VT_TRY(vt_vault_view(vault, &step->txn, &step->view));
     VT_TRY(vt_change_new(rotation->tenant, &step->change));
     step->schemas = vt_schemas_acquire(vault->schemas, rotation->tenant);
     VT_ENSURE(step->schemas != NULL, VAULT_E_STATE);

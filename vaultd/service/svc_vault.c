@@ -52,9 +52,8 @@ static VT_RESULT first_credential(struct vt_call *call, struct vt_value *list)
     VT_AUTO_PTR(vt_change) change = NULL;
     char secret[VT_SECRET_TEXT_LEN];
     uint8_t principal[16];
-    VT_TRY(vt_txn_begin_read(call->vault->store, &txn));
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
-    VT_TRY(vt_keyring_view_begin(call->vault->ring, txn, &view));
+    VT_TRY(vt_vault_view(call->vault, &txn, &view));
     VT_TRY(vt_change_new(VT_TENANT_DEFAULT, &change));
     VT_TRY(vt_credentials_plan_create(view, change, vt_bytes_str("administrator"), vt_role_find(vt_bytes_str("administrator")), 0,
                                       call->now_ms, secret, principal, &call->err));
@@ -74,9 +73,8 @@ static VT_RESULT first_credential(struct vt_call *call, struct vt_value *list)
 static VT_RESULT reload_credentials(struct vt_vault *vault)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
-    VT_TRY(vt_txn_begin_read(vault->store, &txn));
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
-    VT_TRY(vt_keyring_view_begin(vault->ring, txn, &view));
+    VT_TRY(vt_vault_view(vault, &txn, &view));
     return vt_credentials_load(vault->credentials, view);
 }
 

@@ -141,6 +141,20 @@ void vt_vault_free(struct vt_vault *vault)
     free(vault);
 }
 
+enum { VIEW_TRIES = 16 };
+
+VT_RESULT vt_vault_view(struct vt_vault *vault, struct vt_txn **out_txn, struct vt_keyring_view **out_view)
+{
+    for (unsigned tries = 0; tries < VIEW_TRIES; tries++) {
+        VT_AUTO_PTR(vt_txn) txn = NULL;
+        VT_TRY(vt_txn_begin_read(vault->store, &txn));
+        const vault_status status = vt_keyring_view_begin(vault->ring, txn, out_view);
+        if (status == VAULT_OK) *out_txn = VT_MOVE(txn);
+        if (status != VAULT_E_CONFLICT) return status;
+    }
+    return VAULT_E_BUSY;
+}
+
 /* Everything that is read from the store once and kept in memory while unsealed. */
 static VT_RESULT vault_load(struct vt_vault *vault)
 {

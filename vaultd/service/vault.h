@@ -47,6 +47,10 @@ enum vt_vault_state { VT_VAULT_NOT_INITIALISED, VT_VAULT_SEALED, VT_VAULT_READY,
 enum vt_vault_state vt_vault_state(struct vt_vault *vault);
 const char *vt_vault_state_name(enum vt_vault_state state);
 
+/** A snapshot and its view. One from before an epoch that has been fenced meanwhile is renewed. Call them back in the other
+ *  order: vt_keyring_view_end(), vt_txn_abort(). @return VAULT_E_BUSY when epochs close faster than views open */
+VT_RESULT vt_vault_view(struct vt_vault *vault, struct vt_txn **out_txn, struct vt_keyring_view **out_view);
+
 /* Committing ------------------------------------------------------------------------------------------------------ */
 
 /** What one call (or the vault itself) hands to the committer: conditions, changes, its audit leaf. */
