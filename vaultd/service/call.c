@@ -84,6 +84,12 @@ static VT_RESULT touched_add(struct vt_call *call, const struct vt_sid *sid, boo
     return VAULT_OK;
 }
 
+VT_RESULT vt_call_watch(struct vt_call *call, const struct vt_sid *sid)
+{
+    bool is_new;
+    return touched_add(call, sid, &is_new);
+}
+
 VT_RESULT vt_call_touch(struct vt_call *call, const struct vt_sid *sid, struct vt_bytes what)
 {
     bool is_new;

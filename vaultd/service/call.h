@@ -108,6 +108,8 @@ void vt_call_token_env(struct vt_call *call, struct vt_token_env *out_env);
 /** The answer depends on this subject: a shred that overtakes it refuses it, and an audit payload is sealed under the subject's
  *  audit key. @p what: short text without values, e.g. "profile 17"; may be empty. @p keys NULL: looked up */
 VT_RESULT vt_call_touch(struct vt_call *call, const struct vt_sid *sid, struct vt_bytes what);
+/** The stamp alone, without a payload: for what destroys, whose payload must not lie under the key that goes. */
+VT_RESULT vt_call_watch(struct vt_call *call, const struct vt_sid *sid);
 /** Subject from `subject`, `sid` or (where the command has it) `token`. @return VAULT_E_ARGUMENT when none or two are given,
  *  VAULT_E_NOT_FOUND, or VAULT_E_ERASED / VAULT_E_SHRED_PENDING with call->certificate for callers who may know */
 VT_RESULT vt_call_subject(struct vt_call *call, struct vt_sid *out_sid);

@@ -81,6 +81,8 @@ static VT_RESULT shred_plan(struct vt_call *call, const struct vt_scope *scope, 
     VT_TRY(scope_check(call, scope));
     VT_TRY(shred_fill(call, scope, shred));
     call->item_count++;
+    /* An epoch that closes meanwhile has erased the subject: the repeat answers with that certificate, not with a new one. */
+    VT_TRY(vt_call_watch(call, &scope->sid));
     return vt_change_hook_add(change, shred_apply, shred);
 }
 

@@ -98,6 +98,8 @@ static VT_RESULT show_categories(struct vt_call *call, const struct vt_sid *sid,
     for (size_t i = 0; i < keys->count; i++) {
         const struct vt_category *category = vt_category_at(keys->keys[i].category);
         if (category == NULL || (seen & (UINT64_C(1) << category->number)) != 0) continue;
+        const struct vt_scope scope = {*sid, category->number, 0};
+        if (vt_stamps_is_pending(vt_vault_stamps(call->vault), &scope)) continue;
         seen |= UINT64_C(1) << category->number;
         VT_TRY(vt_value_push(&call->scratch, list, vt_value_str(category->id), NULL));
     }
@@ -164,12 +166,13 @@ static vault_status subject_list_prepare(struct vt_call *call)
 const struct vt_handler VT_HANDLER_SUBJECT_LIST = {.command = "subject.list", .prepare = subject_list_prepare};
 
 static VT_RESULT match_value(struct vt_call *call, const struct vt_subject_env *env, const struct vt_collection_entry *entry,
-                             const struct vt_match *match, struct vt_value *list)
+                             const struct vt_field *field, const struct vt_match *match, struct vt_value *list)
 {
     struct vt_subject_info info;
-    const vault_status live = vt_subject_check(env, &match->sid);
-    if (live == VAULT_E_SHRED_PENDING) return VAULT_OK;      /* unreadable from the moment its request is durable */
-    VT_TRY(live);
+    const struct vt_scope scope = {match->sid, field->category, match->record};
+    /* Unreadable from the moment its request is durable: a match would tell the value. */
+    if (vt_stamps_is_pending(env->stamps, &scope)) return VAULT_OK;
+    VT_TRY(vt_subject_check(env, &match->sid));
     struct vt_value item;
     VT_TRY(vt_subject_info(env, &match->sid, &info));
     VT_TRY(info_value(call, &info, &item));
@@ -194,7 +197,7 @@ static vault_status subject_find_prepare(struct vt_call *call)
     if (found != VAULT_E_NOT_FOUND) VT_TRY(found);
 
     struct vt_value map = vt_value_map(), list = vt_value_array();
-    for (size_t i = 0; i < count; i++) VT_TRY(match_value(call, &env, entry, &matches[i], &list));
+    for (size_t i = 0; i < count; i++) VT_TRY(match_value(call, &env, entry, field, &matches[i], &list));
     VT_TRY(vt_put_value(call, &map, "matches", list));
     return vt_call_result(call, &map);
 }
@@ -203,14 +206,18 @@ const struct vt_handler VT_HANDLER_SUBJECT_FIND = {.command = "subject.find", .p
 /* record.put ------------------------------------------------------------------------------------------------------ */
 
 /* The other side's row carries the same join id and lies under the other person's keys. */
-static VT_RESULT put_other_side(struct vt_call *call, const struct vt_subject_env *env, const struct vt_record_draft *first,
-                                struct vt_change *change)
+static VT_RESULT put_other_side(struct vt_call *call, const struct vt_subject_env *env, const struct vt_sid *sid,
+                                const struct vt_record_draft *first, struct vt_change *change)
 {
-    struct vt_sid other;
+    struct vt_sid other = {{0}};
     struct vt_record_draft second = *first;
     VT_AUTO_PTR(vt_subject_draft) draft = NULL;
     uint64_t record;
-    VT_TRY(vt_subject_by_external_id(env, vt_call_text(call, "other_subject"), &other));
+    vault_status found = vt_subject_by_external_id(env, vt_call_text(call, "other_subject"), &other);
+    if (found == VAULT_OK) found = vt_subject_check(env, &other);
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = other});
+    if (vt_sid_equal(&other, sid))
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "other_subject", "The two subjects of a record are different ones.");
     VT_TRY(vt_subject_draft_open(env, &other, &draft));
     second.side = 1;
     VT_TRY(vt_subject_draft_record(draft, &second, &record));
@@ -246,10 +253,11 @@ static vault_status record_put_prepare(struct vt_call *call)
     VT_TRY(vt_random_bytes(record.join_id, sizeof record.join_id));
     uint64_t id;
     VT_TRY(vt_subject_draft_open(&env, &sid, &draft));
-    VT_TRY(vt_subject_draft_record(draft, &record, &id));
+    const vault_status drafted = vt_subject_draft_record(draft, &record, &id);
+    if (drafted != VAULT_OK) return vt_call_explain(call, drafted, &(struct vt_scope){.sid = sid, .record = record.record});
     VT_TRY(vt_subject_draft_finish(draft, change));
     VT_TRY(touch_record(call, &sid, entry, id));
-    if (vt_call_text(call, "other_subject").data != NULL) VT_TRY(put_other_side(call, &env, &record, change));
+    if (vt_call_text(call, "other_subject").data != NULL) VT_TRY(put_other_side(call, &env, &sid, &record, change));
     struct vt_value map = vt_value_map();
     VT_TRY(vt_put_int(call, &map, "record", (int64_t)id));
     VT_TRY(vt_put_int(call, &map, "version", vt_subject_draft_version(draft)));

@@ -41,7 +41,10 @@ static VT_RESULT create_one(struct creating *creating, const struct vt_value *va
     VT_TRY(wish_subject(creating, external_id, &wish, &sid));
     if (value == NULL && wish.sid == NULL)
         return vt_fail(&creating->call->err, VAULT_E_ARGUMENT, "subject", "A record is named together with its subject.");
-    VT_TRY(vt_token_create(creating->batch, &wish, out_token, &holder));
+    const vault_status made = vt_token_create(creating->batch, &wish, out_token, &holder);
+    if (made != VAULT_OK && wish.sid != NULL)
+        return vt_call_explain(creating->call, made, &(struct vt_scope){.sid = sid, .record = record});
+    VT_TRY(made);
     creating->call->item_count++;
     /* A subject that this very call makes has no audit key yet; its creation is what the leaf is about. */
     return wish.sid != NULL ? touch_token(creating->call, wish.sid, creating->template_->name) : VAULT_OK;
@@ -190,7 +193,7 @@ static vault_status token_show_prepare(struct vt_call *call)
     vt_call_token_env(call, &env);
     VT_TRY(vt_token_find(&env, vt_call_text(call, "token"), &info));
     const struct vt_scope scope = {info.sid, info.field->category, info.record};
-    const vault_status live = vt_subject_check(&env.subject, &info.sid);
+    const vault_status live = vt_token_check(&env, &info);
     if (live != VAULT_OK) return vt_call_explain(call, live, &scope);
     VT_TRY(touch_token(call, &info.sid, info.template_->name));
     VT_TRY(vt_put_text(call, &map, "template", info.template_->name));

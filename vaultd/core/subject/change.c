@@ -6,12 +6,15 @@
 #include "libvault/base/pool.h"
 #include "libvault/codec/limits.h"
 #include "libvault/crypto/digest.h"
+#include "vaultd/core/subject/row.h"
 
 enum { CHANGE_POOL_MAX = 1024 * 1024 * 1024 };
 
 enum op_kind {
     OP_REQUIRE_LIVE,
     OP_EXPECT,
+    OP_EXPECT_ROWS,
+    OP_EXPECT_INDEX,
     OP_PUT_KEYBLOCK,
     OP_INDEX_ADD,
     OP_INDEX_REMOVE,
@@ -38,6 +41,10 @@ struct op {
             struct vt_bytes key;
             uint8_t hash[VT_SHA256_LEN];
         } expected;
+        struct {
+            struct vt_sid sid;
+            uint8_t hash[VT_SHA256_LEN];
+        } rows;
         struct {
             vt_change_hook run;
             void *context;
@@ -131,6 +138,42 @@ VT_RESULT vt_change_expect(struct vt_change *change, enum vt_table table, struct
     return change_add(change, &op);
 }
 
+VT_RESULT vt_change_expect_keys(struct vt_change *change, struct vt_keyring_view *view, const struct vt_sid *sid)
+{
+    struct vt_bytes value;
+    VT_TRY(vt_store_get(vt_keyring_view_txn(view), VT_TABLE_KEYBLOCK, VT_BYTES_OF(sid->bytes), &value));
+    return vt_change_expect(change, VT_TABLE_KEYBLOCK, VT_BYTES_OF(sid->bytes), &value);
+}
+
+enum { ROW_LIST_MAX = 256 * 1024 * 1024 };
+
+/* Names are enough: who writes to a row that is there already is found by the row's own condition. */
+static VT_RESULT rows_digest(struct vt_txn *txn, const struct vt_sid *sid, uint8_t out_hash[VT_SHA256_LEN])
+{
+    VT_AUTO(vt_buf) list = VT_BUF_INIT(ROW_LIST_MAX);
+    uint16_t collection = 0;
+    uint64_t record = 0;
+    vault_status status;
+    while ((status = vt_record_entry_next(txn, sid, &collection, &record)) == VAULT_OK) {
+        struct vt_row_name names[VT_ROWS_PER_RECORD];
+        size_t count;
+        VT_TRY(vt_rows_of_record(txn, record, names, &count));
+        VT_TRY(vt_buf_append_u16(&list, collection));
+        VT_TRY(vt_buf_append_u64(&list, record));
+        VT_TRY(vt_buf_append_u16(&list, (uint16_t)count));
+        for (size_t i = 0; i < count; i++) VT_TRY(vt_buf_append_u16(&list, names[i].category));
+    }
+    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
+    return vt_sha256_one(vt_buf_bytes(&list), out_hash);
+}
+
+VT_RESULT vt_change_expect_rows(struct vt_change *change, struct vt_keyring_view *view, const struct vt_sid *sid)
+{
+    struct op op = {.kind = OP_EXPECT_ROWS, .rows = {.sid = *sid}};
+    VT_TRY(rows_digest(vt_keyring_view_txn(view), sid, op.rows.hash));
+    return change_add(change, &op);
+}
+
 VT_RESULT vt_change_put_keyblock(struct vt_change *change, struct vt_keyblock_draft *draft)
 {
     const vault_status status = change_add(change, &(struct op){.kind = OP_PUT_KEYBLOCK, .draft = draft});
@@ -146,6 +189,12 @@ static VT_RESULT change_add_index(struct vt_change *change, enum op_kind kind, c
     memcpy(op.index.data, data, VT_INDEX_DATA_LEN);
     change->touches_tree = true;
     return change_add(change, &op);
+}
+
+VT_RESULT vt_change_expect_index(struct vt_change *change, const struct vt_index_hash *hash,
+                                 const uint8_t data[VT_INDEX_DATA_LEN])
+{
+    return change_add_index(change, OP_EXPECT_INDEX, hash, data, false);
 }
 
 static bool adds_same(const struct vt_change *change, uint32_t slot, const struct vt_index_hash *hash)
@@ -255,6 +304,13 @@ static VT_RESULT check_expected(const struct op *op, struct vt_txn *txn)
     return memcmp(hash, op->expected.hash, sizeof hash) == 0 ? VAULT_OK : VAULT_E_CONFLICT;
 }
 
+static VT_RESULT check_rows(const struct op *op, struct vt_txn *txn)
+{
+    uint8_t hash[VT_SHA256_LEN];
+    VT_TRY(rows_digest(txn, &op->rows.sid, hash));
+    return memcmp(hash, op->rows.hash, sizeof hash) == 0 ? VAULT_OK : VAULT_E_CONFLICT;
+}
+
 static bool removes_same(const struct op *op, const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN])
 {
     return op->kind == OP_INDEX_REMOVE && memcmp(&op->index.hash, hash, sizeof *hash) == 0 &&
@@ -323,6 +379,8 @@ static VT_RESULT op_check(const struct vt_change *change, size_t at, struct vt_k
     switch (op->kind) {
     case OP_REQUIRE_LIVE: return check_live(change, &op->scope, write, stamps);
     case OP_EXPECT: return check_expected(op, txn);
+    case OP_EXPECT_ROWS: return check_rows(op, txn);
+    case OP_EXPECT_INDEX: return check_present(change, op, write);
     case OP_PUT_KEYBLOCK: return vt_keyring_check_keyblock(write, op->draft);
     case OP_INDEX_ADD: return op->is_flagged ? check_unique(change, op, view) : check_many(change, op, write);
     case OP_INDEX_REMOVE: return check_present(change, op, write);
@@ -348,7 +406,9 @@ static VT_RESULT op_apply(const struct vt_change *change, const struct op *op, s
 {
     switch (op->kind) {
     case OP_REQUIRE_LIVE:
-    case OP_EXPECT: return VAULT_OK;
+    case OP_EXPECT:
+    case OP_EXPECT_ROWS:
+    case OP_EXPECT_INDEX: return VAULT_OK;
     case OP_PUT_KEYBLOCK: return vt_keyring_put_keyblock(write, op->draft);
     case OP_INDEX_ADD: return vt_keyring_index_add(write, change->tenant, &op->index.hash, op->index.data, op->is_flagged);
     case OP_INDEX_REMOVE: return vt_keyring_index_remove(write, change->tenant, &op->index.hash, op->index.data);

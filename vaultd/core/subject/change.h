@@ -25,6 +25,16 @@ VT_RESULT vt_change_require_live(struct vt_change *change, const struct vt_scope
  *  @return at apply: VAULT_E_CONFLICT, upon which the dispatcher prepares the call again */
 VT_RESULT vt_change_expect(struct vt_change *change, enum vt_table table, struct vt_bytes key, const struct vt_bytes *value);
 
+/** The subject's key block still is the one in the view: whoever seals rows under its keys asks this, because another
+ *  change may drop these keys meanwhile. @return at apply: VAULT_E_CONFLICT; at once: VAULT_E_NOT_FOUND */
+VT_RESULT vt_change_expect_keys(struct vt_change *change, struct vt_keyring_view *view, const struct vt_sid *sid);
+/** The subject's records and their rows still are the ones in the view: whoever drops a key after moving every row away from
+ *  it asks this. @return at apply: VAULT_E_CONFLICT */
+VT_RESULT vt_change_expect_rows(struct vt_change *change, struct vt_keyring_view *view, const struct vt_sid *sid);
+/** The index entry is still there. @return at apply: VAULT_E_CONFLICT */
+VT_RESULT vt_change_expect_index(struct vt_change *change, const struct vt_index_hash *hash,
+                                 const uint8_t data[VT_INDEX_DATA_LEN]);
+
 /* Effects. Values and keys are copied. */
 
 /** @p draft moved: sealed already (vt_keyblock_seal). @return at apply: VAULT_E_CONFLICT, VAULT_E_EXISTS */

@@ -254,6 +254,25 @@ static VT_RESULT check_record_keys(const struct vt_subject_draft *draft, const s
                    "A subject has at most %d records in collections that forget by record.", VT_LIMIT_RECORD_KEYS);
 }
 
+/* What is written into a part that is being erased would be gone with it, although it was acknowledged. */
+static VT_RESULT check_part_stays(const struct vt_subject_draft *draft, uint64_t record, uint16_t category)
+{
+    const struct vt_scope scope = {draft->sid, category, record};
+    if (draft->env.stamps == NULL || !vt_stamps_is_pending(draft->env.stamps, &scope)) return VAULT_OK;
+    return vt_fail(draft->env.err, VAULT_E_SHRED_PENDING, "fields", "A category of one of the fields is being erased.");
+}
+
+static VT_RESULT check_changes_stay(const struct vt_subject_draft *draft, const struct vt_record_draft *record,
+                                    const struct vt_value *changes)
+{
+    for (size_t i = 0; i < changes->map.count; i++) {
+        const struct vt_field *field = vt_collection_field(record->collection->collection, changes->map.pairs[i].key);
+        VT_ENSURE(field != NULL, VAULT_E_UNKNOWN_FIELD);
+        VT_TRY(check_part_stays(draft, record->record, field->category));
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT draft_new_record(struct vt_subject_draft *draft, const struct vt_record_draft *record, uint64_t *out_record)
 {
     const struct vt_record_rules rules = {.now_ms = draft->env.now_ms};
@@ -262,6 +281,7 @@ static VT_RESULT draft_new_record(struct vt_subject_draft *draft, const struct v
     VT_TRY(check_cardinality(draft, record->collection));
     VT_TRY(check_record_keys(draft, record->collection));
     VT_TRY(vt_record_validate(record->collection->collection, record->fields, &rules, draft->env.pool, &fields, draft->env.err));
+    VT_TRY(check_changes_stay(draft, record, &fields));
     VT_TRY(vt_sequence_next(draft->env.records, 1, &id));
     VT_TRY(new_rows(draft, record, id, &fields));
     VT_TRY(entries_add(draft, record->collection->number, id));
@@ -437,6 +457,7 @@ static VT_RESULT draft_merge_record(struct vt_subject_draft *draft, const struct
     VT_TRY(merge_load(merge));
     if (merge->row_count != 0) sided.side = merge->rows[0].side;
     VT_TRY(vt_record_validate(record->collection->collection, record->fields, &rules, draft->env.pool, &changes, draft->env.err));
+    VT_TRY(check_changes_stay(draft, record, &changes));
     VT_TRY(merge_fields(merge, &changes));
     VT_TRY(vt_record_split(record->collection->collection, &merge->after, side_bit(&sided), draft->env.pool, parts, &count));
     for (size_t i = 0; i < count; i++) VT_TRY(merge_part(merge, &parts[i]));
@@ -464,6 +485,13 @@ void vt_subject_draft_rewind(struct vt_subject_draft *draft, struct vt_draft_pla
     draft->new_count = place.entries;
 }
 
+bool vt_subject_draft_has(const struct vt_subject_draft *draft, uint64_t record)
+{
+    for (size_t i = 0; i < draft->row_count; i++)
+        if (draft->rows[i].row.record == record) return true;
+    return false;
+}
+
 VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t record, const struct vt_field *field,
                                      uint8_t kind, const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN])
 {
@@ -473,6 +501,8 @@ VT_RESULT vt_subject_draft_reference(struct vt_subject_draft *draft, uint64_t re
     for (size_t i = 0; i < draft->row_count; i++) {
         struct vt_draft_row *row = &draft->rows[i];
         if (row->row.record != record || row->row.category != field->category || row->is_removed) continue;
+        if (references_have(row->added, row->added_count, &reference)) return VAULT_OK;      /* asked twice in one batch */
+        if (references_have(row->row.references, row->row.reference_count, &reference)) return VAULT_OK;
         return reference_add(draft, row, &reference);
     }
     return VAULT_E_NOT_FOUND;
@@ -584,7 +614,8 @@ VT_RESULT vt_subject_draft_finish(struct vt_subject_draft *draft, struct vt_chan
         vt_record_key(&draft->sid, draft->new_collections[i], draft->new_records[i], key);
         VT_TRY(vt_change_put(change, VT_TABLE_RECORD, VT_BYTES_OF(key), VT_BYTES_OF(PRESENT), VT_PUT_DEFAULT));
     }
-    if (!draft->keyblock_changed) return VAULT_OK;
+    /* A correction that commits first drops the key that these rows were sealed under; a new key block checks its own version. */
+    if (!draft->keyblock_changed) return vt_change_expect_keys(change, draft->env.view, &draft->sid);
     VT_TRY(vt_keyblock_seal(draft->keyblock));
     return vt_change_put_keyblock(change, VT_MOVE(draft->keyblock));
 }

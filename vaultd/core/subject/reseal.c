@@ -114,6 +114,7 @@ VT_RESULT vt_record_correct(const struct vt_subject_env *env, const struct vt_si
         VT_TRY(vt_keyblock_edit(env->view, env->tenant, sid, &draft->keyblock));
         reseal.keyblock = draft->keyblock;
         draft->keyblock_changed = true;
+        VT_TRY(vt_change_expect_rows(change, env->view, sid));      /* a row that came meanwhile would lose its key */
         VT_TRY(forget_old(&reseal, collection, *record, bits));
     }
     const struct vt_record_draft wished = {.collection = collection, .fields = fields, .record = *record};
@@ -130,6 +131,11 @@ static VT_RESULT delete_row(const struct vt_subject_env *env, const struct vt_su
                             struct vt_change *change)
 {
     struct vt_row row;
+    struct vt_bytes value;
+    uint8_t key[VT_ROW_KEY_LEN];
+    vt_row_key(name->record, name->category, 0, key);
+    VT_TRY(vt_store_get(vt_keyring_view_txn(env->view), VT_TABLE_ROW, VT_BYTES_OF(key), &value));
+    VT_TRY(vt_change_expect(change, VT_TABLE_ROW, VT_BYTES_OF(key), &value));    /* what it points to is taken away below */
     const vault_status status = vt_row_open(env->view, env->tenant, keys, name->record, name->category, env->pool, &row);
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_ERASED, status);
     for (size_t i = 0; status == VAULT_OK && i < row.reference_count; i++) {

@@ -74,6 +74,8 @@ struct vt_record_draft {
  *  VAULT_E_NOT_FOUND (record) */
 VT_RESULT vt_subject_draft_record(struct vt_subject_draft *draft, const struct vt_record_draft *record,
                                   uint64_t *out_record);
+/** Is this record drafted already? A stored one must not be merged into twice by one draft. */
+bool vt_subject_draft_has(const struct vt_subject_draft *draft, uint64_t record);
 /** Where a draft stands: what is drafted behind it can be taken back as long as it is new records only. */
 struct vt_draft_place {
     size_t rows, entries;

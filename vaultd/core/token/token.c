@@ -362,6 +362,7 @@ struct making {
     struct vt_change *change;
     struct vt_value stored;             /* canonical value */
     uint64_t record;
+    struct vt_draft_place place;        /* of the draft before this item */
 };
 
 static uint32_t *batch_slot(const struct vt_token_batch *batch, const struct vt_sid *sid)
@@ -469,7 +470,6 @@ static VT_RESULT making_record(struct making *making, const struct vt_token_wish
     const struct vt_subject_env *env = &making->env->subject;
     struct vt_value fields = vt_value_map();
     struct vt_record_draft record = {.collection = making->collection, .fields = &fields, .record = wish->record};
-    VT_TRY(batch_draft(making->batch, wish->sid, &making->draft));
     if (wish->value == NULL) {
         VT_ENSURE(wish->sid != NULL && wish->record != 0, VAULT_E_ARGUMENT);
         VT_TRY(vt_record_resolve(env, wish->sid, making->collection, &record.record));
@@ -477,6 +477,7 @@ static VT_RESULT making_record(struct making *making, const struct vt_token_wish
         making->record = wish->record;
         /* Only a deterministic token leaves a mark in the record's row. */
         if (!making->template_->is_deterministic) return VAULT_OK;
+        if (vt_subject_draft_has(making->draft, making->record)) return VAULT_OK;
         return vt_subject_draft_record(making->draft, &record, &making->record);
     }
     const struct vt_bytes name = making->field->name;
@@ -519,6 +520,8 @@ static VT_RESULT making_share(struct making *making, const struct existing *exis
 {
     struct token_row row;
     VT_TRY(row_find(making->env, vt_bytes_str(existing->token), &row));
+    /* Its last holder may go before this commits: a token that has died is never handed out again. */
+    VT_TRY(vt_change_expect_index(making->change, &existing->hash, existing->data));
     if (making_holds(making, &row)) return VAULT_OK;
     return making_hold(making, &row, &existing->hash, existing->data);
 }
@@ -567,6 +570,22 @@ static VT_RESULT making_deterministic(struct making *making, char out_token[VT_T
     return making_share(making, &existing);
 }
 
+static VT_RESULT making_run(struct making *making, const struct vt_token_wish *wish, char out_token[VT_TOKEN_TEXT_MAX])
+{
+    VT_TRY(batch_draft(making->batch, wish->sid, &making->draft));
+    making->place = vt_subject_draft_place(making->draft);
+    VT_TRY(making_record(making, wish));
+    return making->template_->is_deterministic ? making_deterministic(making, out_token) : making_new(making, out_token);
+}
+
+/* A value without a token would be kept for nobody. A stored record that was drafted for its mark stays drafted: unchanged. */
+static void making_take_back(struct making *making, const struct vt_token_wish *wish)
+{
+    if (making->draft == NULL) return;
+    if (wish->sid == NULL) batch_drop_last(making->batch);
+    else if (wish->value != NULL) vt_subject_draft_rewind(making->draft, making->place);
+}
+
 VT_RESULT vt_token_create(struct vt_token_batch *batch, const struct vt_token_wish *wish, char out_token[VT_TOKEN_TEXT_MAX],
                           struct vt_sid *out_sid)
 {
@@ -576,11 +595,15 @@ VT_RESULT vt_token_create(struct vt_token_batch *batch, const struct vt_token_wi
     VT_ENSURE(making.collection != NULL, VAULT_E_CORRUPT);
     making.field = vt_collection_field_by_id(making.collection->collection, wish->template_->field);
     VT_ENSURE(making.field != NULL, VAULT_E_CORRUPT);
-    const vault_status status = making_record(&making, wish);
-    if (status != VAULT_OK && wish->sid == NULL && making.draft != NULL) batch_drop_last(batch);
-    VT_TRY(status);
+    const size_t mark = vt_change_mark(batch->change);
+    const vault_status status = making_run(&making, wish, out_token);
+    if (status != VAULT_OK) {
+        vt_change_rewind(batch->change, mark);
+        making_take_back(&making, wish);
+        return status;
+    }
     *out_sid = *vt_subject_draft_sid(making.draft);
-    return wish->template_->is_deterministic ? making_deterministic(&making, out_token) : making_new(&making, out_token);
+    return VAULT_OK;
 }
 
 /* Reading ------------------------------------------------------------------------------------------------------------ */
@@ -626,6 +649,15 @@ VT_RESULT vt_token_find(const struct vt_token_env *env, struct vt_bytes token, s
     VT_TRY(find_holder(env, &row, &info));
     *out_info = info;
     return VAULT_OK;
+}
+
+VT_RESULT vt_token_check(const struct vt_token_env *env, const struct vt_token_info *info)
+{
+    struct vt_value value;      /* in the call's pool, which is wiped */
+    VT_TRY(vt_subject_check(&env->subject, &info->sid));
+    const vault_status status =
+        vt_record_field(&env->subject, &info->sid, info->collection, info->record, info->field, &value);
+    return status == VAULT_E_NOT_FOUND ? VAULT_E_ERASED : status;
 }
 
 VT_RESULT vt_token_reveal(const struct vt_token_env *env, struct vt_bytes token, struct vt_token_info *out_info,

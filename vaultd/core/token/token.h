@@ -75,6 +75,9 @@ struct vt_token_info {
 };
 /** What a token is; does not ask whether its holder lives. @return VAULT_E_NOT_FOUND (never issued, malformed, foreign) */
 VT_RESULT vt_token_find(const struct vt_token_env *env, struct vt_bytes token, struct vt_token_info *out_info);
+/** Does what it stands for live? A shred of the category or the record kills a token like one of the subject.
+ *  @return VAULT_E_SHRED_PENDING, VAULT_E_NOT_FOUND (holder gone), VAULT_E_ERASED (the value is) */
+VT_RESULT vt_token_check(const struct vt_token_env *env, const struct vt_token_info *info);
 /** Its value. @return VAULT_E_NOT_FOUND (unknown), VAULT_E_DISABLED, VAULT_E_STATE (revoked), VAULT_E_SHRED_PENDING,
  *  VAULT_E_ERASED (holder gone: ask the ledger by out_info) @param out_info filled in whenever the token is known */
 VT_RESULT vt_token_reveal(const struct vt_token_env *env, struct vt_bytes token, struct vt_token_info *out_info,
