@@ -31,6 +31,11 @@ struct vt_handler {
     vault_status (*finish)(struct vt_call *call);
     /** Committer, right after the transaction was kept or lost: stamps, caches. NULL: none. */
     void (*committed)(struct vt_call *call, bool kept);
+    /** For a result that only finish knows: what a repeat with the same idempotency key shall be told. Committer, behind the
+     *  change's own hooks. NULL: the result that prepare wrote. */
+    vault_status (*answer)(struct vt_call *call, struct vt_value *out_map);
+    /** Write the result of a repeat from what was kept. NULL: as it was kept. */
+    vault_status (*replay)(struct vt_call *call, const struct vt_value *kept);
 };
 /** All handlers, bound to the command table. Start-up refuses a row without a handler or the reverse. */
 VT_RESULT vt_bind_check(struct vt_err *err);
@@ -80,6 +85,7 @@ struct vt_call {
     uint64_t certificate;           /* for the error map: VAULT_E_ERASED and VAULT_E_SHRED_PENDING */
     struct vt_principal login;      /* auth.login: who the connection is from now on */
     void *handler_state;            /* in scratch */
+    bool is_repeat;                 /* answered from what an earlier call with its idempotency key was answered */
     bool wants_worker_after;        /* set by prepare: finish blocks (it waits for an epoch), so it runs on a worker */
 };
 

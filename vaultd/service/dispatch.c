@@ -2,6 +2,7 @@
  * not in the table is refused; a refusal is audited too. */
 #include "libvault/wire/rpc.h"
 #include "vaultd/service/credentials.h"
+#include "vaultd/service/idempotency.h"
 
 static VT_RESULT gate_find(struct vt_call *call)
 {
@@ -101,6 +102,7 @@ static void attempt_begin(struct vt_call *call)
     call->certificate = 0;
     call->handler_state = NULL;
     call->wants_worker_after = false;
+    call->is_repeat = false;
     call->retries_checks = false;
     call->err = (struct vt_err){{0}, {0}};
     call->item.since = vt_stamps_now(vt_vault_stamps(call->vault));
@@ -121,7 +123,11 @@ static VT_RESULT attempt_view(struct vt_call *call)
 static VT_RESULT attempt_run(struct vt_call *call)
 {
     VT_TRY(attempt_view(call));
-    return call->handler->prepare(call);
+    if (!vt_idempotency_applies(call)) return call->handler->prepare(call);
+    VT_TRY(vt_idempotency_find(call, &call->is_repeat));
+    if (call->is_repeat) return VAULT_OK;
+    VT_TRY(call->handler->prepare(call));
+    return vt_idempotency_keep(call);
 }
 
 static enum vt_audit_effect leaf_effect(const struct vt_command *command)
@@ -165,7 +171,7 @@ static void item_fill(struct vt_call *call)
     item->retries_checks = call->retries_checks;
     item->is_reserved = call->command == NULL || call->command->effect != VT_WRITES;
     item->payloads = is_fine && call->payloads.len != 0 ? &call->payloads : NULL;
-    const bool has_hook = is_fine && call->handler != NULL && call->handler->committed != NULL;
+    const bool has_hook = is_fine && !call->is_repeat && call->handler != NULL && call->handler->committed != NULL;
     item->on_committed = has_hook ? call_committed : NULL;
     item->context = call;
 }
@@ -228,7 +234,7 @@ VT_RESULT vt_call_finish(struct vt_call *call, struct vt_buf *out_frame)
 void vt_call_committed(struct vt_call *call)
 {
     call->status = call->item.status;
-    if (call->status == VAULT_OK && call->handler->finish != NULL) call->status = call->handler->finish(call);
+    if (call->status == VAULT_OK && !call->is_repeat && call->handler->finish != NULL) call->status = call->handler->finish(call);
 }
 
 VT_RESULT vt_call_run(struct vt_call *call)

@@ -235,8 +235,66 @@ static vault_status shred_finish(struct vt_call *call)
     else VT_TRY(shred_value(call, txn, &shreds->items[0], &map));
     return vt_call_result(call, &map);
 }
-const struct vt_handler VT_HANDLER_SUBJECT_SHRED = {
-    .command = "subject.shred", .prepare = shred_prepare, .finish = shred_finish, .committed = shred_committed};
+/* Repeats --------------------------------------------------------------------------------------------------------------- */
+
+/* Numbers and salts are kept, not notes: a repeat shows how far the erasure has come meanwhile. */
+static VT_RESULT answer_one(struct vt_call *call, const struct shred *shred, struct vt_value *map)
+{
+    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)shred->pending.certificate));
+    if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
+    char salt[2 * SALT_LEN + 1];
+    vt_hex_encode(VT_BYTES_OF(shred->salt), salt);
+    return vt_put_text(call, map, "salt", salt);
+}
+
+static vault_status shred_answer(struct vt_call *call, struct vt_value *out_map)
+{
+    const struct shreds *shreds = call->handler_state;
+    struct vt_value map = vt_value_map(), list = vt_value_array();
+    size_t next = 0;
+    VT_ENSURE(shreds != NULL, VAULT_E_STATE);
+    if (vt_call_value(call, "subjects") == NULL) return answer_one(call, &shreds->items[0], out_map);
+    for (size_t i = 0; i < shreds->wished; i++) {
+        struct vt_value item = vt_value_map();
+        if (shreds->statuses[i] == VAULT_OK) VT_TRY(answer_one(call, &shreds->items[next++], &item));
+        else VT_TRY(vt_put_item_error(call, &item, shreds->statuses[i]));
+        VT_TRY(vt_value_push(&call->scratch, &list, item, NULL));
+    }
+    VT_TRY(vt_put_value(call, &map, "items", list));
+    *out_map = map;
+    return VAULT_OK;
+}
+
+static VT_RESULT replay_one(struct vt_call *call, const struct vt_value *kept, struct vt_value *map)
+{
+    const uint64_t number = (uint64_t)vt_value_get_int(kept, "certificate", 0);
+    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX), effective = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    *map = *kept;
+    if (number == 0 || vt_value_get(kept, "note") != NULL) return VAULT_OK;      /* refused, a dry run, or whole already */
+    const vault_status found = vt_certificate_get(call->txn, number, &note);
+    if (found == VAULT_E_NOT_FOUND) return vt_put_text(call, map, "state", "cancelled");
+    VT_TRY(found);
+    const bool is_effective = vt_certificate_get_state(call->txn, number, 1, &effective) == VAULT_OK;
+    VT_TRY(vt_put_text(call, map, "state", is_effective ? "effective" : "pending"));
+    return vt_put_bytes_text(call, map, "note", vt_buf_bytes(&note));
+}
+
+static vault_status shred_replay(struct vt_call *call, const struct vt_value *kept)
+{
+    struct vt_value map = vt_value_map(), list = vt_value_array();
+    const struct vt_value *items = vt_value_get(kept, "items");
+    if (items == NULL) VT_TRY(replay_one(call, kept, &map));
+    for (size_t i = 0; items != NULL && i < items->array.count; i++) {
+        struct vt_value item;
+        VT_TRY(replay_one(call, &items->array.items[i], &item));
+        VT_TRY(vt_value_push(&call->scratch, &list, item, NULL));
+    }
+    if (items != NULL) VT_TRY(vt_put_value(call, &map, "items", list));
+    return vt_call_result(call, &map);
+}
+const struct vt_handler VT_HANDLER_SUBJECT_SHRED = {.command = "subject.shred", .prepare = shred_prepare,
+                                                    .finish = shred_finish, .committed = shred_committed,
+                                                    .answer = shred_answer, .replay = shred_replay};
 
 /* subject.cancel-shred ----------------------------------------------------------------------------------------------- */
 
