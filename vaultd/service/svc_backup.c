@@ -178,6 +178,12 @@ static VT_RESULT report_value(struct vt_call *call, const struct vt_restore_repo
     return VAULT_OK;
 }
 
+static vault_status find_deletion(struct vt_keyring_view *view, const struct vt_sid *sid, uint64_t record)
+{
+    struct vt_ledger_entry entry;
+    return vt_ledger_find_deletion(view, sid, record, &entry);
+}
+
 static VT_RESULT restore_run(struct vt_call *call, struct job *job, struct vt_restore_report *out_report)
 {
     VT_AUTO_PTR(vt_store) copy = NULL;
@@ -186,7 +192,8 @@ static VT_RESULT restore_run(struct vt_call *call, struct job *job, struct vt_re
     VT_TRY(path_argument(call, "to", to));
     VT_TRY(open_argument(call, &manifest, &copy));
     const struct vt_restore_options options = {.backup = copy, .view = call->view, .stamps = vt_vault_stamps(call->vault),
-                                               .tenant = call->tenant, .to_dir = to, .progress = job_progress,
+                                               .tenant = call->tenant, .find_deletion = find_deletion,
+                                               .to_dir = to, .progress = job_progress,
                                                .progress_context = job};
     return vt_restore_build(&options, out_report, &call->err);
 }

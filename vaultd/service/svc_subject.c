@@ -423,6 +423,31 @@ static vault_status record_correct_prepare(struct vt_call *call)
 const struct vt_handler VT_HANDLER_RECORD_CORRECT = {.command = "record.correct", .prepare = record_correct_prepare,
                                                      .committed = forgetting_committed};
 
+/** A deletion on its way to the ledger; in the call's scratch. */
+struct deletion {
+    struct vt_ledger_entry entry;
+};
+
+/* Without it a restore of an older backup would bring the record back: the category's key lives on. */
+static vault_status deletion_apply(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct deletion *deletion = context;
+    return vt_ledger_append(vt_keyring_write_view(write), txn, &deletion->entry);
+}
+
+static VT_RESULT plan_deletion(struct vt_call *call, const struct vt_sid *sid, uint64_t record, struct vt_change *change)
+{
+    struct vt_epoch_status epoch;
+    struct deletion *deletion = vt_pool_alloc(&call->scratch, sizeof *deletion);
+    VT_ENSURE(deletion != NULL, VAULT_E_MEMORY);
+    VT_TRY(vt_epoch_status(vt_vault_epoch(call->vault), &epoch));
+    deletion->entry = (struct vt_ledger_entry){.op = VT_LEDGER_DELETE_RECORD, .tenant = call->tenant,
+                                               .scope = {.sid = *sid, .record = record}, .epoch = epoch.epoch,
+                                               .at_ms = call->now_ms};
+    VT_TRY(vt_random_bytes(deletion->entry.object_id, sizeof deletion->entry.object_id));
+    return vt_change_hook_add(change, deletion_apply, deletion);
+}
+
 static vault_status record_delete_prepare(struct vt_call *call)
 {
     const struct vt_collection_entry *entry;
@@ -434,8 +459,10 @@ static vault_status record_delete_prepare(struct vt_call *call)
     VT_TRY(vt_call_subject(call, &sid));
     vt_call_env(call, &env);
     VT_TRY(vt_call_change(call, &change));
-    const uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
+    uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
+    VT_TRY(vt_record_resolve(&env, &sid, entry, &record));
     VT_TRY(vt_record_delete(&env, &sid, entry, record, change, &rows));
+    VT_TRY(plan_deletion(call, &sid, record, change));
     if (entry->collection->forget == VT_FORGET_RECORD) VT_TRY(plan_forgetting(call, change));
     VT_TRY(touch_record(call, &sid, entry, record));
     struct vt_value map = vt_value_map();

@@ -370,7 +370,31 @@ START_TEST(a_refusal_that_the_commit_finds_is_audited)
 }
 END_TEST
 
-VT_TEST_MAIN("service/races", a_record_put_before_a_correction_and_committed_after_it_keeps_its_key,
+START_TEST(a_restored_backup_lacks_a_record_deleted_since)
+{
+    struct vt_value result;
+    char params[512];
+    const struct world_options options = {.is_on_disk = true};
+    world_new(&world, &options);
+    world_apply_schema(&world, NOTES);
+    ck_assert_ok(world_call(&world, "application", "subject.create", "{external_id: ada}", NULL));
+    const long long record = (long long)put("{subject: ada, collection: notes, fields: {line: x}}");
+    put("{subject: ada, collection: notes, fields: {line: y}}");
+    snprintf(params, sizeof params, "{to: %s/b1}", world.dir);
+    ck_assert_ok(world_call(&world, "operator", "backup.create", params, NULL));
+    snprintf(params, sizeof params, "{subject: ada, collection: notes, record: %lld}", record);
+    ck_assert_ok(world_call(&world, "privacy", "record.delete", params, NULL));
+    snprintf(params, sizeof params, "{from: %s/b1, to: %s/r1, check_only: true}", world.dir, world.dir);
+    ck_assert_ok(world_call(&world, "operator", "backup.restore", params, &result));
+    const struct vt_value *report = vt_value_get(&result, "report");
+    ck_assert_int_eq(vt_value_get_int(report, "rows_erased", -1), 1);
+    ck_assert_int_eq(vt_value_get_int(report, "records", -1), 2);       /* her own and the note that stayed */
+    teardown();
+}
+END_TEST
+
+VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
+             a_record_put_before_a_correction_and_committed_after_it_keeps_its_key,
              a_correction_that_a_new_record_overtakes_does_not_take_its_key,
              a_deleted_record_leaves_no_index_entry_of_a_write_that_came_between,
              a_token_that_died_before_it_was_shared_is_not_handed_out_again, a_token_for_a_subject_shredded_meanwhile_is_refused,

@@ -70,6 +70,8 @@ struct vt_restore_options {
     struct vt_keyring_view *view;   /* of the live vault: the keyring that decides who is alive */
     struct vt_stamps *stamps;       /* pending shreds count as erased */
     vt_tenant_id tenant;
+    /** Was the record deleted since? What only the ledger knows: its keys may live on. @return VAULT_OK, VAULT_E_NOT_FOUND */
+    vault_status (*find_deletion)(struct vt_keyring_view *view, const struct vt_sid *sid, uint64_t record);
     const char *to_dir;             /* data directory; `to_dir`/store must not exist */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;

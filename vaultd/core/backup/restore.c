@@ -136,7 +136,10 @@ static VT_RESULT record_restore(struct restore *restore, struct vt_bytes key)
     memcpy(sid.bytes, key.data, sizeof sid.bytes);
     VT_TRY(subject_turn(restore, &sid));
     VT_TRY(vt_rows_of_record(restore->backup, vt_get_u64(key.data + 18), names, &count));
-    for (size_t i = 0; i < count; i++) VT_TRY(row_restore(restore, &names[i], &is_kept));
+    const vault_status gone = restore->options->find_deletion(restore->options->view, &sid, vt_get_u64(key.data + 18));
+    VT_ENSURE(gone == VAULT_OK || gone == VAULT_E_NOT_FOUND, gone);
+    for (size_t i = 0; gone == VAULT_OK && i < count; i++) restore->report.rows_erased += names[i].group_count;
+    for (size_t i = 0; gone != VAULT_OK && i < count; i++) VT_TRY(row_restore(restore, &names[i], &is_kept));
     if (!is_kept) return VAULT_OK;
     static const uint8_t PRESENT[1] = {1};
     restore->report.records++;

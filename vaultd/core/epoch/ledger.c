@@ -162,8 +162,9 @@ VT_RESULT vt_ledger_append(struct vt_keyring_view *view, struct vt_txn *txn, str
     return VAULT_OK;
 }
 
-/* The newest shred of exactly this scope, walking back from its last entry. */
-static VT_RESULT find_exact(struct vt_keyring_view *view, const struct vt_scope *scope, struct vt_ledger_entry *out_entry)
+/* The newest entry of this kind for exactly this scope, walking back from its last one. */
+static VT_RESULT find_exact(struct vt_keyring_view *view, const struct vt_scope *scope, enum vt_ledger_op op,
+                            struct vt_ledger_entry *out_entry)
 {
     struct vt_txn *txn = vt_keyring_view_txn(view);
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
@@ -183,7 +184,7 @@ static VT_RESULT find_exact(struct vt_keyring_view *view, const struct vt_scope 
         const struct vt_bytes sequence_bytes = vt_bytes(before + VT_SCOPE_KEY_LEN, 8);
         VT_TRY(vt_store_get(txn, VT_TABLE_LEDGER, sequence_bytes, &value));
         VT_TRY(ledger_open(view, sequence_bytes, value, &entry));
-        if (entry.op != VT_LEDGER_SHRED) continue;
+        if (entry.op != op) continue;
         *out_entry = entry;
         return VAULT_OK;
     }
@@ -195,13 +196,19 @@ VT_RESULT vt_ledger_find(struct vt_keyring_view *view, const struct vt_scope *sc
     struct vt_ledger_entry newest = {.sequence = 0}, entry;
     const size_t count = covering(scope, scopes);
     for (size_t i = 0; i < count; i++) {
-        const vault_status status = find_exact(view, &scopes[i], &entry);
+        const vault_status status = find_exact(view, &scopes[i], VT_LEDGER_SHRED, &entry);
         VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
         if (status == VAULT_OK && entry.sequence > newest.sequence) newest = entry;
     }
     VT_ENSURE(newest.sequence != 0, VAULT_E_NOT_FOUND);
     *out_entry = newest;
     return VAULT_OK;
+}
+
+VT_RESULT vt_ledger_find_deletion(struct vt_keyring_view *view, const struct vt_sid *sid, uint64_t record,
+                                  struct vt_ledger_entry *out_entry)
+{
+    return find_exact(view, &(struct vt_scope){.sid = *sid, .record = record}, VT_LEDGER_DELETE_RECORD, out_entry);
 }
 
 VT_RESULT vt_ledger_walk(struct vt_keyring_view *view, uint64_t from_sequence,

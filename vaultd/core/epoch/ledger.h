@@ -30,6 +30,9 @@ struct vt_ledger_entry {
 VT_RESULT vt_ledger_append(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_ledger_entry *entry);
 /** The newest shred that covers @p scope (itself, its category, its whole subject). @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_ledger_find(struct vt_keyring_view *view, const struct vt_scope *scope, struct vt_ledger_entry *out_entry);
+/** Has this record been deleted? Ids of records are never given twice. @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_ledger_find_deletion(struct vt_keyring_view *view, const struct vt_sid *sid, uint64_t record,
+                                  struct vt_ledger_entry *out_entry);
 /** Entries from @p from_sequence on, in order; stops when @p visit returns false. */
 VT_RESULT vt_ledger_walk(struct vt_keyring_view *view, uint64_t from_sequence,
                          bool (*visit)(void *context, const struct vt_ledger_entry *entry), void *context);
