@@ -58,10 +58,10 @@ const struct vt_command VT_CMD_TOKEN_REVOKE =
     TOKEN_STATE_COMMAND(205, "token.revoke", "End a token for ever; its value stays.", VT_DESTROYS, VT_CONFIRM);
 
 const struct vt_command VT_CMD_TEMPLATE_APPLY = {
-    .id = 210, .name = "template.apply", .summary = "Create or change token templates from a file.", .since = "0.1",
+    .id = 210, .name = "template.apply", .summary = "Create token templates from a file; one that is applied never changes.", .since = "0.1",
     .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS({"template", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, VT_LIMIT_YAML_BYTES, "YAML"}),
-    .results = VT_FIELDS({"templates", VT_T_LIST, VT_REQUIRED, 0, "name, created or changed"}),
+    .results = VT_FIELDS({"templates", VT_T_LIST, VT_REQUIRED, 0, "name, created or unchanged"}),
     .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_NOT_FOUND, VAULT_E_CONFLICT),
 };
 

@@ -30,7 +30,7 @@ const struct vt_arg VT_COMMON_ARGS[] = {
     {"purpose", VT_T_NAME, 0, VT_LIMIT_NAME_BYTES, "why: a registered purpose; required on reads of personal data"},
     {"recipient", VT_T_NAME, 0, VT_LIMIT_NAME_BYTES, "who gets it outside the organisation"},
     {"idempotency_key", VT_T_TEXT, 0, 128, "a repeat with the same key returns the first answer"},
-    {"request_id", VT_T_TEXT, 0, 64, "the caller's own id of this call, printed in the audit log"},
+    {"request_id", VT_T_TEXT, 0, 64, "the caller's own id of this call; the audit leaf keeps SHA-256 of it, 16 bytes"},
     {0},
 };
 

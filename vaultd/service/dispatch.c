@@ -1,5 +1,6 @@
 /* The one gate. In this order: authenticate, find, validate, begin, authorise, handle, append to audit, commit, reply. What is
  * not in the table is refused; a refusal is audited too. */
+#include "libvault/crypto/digest.h"
 #include "libvault/wire/rpc.h"
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/idempotency.h"
@@ -143,6 +144,15 @@ static void call_committed(void *context, bool kept)
     call->handler->committed(call, kept);
 }
 
+/* The caller's own id may be anything, so the leaf keeps a hash of it, by which its owner finds the entry again. */
+static void leaf_request_id(const struct vt_call *call, struct vt_audit_leaf *leaf)
+{
+    uint8_t hash[VT_SHA256_LEN];
+    const struct vt_value *id = call->params != NULL ? vt_value_get(call->params, "request_id") : NULL;
+    if (id == NULL || id->kind != VT_VALUE_TEXT || vt_sha256_one(id->bytes, hash) != VAULT_OK) return;
+    memcpy(leaf->request_id, hash, sizeof leaf->request_id);
+}
+
 static void leaf_fill(struct vt_call *call)
 {
     struct vt_audit_leaf *leaf = &call->item.leaf;
@@ -155,6 +165,7 @@ static void leaf_fill(struct vt_call *call)
     if (call->command != NULL) leaf->command = call->command->id;
     if (call->command != NULL && call->status == VAULT_OK) leaf->effect = (uint8_t)leaf_effect(call->command);
     memcpy(leaf->principal, call->principal.id, sizeof leaf->principal);
+    leaf_request_id(call, leaf);
 }
 
 static void item_fill(struct vt_call *call)

@@ -2,7 +2,7 @@
  *
  * Opaque: `tok_` + 26 base32 characters = one AES-256 block under the tenant's lookup key of {sequence 6 | random 10}; TOKEN
  * row key: 0x01 | sequence 8. Digits: random, as long as the number, at most the last 4 kept, always failing Luhn, never equal
- * to the input, collision-checked; row key: 0x02 | HMAC(lookup, template || digits) 16. Row value: SEAL(HMAC(seal, token),
+ * to the input, collision-checked; row key: 0x02 | HMAC(lookup, "digit-token:1" 0 || digits) 16. Row value: SEAL(HMAC(seal, token),
  * token context, {sid, record, collection, field, template, flags, state, created}). Deterministic: T_idx label
  * "token-det:1" of (template, normalised value) -> token block; T_idx label "token-holder:1" of the row key -> holders {sid,
  * record}; it dies with the last one. Token rows outlive the shred, so that a dead token can answer 410.
