@@ -253,7 +253,7 @@ static VT_RESULT status_journal(struct status_writer *writer)
     const struct vt_epoch_status *epoch = &writer->epoch;
     struct vt_value map = vt_value_map();
     if (!epoch->has_journal) {
-        VT_TRY(warn(writer, "There is no journal: losing the store's disk loses everything written since its epoch began, and every key."));
+        VT_TRY(warn(writer, "There is no journal: losing the store's disk loses every key, and with them all backups."));
         return vt_put_text(call, &writer->map, "loss_bound",
                            "Losing the store's disk now would lose everything: there is no journal, and a backup's keyring opens "
                            "only while its epoch lives.");
