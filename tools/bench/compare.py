@@ -230,8 +230,10 @@ def measure_weight(meter, vaultd):
     vaultd.stop()
     vaultd.start()
     rested = meter.run(vaultd, "detokenize", "--keys", "1000")
-    print(f"\n{count:,} subjects: files grew by {stored / 2**20:.0f} MiB ({stored / count:,.0f} bytes "
-          f"each; the store grows ahead in steps); resident beside the page cache "
+    room = "within what they had grown before"
+    if stored > 0:
+        room = f"by {stored / 2**20:.0f} MiB, {stored / count:,.0f} bytes each"
+    print(f"\n{count:,} subjects: files grew {room}; resident beside the page cache "
           f"{figures['server_anon_kib'] / 1024:.0f} MiB after they were made, {rested['server_anon_kib'] / 1024:.0f} MiB after a "
           f"restart and a run of detokenize; from start to ready, unsealed: {vaultd.start_seconds:.2f} s", flush=True)
 
