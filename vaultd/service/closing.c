@@ -184,6 +184,17 @@ bool vt_vault_epoch_is_due(struct vt_vault *vault)
     return is_wished || forgetting_is_due(vault) || vt_epoch_is_due(vault->epoch);
 }
 
+/* A closing that a crash or a keeper left unfinished is finished first; whoever wished a close wants the next one as well. */
+static VT_RESULT close_with_leftover(struct vt_vault *vault, bool even_if_empty)
+{
+    struct vt_epoch_status before;
+    VT_TRY(vt_epoch_status(vault->epoch, &before));
+    const vault_status status = vt_vault_close_epoch(vault, even_if_empty);
+    if (status != VAULT_OK || before.closing == 0) return status;
+    const vault_status again = vt_vault_close_epoch(vault, even_if_empty);
+    return again == VAULT_E_NOT_FOUND ? VAULT_OK : again;
+}
+
 VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
 {
     pthread_mutex_lock(&vault->epoch_mutex);
@@ -193,7 +204,7 @@ VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
     vault->epoch_even_if_empty = false;
     pthread_mutex_unlock(&vault->epoch_mutex);
 
-    const vault_status status = vt_vault_close_epoch(vault, even_if_empty);
+    const vault_status status = close_with_leftover(vault, even_if_empty);
 
     pthread_mutex_lock(&vault->epoch_mutex);
     vault->epoch_done = serving;
