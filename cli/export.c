@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/hooks.h"
 #include "libvault/codec/text.h"
+#include "libvault/codec/limits.h"
 #include "libvault/crypto/digest.h"
 
 enum { PATH_BYTES_MAX = 256, PRIVATE_DIR = 0700, PRIVATE_FILE = 0600 };
@@ -75,14 +76,11 @@ static VT_RESULT write_file(int fd, struct vt_bytes content)
     return fsync(fd) == 0 ? VAULT_OK : VAULT_E_IO;
 }
 
-static VT_RESULT put_file(int root, const struct vt_value *file, struct vt_err *err)
+static VT_RESULT put_file(int root, const struct vt_value *file, struct vt_bytes content, struct vt_err *err)
 {
     const struct vt_bytes path = vt_value_get_text(file, "path");
-    const struct vt_value *content = vt_value_get(file, "content");
     if (!is_safe_path(path)) return unsafe(err);
-    const bool has_content = content != NULL && (content->kind == VT_VALUE_BYTES || content->kind == VT_VALUE_TEXT);
-    if (!has_content) return vt_fail(err, VAULT_E_PROTOCOL, "content", "A file of the package has no content.");
-    VT_TRY(check_sha256(file, content->bytes, err));
+    VT_TRY(check_sha256(file, content, err));
     char copy[PATH_BYTES_MAX];
     memcpy(copy, path.data, path.len);
     copy[path.len] = '\0';
@@ -92,7 +90,7 @@ static VT_RESULT put_file(int root, const struct vt_value *file, struct vt_err *
     const int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, PRIVATE_FILE);
     close(dir);
     if (fd < 0) return vt_fail(err, VAULT_E_IO, "to", "A file of the package could not be made.");
-    const vault_status status = write_file(fd, content->bytes);
+    const vault_status status = write_file(fd, content);
     if (close(fd) != 0 || status != VAULT_OK)
         return vt_fail(err, VAULT_E_IO, "to", "A file of the package could not be written.");
     return VAULT_OK;
@@ -124,9 +122,30 @@ static VT_RESULT open_target(const char *path, int *out_fd, struct vt_err *err)
     return VAULT_OK;
 }
 
+static VT_RESULT piece_append(const struct vt_value *piece, struct vt_buf *whole, struct vt_err *err)
+{
+    const struct vt_value *content = vt_value_get(piece, "content");
+    const bool has_content = content != NULL && (content->kind == VT_VALUE_BYTES || content->kind == VT_VALUE_TEXT);
+    if (!has_content) return vt_fail(err, VAULT_E_PROTOCOL, "content", "A file of the package has no content.");
+    if (vt_value_get_int(piece, "offset", 0) != (int64_t)whole->len)
+        return vt_fail(err, VAULT_E_PROTOCOL, "offset", "A piece of a file of the package is missing.");
+    return vt_buf_append(whole, content->bytes);
+}
+
+/* A long file comes in pieces, one behind the other, each with its offset; the hash is the whole file's. */
 static VT_RESULT put_files(int root, const struct vt_value *files, struct vt_err *err)
 {
-    for (size_t i = 0; i < files->array.count; i++) VT_TRY(put_file(root, &files->array.items[i], err));
+    for (size_t first = 0, next; first < files->array.count; first = next) {
+        const struct vt_value *file = &files->array.items[first];
+        const struct vt_bytes path = vt_value_get_text(file, "path");
+        VT_AUTO(vt_buf) whole = VT_BUF_INIT(VT_LIMIT_REPLY_BYTES);
+        for (next = first; next < files->array.count; next++) {
+            const struct vt_value *piece = &files->array.items[next];
+            if (!vt_bytes_equal(vt_value_get_text(piece, "path"), path)) break;
+            VT_TRY(piece_append(piece, &whole, err));
+        }
+        VT_TRY(put_file(root, file, vt_buf_bytes(&whole), err));
+    }
     return VAULT_OK;
 }
 
