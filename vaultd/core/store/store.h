@@ -18,7 +18,7 @@ struct vt_cursor;
 /** Tables. Their numbers and names are part of the format (docs/FORMAT.md): never renumber, never reuse. */
 enum vt_table {
     VT_TABLE_META = 0,      /* name -> value: format version, vault id, sequences, wraps, root record */
-    VT_TABLE_PAGE,          /* tenant 8 | tree 1 | level 1 | page id 8 -> page version 8 | sealed page */
+    VT_TABLE_PAGE,          /* tenant 8 | tree 1 | level 1 | page id 8 -> incarnation 8 | version 8 | epoch 8 | sealed */
     VT_TABLE_KEYBLOCK,      /* sid 16 -> sealed key block */
     VT_TABLE_RECORD,        /* sid 16 | collection 2 | record 8 -> empty: whose records are where */
     VT_TABLE_ROW,           /* record 8 | category 2 | field group 2 -> sealed row */
@@ -29,9 +29,9 @@ enum vt_table {
     VT_TABLE_LEDGER_SID,    /* sid 16 | category 2 | record 8 | sequence 8 -> empty */
     VT_TABLE_PENDING,       /* sid 16 | category 2 | record 8 -> sealed pending shred */
     VT_TABLE_CERTIFICATE,   /* number 8 -> signed notes of the states reached */
-    VT_TABLE_CONFIG,        /* kind 1 | name -> sealed object: schemas, templates, credentials, policies, tenants */
+    VT_TABLE_CONFIG,        /* kind 1 | tenant 8 | SHA-256(name)[0:16] -> sealed schema, template, credential */
     VT_TABLE_JOB,           /* job id 16 -> progress of imports, rotations, restores */
-    VT_TABLE_IDEMPOTENCY,   /* principal 16 | HMAC of key 16 -> expiry 8 | sealed first answer */
+    VT_TABLE_IDEMPOTENCY,   /* principal 16 | HMAC of key 16 -> expiry 8 | incarnation 8 | sealed first answer */
     VT_TABLE_BACKUP,        /* backup id 16 -> registered backup */
     VT_TABLE_BLOB,          /* blob 16 | chunk 4 -> sealed chunk */
     VT_TABLE_COUNT

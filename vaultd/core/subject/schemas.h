@@ -6,7 +6,7 @@
 #include "libvault/schema/collection.h"
 #include "vaultd/core/subject/change.h"
 
-/** Kinds of sealed objects in the CONFIG table: key kind 1 | tenant 8 | number 2 or SHA-256(name)[0:16]. */
+/** Kinds of sealed objects in the CONFIG table: key kind 1 | tenant 8 | SHA-256(name)[0:16]. */
 enum vt_config_kind {
     VT_CONFIG_COLLECTION = 1,
     VT_CONFIG_TEMPLATE = 2,
