@@ -334,6 +334,91 @@ def scan():
     }
 
 
+def page():
+    """The first byte chooses the kind, 0x80 the stored value itself; docs/FORMAT.md "Keyring"."""
+    def head(kind, count):
+        return bytes([1, kind]) + struct.pack(">H", count) + bytes(12)
+
+    def slot(number, bits, kind=1):
+        return struct.pack(">Q", number) + b"k" * 32 + struct.pack(">QBB", 1, kind, bits) + bytes(6)
+
+    entries = b"".join(bytes([i]) * 16 + b"p" * 49 for i in range(3))
+    halves = slot(1, 1) * 32 + slot(2, 1) * 32
+    key = struct.pack(">HQIBBQQ", 3, 0, 1, 1, 0, 1782864000000, 0) + b"d" * 32
+    block = bytes([1, 0]) + struct.pack(">HI", 2, 4) + b"a" * 32 + b"y" * 32 + key + key.replace(b"\x00\x03", b"\x00\x04", 1)
+    root_head = bytes([1]) + b"v" * 16 + struct.pack(">QQ", 1, 3) + b"t" * 16 + struct.pack(">QQ", 7, 9)
+    root = bytes([1]) + bytes(7) + struct.pack(">QQ", 5, 9) + b"t" * 16 + bytes(8) + slot(1, 6) + slot(2, 6)
+    return {
+        "leaf": b"\x00" + head(1, 3) + entries,
+        "leaf-full": b"\x00" + head(1, 60) + entries * 20,
+        "leaf-too-many": b"\x00" + head(1, 61),
+        "leaf-version": b"\x00\x02" + head(1, 0)[1:],
+        "inner": b"\x01" + head(2, 0) + halves,
+        "inner-crooked": b"\x01" + head(2, 0) + slot(1, 1) * 31 + slot(2, 1) * 33,
+        "inner-no-child": b"\x01" + head(2, 0),
+        "tenant": b"\x02" + head(3, 2),
+        "root": b"\x03" + root_head + root,
+        "root-other-commit": b"\x03" + root_head[:-1] + b"x" + root,
+        "block": b"\x04" + block,
+        "block-too-many": b"\x04" + block[:2] + b"\xff\xff" + block[4:],
+        "block-cut": b"\x04" + block[:71],
+        "value": b"\x80" + bytes(4080),
+        "value-root": b"\x83" + root_head + bytes(590),
+        "value-block": b"\x84" + bytes(256),
+    }
+
+
+def config():
+    full = ("data_dir: /var/lib/vaultd\nlisten: 127.0.0.1:7470\ntls:\n  certificate: /etc/vaultd/tls.pem\n"
+            "  key: /etc/vaultd/tls.key\nkeepers:\n  - {name: local, file: /var/lib/vaultd-keeper/slot}\nquorum: 1\n"
+            "journal:\n  dir: /mnt/journal\n  sync_interval_ms: 0\nepoch: {close_after_count: 1000, close_after_s: 900}\n"
+            "purposes: [customer-support, billing]\nlog_level: info\n")
+    texts = {
+        "empty": "",
+        "full": full,
+        "unknown": full + "colour: red\n",
+        "twice": full + "quorum: 2\n",
+        "range": full.replace("quorum: 1", "quorum: 0"),
+        "type": full.replace("quorum: 1", "quorum: one"),
+        "list": "- a\n- b\n",
+        "keeper-text": "keepers: [x]\n",
+        "keeper-unknown": "keepers: [{name: a, file: /b, colour: red}]\n",
+        "keeper-many": "keepers:\n" + "".join(f"  - {{name: k{i}, file: /k/{i}}}\n" for i in range(17)),
+        "purposes-map": "purposes: {a: b}\n",
+        "nested": "tls: {certificate: {a: b}}\n",
+        "null": "data_dir: null\nlisten: ~\n",
+        "cut": full[:90],
+    }
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def rpc():
+    """The first byte is the length of the pieces."""
+    def frame(kind, number, *rest):
+        return bytes([0x92 + len(rest), kind]) + number + b"".join(rest)
+
+    call = frame(0, b"\x07", msgpack_str("subject.show"), b"\x81" + msgpack_str("subject") + msgpack_str("s-1"))
+    error = b"\x82" + msgpack_str("status") + b"\x0c" + msgpack_str("code") + msgpack_str("not_found")
+    streams = {
+        "call": call,
+        "three-calls": call * 3,
+        "number-of-32-bits": frame(0, b"\xce\xff\xff\xff\xff", b"\xa0", b"\x80"),
+        "number-too-wide": frame(0, b"\xcf" + b"\xff" * 8, b"\xa0", b"\x80"),
+        "number-negative": frame(0, b"\xff", b"\xa0", b"\x80"),
+        "params-array": frame(0, b"\x01", msgpack_str("x"), b"\x90"),
+        "method-binary": frame(0, b"\x01", b"\xc4\x01x", b"\x80"),
+        "notification": b"\x93\x02" + msgpack_str("x") + b"\x80",
+        "result": frame(1, b"\x01", b"\xc0", b"\x80"),
+        "error": frame(1, b"\x01", error, b"\xc0"),
+        "both": frame(1, b"\x01", error, b"\x80"),
+        "cut": call[:-3],
+        "deep": frame(0, b"\x01", msgpack_str("x"), b"\x81\xa1a" + b"\x91" * 40 + b"\xc0"),
+        "array-of-4g": b"\xdd\xff\xff\xff\xff",
+        "not-an-array": b"\x07",
+    }
+    return {name: bytes([len(name)]) + raw for name, raw in streams.items()}
+
+
 # One a line, so that targets come and go without touching each other.
 CORPORA = {made.__name__: made for made in (
     msgpack,
@@ -349,6 +434,9 @@ CORPORA = {made.__name__: made for made in (
     field_types,
     record_row,
     scan,
+    page,
+    config,
+    rpc,
 )}
 
 
