@@ -16,9 +16,15 @@ struct shred {
     uint8_t salt[SALT_LEN];
     bool has_reference, is_repeat, is_kept;
 };
+/** What became of one wished subject; VAULT_OK: items has it. */
+struct outcome {
+    vault_status status;
+    uint64_t certificate;           /* of the request that was there first; 0: none */
+    struct vt_err err;
+};
 struct shreds {
     struct shred *items;
-    vault_status *statuses;         /* of each wished subject; VAULT_OK: items has it */
+    struct outcome *outcomes;
     size_t wished, count;
 };
 
@@ -76,9 +82,22 @@ static VT_RESULT scope_check(struct vt_call *call, const struct vt_scope *scope)
     return vt_fail(&call->err, VAULT_E_NOT_FOUND, "category", "The subject holds nothing in that category.");
 }
 
+/* A part that is gone because it was forgotten is not one that never was. */
+static VT_RESULT scope_find(struct vt_call *call, const struct vt_scope *scope)
+{
+    struct vt_ledger_entry entry;
+    const vault_status status = scope_check(call, scope);
+    if (status == VAULT_OK || !vt_call_has_scope(call, VT_SCOPE_KNOW_ERASED)) return status;
+    const vault_status found = vt_ledger_find(call->view, scope, &entry);
+    if (found == VAULT_E_NOT_FOUND) return status;
+    VT_TRY(found);
+    call->certificate = entry.certificate;
+    call->err = (struct vt_err){{0}, {0}};
+    return VAULT_E_ERASED;
+}
+
 static VT_RESULT shred_plan(struct vt_call *call, const struct vt_scope *scope, struct vt_change *change, struct shred *shred)
 {
-    VT_TRY(scope_check(call, scope));
     VT_TRY(shred_fill(call, scope, shred));
     call->item_count++;
     /* An epoch that closes meanwhile has erased the subject: the repeat answers with that certificate, not with a new one. */
@@ -102,7 +121,6 @@ static VT_RESULT dry_run(struct vt_call *call, const struct vt_scope *scope)
 {
     struct vt_destroyed_rows counts;
     struct vt_value map = vt_value_map(), value;
-    VT_TRY(scope_check(call, scope));
     VT_TRY(vt_subject_destroy_plan(call->view, call->tenant, scope, &counts));
     VT_TRY(counts_value(call, &counts, &value));
     VT_TRY(vt_put_text(call, &map, "state", "dry-run"));
@@ -128,19 +146,45 @@ static VT_RESULT repeat_answer(struct vt_call *call, vault_status status)
     return vt_call_result(call, &map);
 }
 
-static VT_RESULT plan_many(struct vt_call *call, const struct vt_value *wished, struct vt_change *change, struct shreds *shreds)
+static VT_RESULT plan_next(struct vt_call *call, struct vt_bytes external_id, uint16_t category, struct vt_change *change,
+                           struct shreds *shreds)
 {
     struct vt_subject_env env;
+    struct vt_scope scope = {.category = category};
     vt_call_env(call, &env);
+    const vault_status found = vt_subject_by_external_id(&env, external_id, &scope.sid);
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = scope.sid});
+    VT_TRY(scope_find(call, &scope));
+    VT_TRY(shred_plan(call, &scope, change, &shreds->items[shreds->count]));
+    shreds->count++;
+    return VAULT_OK;
+}
+
+static VT_RESULT plan_many(struct vt_call *call, const struct vt_value *wished, struct vt_change *change, struct shreds *shreds)
+{
+    uint16_t category;
+    VT_TRY(vt_call_category(call, "category", &category));
     for (size_t i = 0; i < wished->array.count; i++) {
-        struct vt_scope scope = {.record = 0};
-        vault_status status = vt_subject_by_external_id(&env, wished->array.items[i].bytes, &scope.sid);
-        if (status == VAULT_OK) status = shred_plan(call, &scope, change, &shreds->items[shreds->count]);
-        shreds->statuses[i] = vt_call_explain(call, status, &scope);
-        if (status == VAULT_OK) shreds->count++;
+        const vault_status status = plan_next(call, wished->array.items[i].bytes, category, change, shreds);
         if (status == VAULT_E_MEMORY || status == VAULT_E_CRYPTO) return status;
+        shreds->outcomes[i] = (struct outcome){status, call->certificate, call->err};
         call->certificate = 0;
+        call->err = (struct vt_err){{0}, {0}};
     }
+    return VAULT_OK;
+}
+
+/* What is destroyed cannot be taken back, so nothing in such a call may be passed over: an argument that does not fit the others
+ * refuses it. */
+static VT_RESULT check_arguments(struct vt_call *call)
+{
+    static const char *const ALONE[] = {"subject", "sid", "token", "record"};
+    if (vt_call_value(call, "subjects") == NULL) return VAULT_OK;
+    for (size_t i = 0; i < VT_ARRAY_LEN(ALONE); i++)
+        if (vt_call_value(call, ALONE[i]) != NULL)
+            return vt_fail(&call->err, VAULT_E_ARGUMENT, ALONE[i], "The argument %s does not go with subjects.", ALONE[i]);
+    if (vt_call_bool(call, "dry_run", false))
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "dry_run", "A dry run looks at one subject: it does not go with subjects.");
     return VAULT_OK;
 }
 
@@ -159,6 +203,11 @@ static VT_RESULT plan_one(struct vt_call *call, struct vt_change *change, struct
         *out_answered = true;
         return repeat_answer(call, VAULT_E_SHRED_PENDING);
     }
+    const vault_status part = scope_find(call, &scope);
+    if (part != VAULT_OK) {
+        *out_answered = true;
+        return repeat_answer(call, part);
+    }
     if (vt_call_bool(call, "dry_run", false)) {
         *out_answered = true;
         return dry_run(call, &scope);
@@ -175,11 +224,12 @@ static vault_status shred_prepare(struct vt_call *call)
     struct shreds *shreds = vt_pool_alloc(&call->scratch, sizeof *shreds);
     struct vt_change *change;
     bool is_answered = false;
+    VT_TRY(check_arguments(call));
     VT_ENSURE(shreds != NULL, VAULT_E_MEMORY);
     shreds->wished = wished;
     shreds->items = vt_pool_calloc(&call->scratch, wished + 1, sizeof *shreds->items);
-    shreds->statuses = vt_pool_calloc(&call->scratch, wished + 1, sizeof *shreds->statuses);
-    VT_ENSURE(shreds->items != NULL && shreds->statuses != NULL, VAULT_E_MEMORY);
+    shreds->outcomes = vt_pool_calloc(&call->scratch, wished + 1, sizeof *shreds->outcomes);
+    VT_ENSURE(shreds->items != NULL && shreds->outcomes != NULL, VAULT_E_MEMORY);
     VT_TRY(vt_call_change(call, &change));
     if (subjects != NULL) VT_TRY(plan_many(call, subjects, change, shreds));
     if (subjects == NULL) VT_TRY(plan_one(call, change, shreds, &is_answered));
@@ -206,14 +256,21 @@ static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const str
     return vt_put_text(call, map, "salt", salt);
 }
 
+static VT_RESULT outcome_error(struct vt_call *call, const struct outcome *outcome, struct vt_value *map)
+{
+    call->certificate = outcome->certificate;
+    call->err = outcome->err;
+    return vt_put_item_error(call, map, outcome->status);
+}
+
 static VT_RESULT shreds_value(struct vt_call *call, struct vt_txn *txn, const struct shreds *shreds, struct vt_value *map)
 {
     struct vt_value list = vt_value_array();
     size_t next = 0;
     for (size_t i = 0; i < shreds->wished; i++) {
         struct vt_value item = vt_value_map();
-        if (shreds->statuses[i] == VAULT_OK) VT_TRY(shred_value(call, txn, &shreds->items[next++], &item));
-        else VT_TRY(vt_put_item_error(call, &item, shreds->statuses[i]));
+        if (shreds->outcomes[i].status == VAULT_OK) VT_TRY(shred_value(call, txn, &shreds->items[next++], &item));
+        else VT_TRY(outcome_error(call, &shreds->outcomes[i], &item));
         VT_TRY(vt_value_push(&call->scratch, &list, item, NULL));
     }
     return vt_put_value(call, map, "items", list);
@@ -256,8 +313,8 @@ static vault_status shred_answer(struct vt_call *call, struct vt_value *out_map)
     if (vt_call_value(call, "subjects") == NULL) return answer_one(call, &shreds->items[0], out_map);
     for (size_t i = 0; i < shreds->wished; i++) {
         struct vt_value item = vt_value_map();
-        if (shreds->statuses[i] == VAULT_OK) VT_TRY(answer_one(call, &shreds->items[next++], &item));
-        else VT_TRY(vt_put_item_error(call, &item, shreds->statuses[i]));
+        if (shreds->outcomes[i].status == VAULT_OK) VT_TRY(answer_one(call, &shreds->items[next++], &item));
+        else VT_TRY(outcome_error(call, &shreds->outcomes[i], &item));
         VT_TRY(vt_value_push(&call->scratch, &list, item, NULL));
     }
     VT_TRY(vt_put_value(call, &map, "items", list));

@@ -34,11 +34,11 @@ static void category_code(uint16_t category, char out_code[24])
 static void fill_scope(struct filling *filling, const struct vt_pending *pending)
 {
     struct vt_certificate *certificate = &filling->certificate;
-    if (pending->scope.category == VT_CATEGORY_ALL) {
-        certificate->scope = VT_CERTIFICATE_OF_SUBJECT;
-        return;
-    }
-    certificate->scope = pending->scope.record != 0 ? VT_CERTIFICATE_OF_RECORDS : VT_CERTIFICATE_OF_CATEGORIES;
+    const bool is_every_category = pending->scope.category == VT_CATEGORY_ALL;
+    certificate->scope = pending->scope.record != 0 ? VT_CERTIFICATE_OF_RECORDS
+                         : is_every_category        ? VT_CERTIFICATE_OF_SUBJECT
+                                                    : VT_CERTIFICATE_OF_CATEGORIES;
+    if (is_every_category) return;
     category_code(pending->scope.category, filling->category);
     filling->categories[0] = vt_bytes_str(filling->category);
     certificate->categories = filling->categories;
@@ -130,7 +130,7 @@ VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *
     certificate->epoch_to = effect->epoch_to;
     memcpy(certificate->attempt, effect->attempt, sizeof certificate->attempt);
     certificate->keepers = effect->keepers;
-    certificate->subjects = pending->scope.category == VT_CATEGORY_ALL;
+    certificate->subjects = certificate->scope == VT_CERTIFICATE_OF_SUBJECT;
     certificate->records = destroyed->records;
     certificate->rows = destroyed->rows;
     certificate->index_entries = destroyed->index_entries;

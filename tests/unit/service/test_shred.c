@@ -1,0 +1,183 @@
+/* Asking to forget: what exactly is asked for, and what the answers and certificates say of it. */
+#include <stdio.h>
+
+#include "tests/support/world.h"
+
+static const char CARDS[] = "name: cards\ndoc: Cards.\ncardinality: many\nforget: record\nfields:\n"
+                            "  - {name: number, type: pan, category: B, index: many, options: {policy: token}, doc: n}\n";
+static const char PROFILE[] = "name: profile\ndoc: People.\nfields:\n"
+                              "  - {name: given_name, type: name, category: A, doc: g}\n"
+                              "  - {name: ip, type: ip, category: F, doc: i}\n";
+
+static struct world world;
+
+static void setup(void)
+{
+    world_new(&world, NULL);
+    world_apply_schema(&world, CARDS);
+    world_apply_schema(&world, PROFILE);
+}
+
+static void teardown(void)
+{
+    world_free(&world);
+}
+
+static void create(const char *name)
+{
+    char params[512];
+    snprintf(params, sizeof params,
+             "{external_id: %s, records: {profile: {given_name: Ada, ip: 192.0.2.7}, cards: [{number: '4111111111111111'}]}}",
+             name);
+    ck_assert_ok(world_call(&world, "application", "subject.create", params, NULL));
+}
+
+static vault_status get(const char *role, const char *name)
+{
+    char params[256];
+    snprintf(params, sizeof params, "{subject: %s, collection: profile, purpose: service}", name);
+    return world_call(&world, role, "record.get", params, NULL);
+}
+
+static bool holds(struct vt_bytes text, const char *line)
+{
+    const size_t len = strlen(line);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (memcmp(text.data + i, line, len) == 0) return true;
+    return false;
+}
+
+static const struct vt_value *item_of(const struct vt_value *result, size_t index)
+{
+    const struct vt_value *items = vt_value_get(result, "items");
+    ck_assert(items != NULL && items->kind == VT_VALUE_ARRAY && items->array.count > index);
+    return &items->array.items[index];
+}
+
+static bool says(const struct vt_value *map, const char *key, const char *text)
+{
+    return vt_bytes_equal_str(vt_value_get_text(map, key), text);
+}
+
+static int64_t card_of(const char *name)
+{
+    char params[128];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{subject: %s, collection: cards, purpose: service}", name);
+    ck_assert_ok(world_call(&world, "privacy", "record.list", params, &result));
+    return vt_value_get_int(&vt_value_get(&result, "records")->array.items[0], "record", 0);
+}
+
+START_TEST(a_category_asked_of_many_subjects_leaves_the_rest_of_them)
+{
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [ada, bob, nobody], category: F, now: true}", &result));
+    ck_assert(says(item_of(&result, 0), "state", "effective"));
+    ck_assert(holds(vt_value_get_text(item_of(&result, 0), "note"), "\nscope: categories\n"));
+    ck_assert(says(item_of(&result, 2), "status", "not-found"));
+    ck_assert_ok(get("application", "ada"));
+    ck_assert_ok(get("application", "bob"));
+    ck_assert_ok(world_call(&world, "privacy", "record.get",
+                            "{subject: ada, collection: profile, purpose: service, view: plain}", &result));
+    ck_assert(says(vt_value_get(&result, "fields"), "given_name", "Ada"));
+    ck_assert(vt_value_get(vt_value_get(&result, "fields"), "ip") == NULL);
+    teardown();
+}
+END_TEST
+
+START_TEST(an_argument_that_does_not_go_with_many_subjects_refuses_the_call_and_forgets_nobody)
+{
+    static const char *const PARAMS[] = {
+        "{subjects: [ada], dry_run: true}",
+        "{subjects: [ada], subject: bob}",
+        "{subjects: [ada], sid: '00000000000000000000000000000000'}",
+        "{subjects: [ada], token: tok_aaaaaaaaaaaaaaaaaaaaaaaaaa}",
+        "{subjects: [ada], record: 1}",
+        "{subjects: [ada], category: Z}",
+    };
+    static const char *const FIELDS[] = {"dry_run", "subject", "sid", "token", "record", "category"};
+    setup();
+    create("ada");
+    for (size_t i = 0; i < VT_ARRAY_LEN(PARAMS); i++) {
+        ck_assert_int_eq(world_call(&world, "privacy", "subject.shred", PARAMS[i], NULL), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(world.err.field, FIELDS[i]);
+        ck_assert_ok(get("application", "ada"));
+    }
+    teardown();
+}
+END_TEST
+
+START_TEST(each_item_of_a_batch_has_its_own_sentence_and_certificate)
+{
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    create("eve");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", &result));
+    const int64_t certificate = vt_value_get_int(&result, "certificate", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob, category: F, now: true}", NULL));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: eve}", &result));
+    const int64_t pending = vt_value_get_int(&result, "certificate", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [eve, ada, bob], category: H}", &result));
+    ck_assert(says(item_of(&result, 0), "status", "shred-pending"));
+    ck_assert_int_eq(vt_value_get_int(item_of(&result, 0), "certificate", 0), pending);
+    ck_assert(vt_value_get(item_of(&result, 0), "field") == NULL);
+    ck_assert(says(item_of(&result, 1), "status", "not-found"));
+    ck_assert(vt_value_get(item_of(&result, 1), "certificate") == NULL);
+    ck_assert(says(item_of(&result, 2), "status", "not-found"));
+    ck_assert(says(item_of(&result, 2), "field", "category"));
+    ck_assert_int_ne(certificate, pending);
+    teardown();
+}
+END_TEST
+
+START_TEST(the_certificate_of_one_record_does_not_claim_the_whole_subject)
+{
+    char params[128];
+    struct vt_value result;
+    setup();
+    create("ada");
+    snprintf(params, sizeof params, "{subject: ada, record: %lld, now: true}", (long long)card_of("ada"));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, &result));
+    const struct vt_bytes note = vt_value_get_text(&result, "note");
+    ck_assert(holds(note, "\nscope: records\n"));
+    ck_assert(holds(note, "\nsubjects: 0\n"));
+    ck_assert(holds(note, "\nrecords: 1\n"));
+    ck_assert_ok(get("application", "ada"));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", &result));
+    ck_assert(holds(vt_value_get_text(&result, "note"), "\nscope: whole subject\n"));
+    ck_assert(holds(vt_value_get_text(&result, "note"), "\nsubjects: 1\n"));
+    teardown();
+}
+END_TEST
+
+START_TEST(asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate)
+{
+    char params[128];
+    struct vt_value first, again;
+    setup();
+    create("ada");
+    const int64_t card = card_of("ada");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, category: F, now: true}", &first));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, category: F}", &again));
+    ck_assert(says(&again, "state", "effective"));
+    ck_assert_int_eq(vt_value_get_int(&again, "certificate", 0), vt_value_get_int(&first, "certificate", 0));
+    snprintf(params, sizeof params, "{subject: ada, record: %lld, now: true}", (long long)card);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, &first));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, &again));
+    ck_assert(says(&again, "state", "effective"));
+    ck_assert_int_eq(vt_value_get_int(&again, "certificate", 0), vt_value_get_int(&first, "certificate", 0));
+    ck_assert_int_eq(world_call(&world, "privacy", "subject.shred", "{subject: ada, category: H}", NULL), VAULT_E_NOT_FOUND);
+    teardown();
+}
+END_TEST
+
+VT_TEST_MAIN("shred", a_category_asked_of_many_subjects_leaves_the_rest_of_them,
+             an_argument_that_does_not_go_with_many_subjects_refuses_the_call_and_forgets_nobody,
+             each_item_of_a_batch_has_its_own_sentence_and_certificate,
+             the_certificate_of_one_record_does_not_claim_the_whole_subject,
+             asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate)
