@@ -34,6 +34,8 @@ ALONE = [
     ("shred one subject, effective", "shred", [*TO_THE_END, "--calls", "200", "--keys", "300"]),
     ("shred 10,000 subjects, effective", "shred", [*TO_THE_END, "--calls", "1", "--keys", "10000", "--batch", "10000"]),
 ]
+KIB_SUBJECT_NOTE = 938      # with the other nine fields of the load's people 1 KiB
+ROTATIONS = [["root"], ["tree"], ["tenant", "--key", "place"], ["tenant", "--key", "index"]]
 
 
 def free_port():
@@ -223,6 +225,8 @@ def measure_alone(meter, vaultd, case):
 def measure_weight(meter, vaultd):
     """What a vault with many subjects needs: disk, memory after the load, time from start to ready."""
     count = meter.arguments.subjects
+    if count == 0:
+        return measure_rest(meter, vaultd)
     before = vaultd.stored_bytes()
     figures = meter.run(vaultd, "create", "--pipeline", "8", "--warmup", "0", "--calls", str(count),
                         "--seconds", "3600")
@@ -238,6 +242,53 @@ def measure_weight(meter, vaultd):
           f"restart and a run of detokenize; from start to ready, unsealed: {vaultd.start_seconds:.2f} s", flush=True)
 
 
+def measure_rest(meter, vaultd):
+    """Time from start to ready, and memory, of the vault as it is now."""
+    vaultd.stop()
+    vaultd.start()
+    rested = meter.run(vaultd, "detokenize", "--keys", "1000")
+    print(f"\nresident beside the page cache {rested['server_anon_kib'] / 1024:.0f} MiB after a restart and a run of "
+          f"detokenize; from start to ready, unsealed: {vaultd.start_seconds:.2f} s", flush=True)
+
+
+def measure_preload(meter, vaultd):
+    """Subjects of 1 KiB in three categories, three of their ten fields indexed, imported as a file would be."""
+    count = meter.arguments.preload
+    before = vaultd.stored_bytes()
+    figures = meter.run(vaultd, "import", "--batch", "1000", "--connections", "4", "--warmup", "0", "--calls",
+                        str((count + 999) // 1000), "--seconds", "86400", "--value-size", str(KIB_SUBJECT_NOTE))
+    show(f"import {count:,} subjects of 1 KiB first", "vaultd", [row_of(figures, "import")])
+    grown = (vaultd.stored_bytes() - before) / count
+    print(f"\nfiles grew by {grown:,.0f} bytes for each subject of 1,024 bytes, keyring, index and audit log included: "
+          f"{grown / 1024:.1f} x; resident beside the page cache {figures['server_anon_kib'] / 1024:.0f} MiB\n", flush=True)
+    head()
+
+
+def vaultctl(meter, vaultd, *words):
+    """What a command answers, as an administrator."""
+    done = subprocess.run([os.path.join(meter.arguments.build, "cli/vaultctl"), *words, "--format", "json", "--addr",
+                           f"127.0.0.1:{vaultd.port}", "--cacert", vaultd.ca, "--credential-file",
+                           os.path.join(vaultd.credentials, "administrator")], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"vaultctl {' '.join(words)}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def measure_rotation(meter, vaultd, words):
+    """From the call to the end of its job, everything served meanwhile."""
+    began = time.monotonic()
+    job = vaultctl(meter, vaultd, "key", "rotate", *words)["job"]
+    while True:
+        state = next(row for row in vaultctl(meter, vaultd, "job", "status", "--job", job)["jobs"])
+        if state["state"] != "running":
+            break
+        time.sleep(0.02)
+    took = time.monotonic() - began
+    if state["state"] != "done":
+        raise Failed(f"rotate {' '.join(words)}: {state}")
+    print(f"| rotate {' '.join(words)} | vaultd | {1 / took:,.2f} | {took * 1000:,.2f} |  |  |  |", flush=True)
+
+
 def cases(meter, servers):
     """(name, what to call) of each case, in order."""
     best = {}
@@ -245,15 +296,19 @@ def cases(meter, servers):
     def pair(which):
         best[which[0]] = measure_pair(meter, servers, which)
 
+    vaultd = next((server for server in servers if server.name == "vaultd"), None)
+    if vaultd is not None and meter.arguments.preload:
+        yield "preload", lambda: measure_preload(meter, vaultd)
     for which in PAIRS:
         yield which[0], lambda which=which: pair(which)
-    vaultd = next((server for server in servers if server.name == "vaultd"), None)
     if vaultd is None:
         return
     if "detokenize" in best:
         yield "latency", lambda: measure_latency(meter, servers, best["detokenize"]["vaultd"] / 2)
     for which in ALONE:
         yield which[0], lambda which=which: measure_alone(meter, vaultd, which)
+    for words in ROTATIONS:
+        yield f"rotate {' '.join(words)}", lambda words=words: measure_rotation(meter, vaultd, words)
     yield "weight", lambda: measure_weight(meter, vaultd)
 
 
@@ -285,7 +340,8 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=1, help="of the generator")
     parser.add_argument("--keys", type=int, default=100000, help="values prepared for reading")
     parser.add_argument("--value-size", type=int, default=64)
-    parser.add_argument("--subjects", type=int, default=100000, help="for the case weight")
+    parser.add_argument("--preload", type=int, default=0, help="import so many subjects of 1 KiB before everything else")
+    parser.add_argument("--subjects", type=int, default=100000, help="for the case weight, created one by one; 0: none more")
     parser.add_argument("--json", help="write every run's figures there, one JSON object a line")
     arguments = parser.parse_args()
     arguments.wants = lambda name: not arguments.case or any(part in name for part in arguments.case)
