@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libvault/base/log.h"
+#include "libvault/base/thread.h"
 #include "libvault/wire/tls.h"
 #include "vaultd/dev.h"
 #include "vaultd/server/notify.h"
@@ -25,7 +26,7 @@ struct daemon {
 
 /* Signals ------------------------------------------------------------------------------------------------------------- */
 
-/* Blocked before any thread exists: only the main thread takes them, between its other work. */
+/* Blocked before any thread exists: only the one that runs the daemon takes them, between its other work. */
 static sigset_t signals_block(void)
 {
     sigset_t signals;
@@ -299,25 +300,48 @@ static VT_RESULT stop(struct daemon *daemon)
     return status;
 }
 
-VT_RESULT vt_daemon_run(struct vt_options *options, struct vt_err *err)
+static VT_RESULT run(struct vt_options *options, const sigset_t *signals, struct vt_err *err)
 {
     struct daemon daemon = {.options = options};
-    const sigset_t signals = signals_block();
-    umask(077);
     const vault_status started = start(&daemon, err);
     if (started == VAULT_OK) {
         announce(&daemon);
         vt_notify("READY=1");
         vt_log(VT_LOG_INFO, "server.ready", "state=%s", vt_vault_state_name(vt_vault_state(daemon.vault)));
-        serve(&daemon, &signals);
+        serve(&daemon, signals);
         vt_notify("STOPPING=1");
         vt_log(VT_LOG_INFO, "server.draining", "timeout_ms=%lld",
                (long long)vt_config_int(options->config, VT_SET_TIMEOUTS_DRAIN_MS));
-        signals_end_at_once(&signals);
+        signals_end_at_once(signals);
     }
     const vault_status stopped = stop(&daemon);
     if (started != VAULT_OK) return started;
     vt_log(stopped == VAULT_OK ? VT_LOG_INFO : VT_LOG_WARN, "server.stopped", "status=%s", vault_status_code(stopped));
     if (stopped != VAULT_OK) return vt_fail(err, stopped, NULL, "Connections had to be cut off.");
     return VAULT_OK;
+}
+
+/** What the main thread hands to the one that does its work. */
+struct running {
+    struct vt_options *options;
+    sigset_t signals;
+    struct vt_err *err;
+    vault_status status;
+};
+
+static void running_main(void *context)
+{
+    struct running *running = context;
+    running->status = run(running->options, &running->signals, running->err);
+}
+
+/* On a stack of our own, since the unseal key of dev mode passes over it: locked, kept out of dumps, wiped at the end. */
+VT_RESULT vt_daemon_run(struct vt_options *options, struct vt_err *err)
+{
+    struct running running = {.options = options, .signals = signals_block(), .err = err};
+    struct vt_thread thread;
+    umask(077);
+    VT_TRY(vt_thread_start(&thread, "vault-main", running_main, &running));
+    vt_thread_join(&thread);
+    return running.status;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "libvault/base/fault.h"
-#include "vaultd/server/thread.h"
+#include "libvault/base/thread.h"
 
 struct vt_committer {
     struct vt_committer_options options;

@@ -5,7 +5,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/base/log.h"
-#include "vaultd/server/thread.h"
+#include "libvault/base/thread.h"
 
 enum { LOOK_EVERY_MS = 100, FLOOR_EVERY_MS = 5000, AFTER_FAILURE_MS = 1000 };
 #define NS_PER_MS UINT64_C(1000000)

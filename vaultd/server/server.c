@@ -92,8 +92,8 @@ void vt_server_log_counts(struct vt_server *server)
            late);
 }
 
-/* Loops first, since nothing new may come in; then the workers, whose calls may wait for the epoch thread; then that, which
- * commits; the committer last. */
+/* Loops first, since nothing new may come in; then the workers and the jobs, which may wait for the epoch thread; then that,
+ * which commits; the committer last. */
 VT_RESULT vt_server_stop(struct vt_server *server)
 {
     atomic_store(&server->is_draining, true);
@@ -103,6 +103,7 @@ VT_RESULT vt_server_stop(struct vt_server *server)
     for (unsigned i = 0; i < server->loop_count; i++) vt_thread_join(&server->loops[i]->thread);
     vt_workers_stop(server->workers);
     server->workers = NULL;
+    vt_jobs_stop(vt_vault_jobs(server->options.vault));
     vt_epoch_thread_stop(server->epoch_thread);
     server->epoch_thread = NULL;
     vt_committer_stop(server->committer);

@@ -4,13 +4,13 @@
 #include <uv.h>
 
 #include "libvault/base/list.h"
+#include "libvault/base/thread.h"
 #include "libvault/codec/limits.h"
 #include "libvault/codec/msgpack.h"
 #include "libvault/wire/tls.h"
 #include "vaultd/server/committer.h"
 #include "vaultd/server/epoch_thread.h"
 #include "vaultd/server/server.h"
-#include "vaultd/server/thread.h"
 #include "vaultd/server/workers.h"
 #include "vaultd/service/call.h"
 

@@ -4,7 +4,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/base/log.h"
-#include "vaultd/server/thread.h"
+#include "libvault/base/thread.h"
 
 struct vt_workers {
     struct vt_workers_options options;

@@ -6,6 +6,7 @@
 
 #include "libvault/base/clock.h"
 #include "libvault/base/fault.h"
+#include "libvault/base/thread.h"
 #include "libvault/codec/text.h"
 #include "libvault/crypto/rng.h"
 
@@ -20,13 +21,23 @@ struct job {
     char message[JOB_MESSAGE_MAX];
 };
 
+/** A job with a thread of its own. */
+struct spawned {
+    struct vt_jobs *jobs;           /* NULL: the place is free */
+    struct vt_thread thread;
+    uint8_t id[16];
+    vault_status (*work)(void *context, const uint8_t id[16]);
+    void *context;
+    bool is_over;                   /* the thread takes no lock any more and may be joined */
+};
+
 /* A ring of the newest jobs: a running one is never overwritten. */
 struct vt_jobs {
     pthread_mutex_t mutex;
     struct job jobs[JOBS_KEPT];
     size_t next;
     bool is_stopping;
-    unsigned running;               /* threads of spawned jobs */
+    struct spawned spawned[JOBS_RUNNING_MAX];
     pthread_cond_t ended;
 };
 
@@ -43,10 +54,7 @@ VT_RESULT vt_jobs_new(struct vt_jobs **out_jobs)
 void vt_jobs_free(struct vt_jobs *jobs)
 {
     if (jobs == NULL) return;
-    pthread_mutex_lock(&jobs->mutex);
-    jobs->is_stopping = true;
-    while (jobs->running != 0) pthread_cond_wait(&jobs->ended, &jobs->mutex);
-    pthread_mutex_unlock(&jobs->mutex);
+    vt_jobs_stop(jobs);
     pthread_cond_destroy(&jobs->ended);
     pthread_mutex_destroy(&jobs->mutex);
     free(jobs);
@@ -110,70 +118,73 @@ void vt_jobs_end(struct vt_jobs *jobs, const uint8_t id[16], vault_status status
     pthread_mutex_unlock(&jobs->mutex);
 }
 
-struct spawned {
-    struct vt_jobs *jobs;
-    uint8_t id[16];
-    vault_status (*work)(void *context, const uint8_t id[16]);
-    void *context;
-};
+/* Threads ----------------------------------------------------------------------------------------------------------- */
 
-static void *spawned_main(void *argument)
+static void spawned_main(void *argument)
 {
     struct spawned *spawned = argument;
     struct vt_jobs *jobs = spawned->jobs;
     const vault_status status = spawned->work(spawned->context, spawned->id);
     vt_jobs_end(jobs, spawned->id, status, NULL);
-    free(spawned);
     pthread_mutex_lock(&jobs->mutex);
-    jobs->running--;
+    spawned->is_over = true;
     pthread_cond_broadcast(&jobs->ended);
     pthread_mutex_unlock(&jobs->mutex);
-    return NULL;
 }
 
-static bool running_take(struct vt_jobs *jobs)
+/* A place for one more; those whose threads are over are given back first. Under the mutex, which no thread that is over takes. */
+static struct spawned *spawned_place(struct vt_jobs *jobs)
+{
+    struct spawned *place = NULL;
+    for (size_t i = 0; i < JOBS_RUNNING_MAX; i++) {
+        struct spawned *spawned = &jobs->spawned[i];
+        if (spawned->is_over) {
+            vt_thread_join(&spawned->thread);
+            *spawned = (struct spawned){.jobs = NULL};
+        }
+        if (spawned->jobs == NULL) place = spawned;
+    }
+    return jobs->is_stopping ? NULL : place;
+}
+
+static struct spawned *spawned_take(struct vt_jobs *jobs)
 {
     pthread_mutex_lock(&jobs->mutex);
-    const bool fits = !jobs->is_stopping && jobs->running < JOBS_RUNNING_MAX;
-    if (fits) jobs->running++;
+    struct spawned *spawned = spawned_place(jobs);
+    if (spawned != NULL) spawned->jobs = jobs;
     pthread_mutex_unlock(&jobs->mutex);
-    return fits;
+    return spawned;
 }
 
-static void running_give(struct vt_jobs *jobs)
+static void spawned_give(struct spawned *spawned)
 {
+    struct vt_jobs *jobs = spawned->jobs;
     pthread_mutex_lock(&jobs->mutex);
-    jobs->running--;
+    *spawned = (struct spawned){.jobs = NULL};
+    pthread_cond_broadcast(&jobs->ended);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
 static VT_RESULT spawned_start(struct spawned *spawned, const char *kind, uint8_t out_id[16])
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
     VT_TRY(vt_jobs_begin(spawned->jobs, kind, NULL, spawned->id));
     memcpy(out_id, spawned->id, sizeof spawned->id);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    const int failed = pthread_create(&thread, &attributes, spawned_main, spawned);
-    pthread_attr_destroy(&attributes);
-    if (failed == 0) return VAULT_OK;
-    vt_jobs_end(spawned->jobs, out_id, VAULT_E_MEMORY, NULL);
-    return VAULT_E_MEMORY;
+    pthread_mutex_lock(&spawned->jobs->mutex);       /* it may be over, and joined, before this has returned */
+    const vault_status status = vt_thread_start(&spawned->thread, "vault-job", spawned_main, spawned);
+    pthread_mutex_unlock(&spawned->jobs->mutex);
+    if (status != VAULT_OK) vt_jobs_end(spawned->jobs, out_id, status, NULL);
+    return status;
 }
 
 VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
                         void *context, uint8_t out_id[16])
 {
-    struct spawned *spawned = vt_malloc(sizeof *spawned);
-    VT_ENSURE(spawned != NULL, VAULT_E_MEMORY);
-    *spawned = (struct spawned){.jobs = jobs, .work = work, .context = context};
-    vault_status status = running_take(jobs) ? VAULT_OK : VAULT_E_BUSY;
-    if (status == VAULT_OK) {
-        status = spawned_start(spawned, kind, out_id);
-        if (status != VAULT_OK) running_give(jobs);
-    }
-    if (status != VAULT_OK) free(spawned);
+    struct spawned *spawned = spawned_take(jobs);
+    VT_ENSURE(spawned != NULL, VAULT_E_BUSY);
+    spawned->work = work;
+    spawned->context = context;
+    const vault_status status = spawned_start(spawned, kind, out_id);
+    if (status != VAULT_OK) spawned_give(spawned);
     return status;
 }
 
@@ -183,6 +194,27 @@ void vt_jobs_cancel_all(struct vt_jobs *jobs)
     jobs->is_stopping = true;
     pthread_mutex_unlock(&jobs->mutex);
 }
+
+static bool is_any_running(const struct vt_jobs *jobs)
+{
+    for (size_t i = 0; i < JOBS_RUNNING_MAX; i++)
+        if (jobs->spawned[i].jobs != NULL && !jobs->spawned[i].is_over) return true;
+    return false;
+}
+
+void vt_jobs_stop(struct vt_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->is_stopping = true;
+    while (is_any_running(jobs)) pthread_cond_wait(&jobs->ended, &jobs->mutex);
+    for (size_t i = 0; i < JOBS_RUNNING_MAX; i++) {
+        vt_thread_join(&jobs->spawned[i].thread);
+        jobs->spawned[i] = (struct spawned){.jobs = NULL};
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+/* Listing ------------------------------------------------------------------------------------------------------------ */
 
 static VT_RESULT put_text(struct vt_pool *pool, struct vt_value *map, const char *key, const char *text)
 {

@@ -20,8 +20,10 @@ void vt_jobs_end(struct vt_jobs *jobs, const uint8_t id[16], vault_status status
  *  caller's then */
 VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
                         void *context, uint8_t out_id[16]);
-/** Tell every job to stop at its next step; vt_jobs_free() waits for them. */
+/** Tell every job to stop at its next step. */
 void vt_jobs_cancel_all(struct vt_jobs *jobs);
+/** The same, and wait until none has a thread any more. They commit and wait for epochs, so what serves them must still run. */
+void vt_jobs_stop(struct vt_jobs *jobs);
 /** List value for job.status: id, kind, state, done, total, started_at, message. @param id NULL: all
  *  @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_jobs_list(struct vt_jobs *jobs, const uint8_t *id, struct vt_pool *pool, struct vt_value *out_list);

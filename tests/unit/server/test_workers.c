@@ -1,8 +1,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "libvault/base/thread.h"
 #include "tests/support/suite.h"
-#include "vaultd/server/thread.h"
 #include "vaultd/server/workers.h"
 
 enum { JOBS = 64 };

@@ -1,4 +1,4 @@
-#include "vaultd/server/thread.h"
+#include "libvault/base/thread.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ static VT_RESULT stack_map(struct vt_thread *thread, size_t guard_len)
     thread->memory_len = len;
     if (mprotect(memory, guard_len, PROT_NONE) != 0) return VAULT_E_MEMORY;
     uint8_t *stack = thread->memory + guard_len;
-    /* Pages are locked as they are first touched: a whole stack at once would use up a small limit. */
+    /* Pages are locked as they are first touched: the whole counts against RLIMIT_MEMLOCK, but takes no memory before. */
     thread->is_locked = mlock2(stack, STACK_LEN, MLOCK_ONFAULT) == 0;
     return madvise(stack, STACK_LEN, MADV_DONTDUMP) == 0 ? VAULT_OK : VAULT_E_MEMORY;
 }

@@ -1,4 +1,4 @@
-/* vaultd/server/thread.h - threads whose stacks hold secrets: each on memory of its own that is locked when
+/* libvault/base/thread.h - threads whose stacks hold secrets: each on memory of its own that is locked when
  * RLIMIT_MEMLOCK allows, kept out of dumps, guarded below, and wiped when the thread has ended. docs/THREATS.md "memory".
  * Thread: start and join by one owner. */
 #pragma once
