@@ -19,7 +19,9 @@ void call_run_slow(void *context, struct vt_list *job)
     struct vt_server *server = context;
     struct vt_call *call = (struct vt_call *)VT_CONTAINER_OF(job, struct vt_commit_item, link);
     struct loop *loop = loop_of(call);          /* the call may be gone once it is submitted */
-    if (vt_call_prepare_slow(call) == VT_CALL_COMMIT) {
+    if (call->is_committed) {
+        vt_call_committed(call);
+    } else if (vt_call_prepare_slow(call) == VT_CALL_COMMIT) {
         call->item.on_done = call_on_done;
         const vault_status status = vt_committer_submit(server->committer, &call->item);
         if (status == VAULT_OK) return;

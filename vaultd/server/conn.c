@@ -280,6 +280,17 @@ static void call_run(struct conn *conn, struct vt_call *call)
     }
 }
 
+/* What waits for an epoch must not wait here, where others are served. The call is durable: when no worker takes it, it is
+ * answered as things stand. */
+static bool finish_on_worker(struct conn *conn, struct vt_call *call)
+{
+    if (!call->wants_worker_after || call->item.status != VAULT_OK) return false;
+    call->is_committed = true;
+    if (vt_workers_push(conn->loop->server->workers, &call->item.link) == VAULT_OK) return true;
+    call->wants_worker_after = false;
+    return false;
+}
+
 void conn_call_committed(struct vt_call *call)
 {
     struct conn *conn = call->owner;
@@ -287,6 +298,7 @@ void conn_call_committed(struct vt_call *call)
         call_run(conn, call);
         return;
     }
+    if (finish_on_worker(conn, call)) return;
     vt_call_committed(call);
     conn_answer(conn, call);
 }

@@ -87,6 +87,7 @@ struct vt_call {
     void *handler_state;            /* in scratch */
     bool is_repeat;                 /* answered from what an earlier call with its idempotency key was answered */
     bool wants_worker_after;        /* set by prepare: finish blocks (it waits for an epoch), so it runs on a worker */
+    bool is_committed;              /* on its way to that worker */
 };
 
 /** @param principal copied. The caller fills in frame, method, params, message_id, owner. */

@@ -1,0 +1,191 @@
+/* Who waits for whom: a server in this process, held at chosen steps while others call. */
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libvault/base/fault.h"
+#include "libvault/client/client.h"
+#include "libvault/wire/tls.h"
+#include "tests/support/world.h"
+#include "vaultd/server/server.h"
+#include "vaultd/service/jobs.h"
+
+static const char PROFILE[] = "name: profile\ndoc: People.\nfields:\n"
+                              "  - {name: given_name, type: name, category: A, doc: g}\n";
+
+/** A step at which the server's thread waits until the test lets it go on. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    const char *step;
+    bool is_reached, is_open;
+};
+
+struct served {
+    struct world world;
+    char tls[160], certificate[192], key[192], ca[192], socket[160];
+    char port[8];
+    struct vt_server *server;
+};
+
+static struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, false, false};
+static struct served served;
+
+static void gate_wait(const char *step, void *context)
+{
+    (void)context;
+    pthread_mutex_lock(&gate.mutex);
+    if (gate.step != NULL && strcmp(step, gate.step) == 0) {
+        gate.is_reached = true;
+        pthread_cond_broadcast(&gate.changed);
+        while (!gate.is_open) pthread_cond_wait(&gate.changed, &gate.mutex);
+    }
+    pthread_mutex_unlock(&gate.mutex);
+}
+
+static void gate_close(const char *step)
+{
+    pthread_mutex_lock(&gate.mutex);
+    gate.step = step;
+    gate.is_reached = gate.is_open = false;
+    pthread_mutex_unlock(&gate.mutex);
+    vt_fault_set_step_hook(gate_wait, NULL);
+}
+
+static void gate_reached(void)
+{
+    pthread_mutex_lock(&gate.mutex);
+    while (!gate.is_reached) pthread_cond_wait(&gate.changed, &gate.mutex);
+    pthread_mutex_unlock(&gate.mutex);
+}
+
+static void gate_open(void)
+{
+    pthread_mutex_lock(&gate.mutex);
+    gate.is_open = true;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.mutex);
+}
+
+static void serve(void)
+{
+    world_new(&served.world, NULL);
+    world_apply_schema(&served.world, PROFILE);
+    snprintf(served.tls, sizeof served.tls, "%s/tls", served.world.dir);
+    ck_assert_int_eq(mkdir(served.tls, 0700), 0);
+    ck_assert_ok(vt_tls_make_dev_certificates(served.tls));
+    snprintf(served.certificate, sizeof served.certificate, "%s/" VT_TLS_DEV_CERTIFICATE_FILE, served.tls);
+    snprintf(served.key, sizeof served.key, "%s/" VT_TLS_DEV_KEY_FILE, served.tls);
+    snprintf(served.ca, sizeof served.ca, "%s/" VT_TLS_DEV_CA_FILE, served.tls);
+    snprintf(served.socket, sizeof served.socket, "%s/socket", served.world.dir);
+    const struct vt_server_options options = {
+        .vault = served.world.vault, .listen = "127.0.0.1:0", .certificate_file = served.certificate, .key_file = served.key,
+        .socket_path = served.socket, .network_threads = 1, .workers = 2, .queue_max = 64, .batch_max = 16,
+        .connections_max = 8, .handshake_timeout_ms = 60000, .login_timeout_ms = 60000, .idle_timeout_ms = 60000,
+        .drain_timeout_ms = 60000,
+    };
+    ck_assert_ok(vt_server_open(&options, &served.server, &served.world.err));
+    ck_assert_ok(vt_server_listen(served.server, &served.world.err));
+    snprintf(served.port, sizeof served.port, "%u", vt_server_port(served.server));
+}
+
+static void leave(void)
+{
+    vt_fault_set_step_hook(NULL, NULL);
+    if (served.server != NULL) ck_assert_ok(vt_server_stop(served.server));
+    vt_server_free(served.server);
+    served.server = NULL;
+    world_free(&served.world);
+}
+
+/* A connection over TLS, logged in with a credential of its own. */
+static struct vt_client *connect_as(const char *role)
+{
+    static unsigned number;
+    struct vt_value result;
+    struct vt_client_error error;
+    struct vt_client *client;
+    char text[96];
+    const struct vt_client_options options = {.to = {.host = "127.0.0.1", .port = served.port, .ca_file = served.ca}};
+    snprintf(text, sizeof text, "{name: %s-%u, role: %s}", role, ++number, role);
+    ck_assert_ok(world_call(&served.world, "administrator", "credential.create", text, &result));
+    ck_assert_ok(vt_client_open(&options, &error, &client));
+    ck_assert_ok(vt_client_login(client, vt_value_get_text(&result, "secret"), &error));
+    return client;
+}
+
+static vault_status call(struct vt_client *client, const char *method, const char *key, const char *text)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(VT_CLIENT_REPLY_POOL);
+    struct vt_value params = vt_value_map();
+    const struct vt_value *result;
+    if (key != NULL) ck_assert_ok(vt_value_put(&pool, &params, key, vt_value_str(text), NULL));
+    return vt_client_call(client, method, &params, &pool, &result, NULL);
+}
+
+static void create(const char *name)
+{
+    char params[96];
+    snprintf(params, sizeof params, "{external_id: %s, records: {profile: {given_name: Ada}}}", name);
+    ck_assert_ok(world_call(&served.world, "application", "subject.create", params, NULL));
+}
+
+START_TEST(a_shred_that_waits_for_its_epoch_holds_up_nobody_on_its_network_thread)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(VT_CLIENT_REPLY_POOL);
+    struct vt_value params = vt_value_map();
+    struct vt_client_reply reply;
+    int64_t id;
+    serve();
+    create("ada");
+    struct vt_client *officer = connect_as("privacy"), *other = connect_as("application");
+    gate_close("S5.fenced");
+    ck_assert_ok(vt_value_put(&pool, &params, "subject", vt_value_str("ada"), NULL));
+    ck_assert_ok(vt_value_put(&pool, &params, "now", vt_value_bool(true), NULL));
+    ck_assert_ok(vt_client_send(officer, "subject.shred", &params, &id, NULL));
+    gate_reached();
+    ck_assert_ok(call(other, "vault.health", NULL, NULL));
+    gate_open();
+    ck_assert_ok(vt_client_receive(officer, &pool, &reply, NULL));
+    ck_assert_ok(reply.status);
+    ck_assert(vt_bytes_equal_str(vt_value_get_text(reply.result, "state"), "effective"));
+    vt_client_free(officer);
+    vt_client_free(other);
+    leave();
+}
+END_TEST
+
+struct work {
+    struct vt_vault *vault;
+    vault_status committed, closed;
+};
+
+static vault_status work_run(void *context, const uint8_t id[16])
+{
+    struct work *work = context;
+    while (vt_jobs_progress(vt_vault_jobs(work->vault), id, 0, 0)) usleep(1000);
+    usleep(200 * 1000);     /* a server that does not wait is gone by now */
+    struct vt_commit_item item = {.is_unaudited = true, .is_reserved = true};
+    work->committed = vt_vault_commit_wait(work->vault, &item);
+    work->closed = vt_vault_close_epoch_wait(work->vault, true);
+    return VAULT_E_CANCELLED;
+}
+
+START_TEST(a_server_that_stops_serves_its_jobs_to_their_end)
+{
+    uint8_t id[16];
+    serve();
+    struct work work = {served.world.vault, VAULT_E_TIMEOUT, VAULT_E_TIMEOUT};
+    ck_assert_ok(vt_jobs_spawn(vt_vault_jobs(served.world.vault), "test", work_run, &work, id));
+    ck_assert_ok(vt_server_stop(served.server));
+    ck_assert_ok(work.committed);
+    ck_assert_ok(work.closed);
+    vt_server_free(served.server);
+    served.server = NULL;
+    leave();
+}
+END_TEST
+
+VT_TEST_MAIN("turns", a_shred_that_waits_for_its_epoch_holds_up_nobody_on_its_network_thread,
+             a_server_that_stops_serves_its_jobs_to_their_end)
