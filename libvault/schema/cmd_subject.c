@@ -17,7 +17,8 @@ const struct vt_command VT_CMD_SUBJECT_CREATE = {
                       {"records", VT_T_MAP, VT_PERSONAL, 0, "collection -> field map, or list of field maps"}),
     .results = VT_FIELDS({"sid", VT_T_ID, VT_REQUIRED, 0, "internal id"},
                          {"records", VT_T_MAP, VT_REQUIRED, 0, "collection -> record ids"}),
-    .errors = VT_ERRORS(VAULT_E_EXISTS, VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD, VAULT_E_NOT_FOUND, VAULT_E_LIMIT),
+    .errors = VT_ERRORS(VAULT_E_EXISTS, VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD, VAULT_E_NOT_FOUND, VAULT_E_STATE,
+                        VAULT_E_LIMIT),
 };
 
 const struct vt_command VT_CMD_SUBJECT_SHOW = {
@@ -47,7 +48,7 @@ const struct vt_command VT_CMD_SUBJECT_FIND = {
                       {"value", VT_T_VALUE, VT_REQUIRED | VT_PERSONAL, 0, "compared after normalisation"},
                       {"limit", VT_T_INT, VT_POSITIVE, 1000, "at most so many; default 100"}),
     .results = VT_FIELDS({"matches", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, 0, "sid, external_id, record"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_STATE, VAULT_E_INVALID_VALUE),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_UNKNOWN_FIELD, VAULT_E_STATE, VAULT_E_INVALID_VALUE),
 };
 
 const struct vt_command VT_CMD_SUBJECT_EXPORT = {
@@ -94,7 +95,8 @@ const struct vt_command VT_CMD_SUBJECT_CANCEL_SHRED = {
 const struct vt_command VT_CMD_RECORD_PUT = {
     .id = 110, .name = "record.put", .summary = "Add a record, or replace the fields given of an existing one.", .since = "0.1",
     .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "DESIGN section 2",
-    .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION, ARG_RECORD,
+    .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION,
+                      {"record", VT_T_INT, VT_POSITIVE, 0, "record id, to replace fields of it; absent: a new record"},
                       {"fields", VT_T_MAP, VT_REQUIRED | VT_PERSONAL, 0, "field -> value; null removes"},
                       {"other_subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "second subject of a two-subject record"}),
     .results = VT_FIELDS({"record", VT_T_INT, VT_REQUIRED, 0, "record id"}, {"version", VT_T_INT, VT_REQUIRED, 0, "row version"}),
@@ -109,7 +111,7 @@ const struct vt_command VT_CMD_RECORD_GET = {
     .results = VT_FIELDS({"record", VT_T_INT, VT_REQUIRED, 0, "record id"}, {"fields", VT_T_MAP, VT_REQUIRED | VT_PERSONAL, 0, "values"},
                          {"erased", VT_T_LIST, 0, 0, "categories of this record that are erased"},
                          {"updated_at", VT_T_TIME, VT_REQUIRED, 0, "last write"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_ERASED, VAULT_E_SHRED_PENDING),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_UNKNOWN_FIELD, VAULT_E_ERASED, VAULT_E_SHRED_PENDING),
 };
 
 const struct vt_command VT_CMD_RECORD_LIST = {

@@ -7,8 +7,8 @@
 /** Kinds of arguments and results. */
 enum vt_arg_kind {
     VT_T_BOOL,
-    VT_T_INT,               /* int64; flags may demand it be positive */
-    VT_T_TEXT,              /* UTF-8, max bytes */
+    VT_T_INT,               /* 0 to INT64_MAX; flags may demand it be positive */
+    VT_T_TEXT,              /* UTF-8, 1 to max bytes, no NUL */
     VT_T_NAME,              /* [a-z][a-z0-9_.-]{0,63} */
     VT_T_EXTERNAL_ID,       /* 1 to 256 bytes of UTF-8, compared byte for byte */
     VT_T_ID,                /* 32 lower-case hex digits: 16 random bytes */
@@ -106,7 +106,19 @@ const struct vt_command *vt_command_find(struct vt_bytes name);
 const struct vt_command *vt_command_by_id(uint16_t id);
 /** Arguments that every command takes: tenant, purpose, recipient, idempotency_key, request_id. Ends at name NULL. */
 extern const struct vt_arg VT_COMMON_ARGS[];
+/** What any command may be refused with, besides the errors of its row. Ends at VAULT_OK. */
+extern const vault_status VT_COMMON_ERRORS[];
+
+/** The greatest integer, or the most bytes or items, that an argument takes: its row's, else what its kind allows. */
+size_t vt_arg_max(const struct vt_arg *arg);
+/** The most bytes that one item of a list takes; 0 where items are not text. */
+size_t vt_arg_item_max(const struct vt_arg *arg);
 
 /** Check @p params against the row: unknown, missing, mistyped, oversized, malformed, purpose where it is needed.
- *  @return VAULT_E_ARGUMENT, VAULT_E_TYPE, VAULT_E_TOO_LARGE, VAULT_E_PURPOSE; err names the argument */
+ *  Text is never empty and holds no NUL byte; integers are never negative.
+ *  @return VAULT_E_ARGUMENT, VAULT_E_TYPE, VAULT_E_TOO_LARGE, VAULT_E_PURPOSE; err names the argument, but for one that is
+ *          unknown: its name is the caller's text, and could be a value in the wrong place */
 VT_RESULT vt_command_validate(const struct vt_command *command, const struct vt_value *params, struct vt_err *err);
+/** The same for a map inside an argument that is checked like one, under a row that only has .name and .args: the common
+ *  arguments are unknown in it. */
+VT_RESULT vt_command_validate_args(const struct vt_command *row, const struct vt_value *map, struct vt_err *err);

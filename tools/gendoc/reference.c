@@ -162,6 +162,12 @@ static VT_RESULT write_commands(struct vt_buf *page)
                                    "arguments and results are the same everywhere. Statuses: `status.md`.\n\n"
                                    "Every command takes:\n"));
     VT_TRY(write_fields(page, "argument", VT_COMMON_ARGS));
+    VT_TRY(vt_buf_append_str(page, "\nText is UTF-8, not empty and without NUL bytes; integers are not negative. What does not\n"
+                                   "fit is refused with `argument`, `type` or `too-large` before anything else is looked\n"
+                                   "at.\n\nCommon errors:"));
+    for (size_t i = 0; VT_COMMON_ERRORS[i] != VAULT_OK; i++)
+        VT_TRY(vt_buf_printf(page, "%s `%s`", i == 0 ? "" : ",", vault_status_code(VT_COMMON_ERRORS[i])));
+    VT_TRY(vt_buf_append_str(page, ".\n"));
     for (size_t i = 0; i < VT_COMMAND_COUNT; i++) VT_TRY(write_command(page, VT_COMMANDS[i]));
     return VAULT_OK;
 }

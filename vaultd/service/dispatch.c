@@ -58,6 +58,15 @@ static VT_RESULT gate_purpose(struct vt_call *call)
     return vt_fail(&call->err, VAULT_E_PURPOSE, "purpose", "The purpose given is not a registered one.");
 }
 
+/* What operates on the vault itself is not undone with a change, so no answer could be kept with it: better refused than
+ * believed in. Reads repeat by themselves. */
+static VT_RESULT gate_idempotency(struct vt_call *call)
+{
+    if (call->command->effect != VT_OPERATES || vt_call_value(call, "idempotency_key") == NULL) return VAULT_OK;
+    return vt_fail(&call->err, VAULT_E_UNSUPPORTED, "idempotency_key",
+                   "A command that operates the vault takes no idempotency_key: look at its effect before you repeat it.");
+}
+
 static VT_RESULT gate_authorise(const struct vt_call *call)
 {
     const int scope = call->command->scope;
@@ -74,6 +83,7 @@ static VT_RESULT gate_check(struct vt_call *call)
     VT_TRY(gate_authorise(call));
     VT_TRY(gate_state(call));
     VT_TRY(gate_tenant(call));
+    VT_TRY(gate_idempotency(call));
     return gate_purpose(call);
 }
 

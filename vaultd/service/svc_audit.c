@@ -75,7 +75,6 @@ static vault_status audit_tail_prepare(struct vt_call *call)
     VT_TRY(vt_audit_log_size(call->txn, &size));
     const uint64_t last = size > limit ? size - limit : 0;
     const int64_t from = vt_call_int(call, "from", (int64_t)last);
-    VT_ENSURE(from >= 0, VAULT_E_ARGUMENT);
     VT_TRY(vt_audit_each(call->txn, (uint64_t)from, (uint64_t)from + limit, tail_one, &reading));
     VT_TRY(vt_put_value(call, &map, "leaves", reading.list));
     VT_TRY(vt_put_int(call, &map, "size", (int64_t)size));
@@ -96,10 +95,9 @@ static vault_status audit_export_prepare(struct vt_call *call)
     struct reading reading = {call, vt_value_array()};
     struct vt_value map = vt_value_map();
     uint64_t size;
-    const int64_t from = vt_call_int(call, "from", 0), limit = vt_call_int(call, "limit", EXPORT_DEFAULT);
-    VT_ENSURE(from >= 0, VAULT_E_ARGUMENT);
+    const uint64_t from = (uint64_t)vt_call_int(call, "from", 0), limit = (uint64_t)vt_call_int(call, "limit", EXPORT_DEFAULT);
     VT_TRY(vt_audit_log_size(call->txn, &size));
-    VT_TRY(vt_audit_each(call->txn, (uint64_t)from, (uint64_t)(from + limit), export_one, &reading));
+    VT_TRY(vt_audit_each(call->txn, from, from + limit, export_one, &reading));
     VT_TRY(vt_put_value(call, &map, "leaves", reading.list));
     VT_TRY(vt_put_int(call, &map, "size", (int64_t)size));
     return vt_call_result(call, &map);
@@ -172,7 +170,7 @@ static vault_status audit_prove_prepare(struct vt_call *call)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "sequence", "Give either the leaf's sequence or an older tree size.");
     VT_TRY(vt_audit_log_size(call->txn, &size));
     if (sequence >= (int64_t)size || from_size > (int64_t)size)
-        return vt_fail(&call->err, VAULT_E_NOT_FOUND, "sequence", "The log is not that long.");
+        return vt_fail(&call->err, VAULT_E_NOT_FOUND, sequence >= 0 ? "sequence" : "from_size", "The log is not that long.");
     if (sequence >= 0) VT_TRY(prove_leaf(call, (uint64_t)sequence, size, &proof, &map));
     if (from_size >= 0) VT_TRY(vt_audit_prove_consistency(call->txn, (uint64_t)from_size, size, &proof));
     VT_TRY(vt_audit_root_at(call->txn, size, &root));

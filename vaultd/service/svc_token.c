@@ -1,6 +1,7 @@
 /* vaultd/service/svc_token.c - tokens, alone and in batches; a batch answers item by item, in order. */
 #include <stdio.h>
 
+#include "libvault/codec/limits.h"
 #include "vaultd/service/bind.h"
 
 static VT_RESULT touch_token(struct vt_call *call, const struct vt_sid *sid, const char *template_name)
@@ -71,16 +72,32 @@ static bool is_items_own(vault_status status)
     }
 }
 
+/* An item of `items` is held to what the table says of the arguments: a subject that is overheard would get a stranger's card. */
+static VT_RESULT item_check(struct vt_call *call, const struct vt_value *item)
+{
+    static const struct vt_command ITEM = {
+        .name = "token.create",
+        .args = VT_FIELDS({"value", VT_T_VALUE, VT_PERSONAL, 0, ""},
+                          {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, VT_LIMIT_EXTERNAL_ID_BYTES, ""},
+                          {"record", VT_T_INT, VT_POSITIVE, 0, ""}),
+    };
+    if (item->kind != VT_VALUE_MAP) return vt_fail(&call->err, VAULT_E_TYPE, "items", "Each item must be a map.");
+    return vt_command_validate_args(&ITEM, item, &call->err);
+}
+
+static VT_RESULT create_mapped(struct creating *creating, const struct vt_value *item, char out_token[VT_TOKEN_TEXT_MAX])
+{
+    VT_TRY(item_check(creating->call, item));
+    return create_one(creating, vt_value_get(item, "value"), vt_value_get_text(item, "subject"),
+                      (uint64_t)vt_value_get_int(item, "record", 0), out_token);
+}
+
 static VT_RESULT create_item(struct creating *creating, const struct vt_value *item, bool is_map, struct vt_value *list)
 {
     struct vt_value map = vt_value_map();
     char token[VT_TOKEN_TEXT_MAX];
-    const struct vt_value *value = is_map ? vt_value_get(item, "value") : item;
-    const struct vt_bytes subject = is_map ? vt_value_get_text(item, "subject") : vt_call_text(creating->call, "subject");
-    const int64_t record = is_map ? vt_value_get_int(item, "record", 0) : 0;
-    const vault_status status = is_map && item->kind != VT_VALUE_MAP
-                                    ? vt_fail(&creating->call->err, VAULT_E_TYPE, "items", "Each item must be a map.")
-                                    : create_one(creating, value, subject, (uint64_t)record, token);
+    const vault_status status = is_map ? create_mapped(creating, item, token)
+                                       : create_one(creating, item, vt_call_text(creating->call, "subject"), 0, token);
     if (status != VAULT_OK && !is_items_own(status)) return status;
     if (status != VAULT_OK) VT_TRY(vt_put_item_error(creating->call, &map, status));
     if (status == VAULT_OK) VT_TRY(vt_put_text(creating->call, &map, "token", token));
@@ -102,6 +119,10 @@ static VT_RESULT create_run(struct creating *creating, struct vt_value *map)
                           *items = vt_call_value(call, "items");
     if ((value != NULL) + (values != NULL) + (items != NULL) > 1)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "value", "Give value, values or items, not several of them.");
+    if ((values != NULL || items != NULL) && vt_call_value(call, "record") != NULL)
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "record", "The argument record goes with one token; give it in items.");
+    if (items != NULL && vt_call_value(call, "subject") != NULL)
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "subject", "Each of the items names its own subject.");
     if (values != NULL) return create_many(creating, values, false, map);
     if (items != NULL) return create_many(creating, items, true, map);
     char token[VT_TOKEN_TEXT_MAX];
