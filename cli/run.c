@@ -124,6 +124,21 @@ static const char *credential_file(const struct vt_cli *cli, const struct vt_arg
     return strcmp(arg->name, "credential") == 0 ? cli->settings.credential_file : NULL;
 }
 
+/* A key file may be 32 raw bytes, which are no text: they travel as hex, which is the same key to the vault. */
+static VT_RESULT read_secret(struct vt_cli *cli, const struct vt_arg *arg, const char *path, struct vt_bytes *out_secret)
+{
+    const bool is_key = strcmp(arg->name, "key_file") == 0;
+    struct vt_bytes content;
+    VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, arg->name, VT_LIMIT_VALUE_BYTES, !is_key, &content, err_of(cli)));
+    *out_secret = content;
+    if (!is_key || content.len != VT_KEY_LEN) return VAULT_OK;
+    char *hex = vt_pool_alloc(cli->pool, 2 * VT_KEY_LEN + 1);
+    VT_ENSURE(hex != NULL, VAULT_E_MEMORY);
+    vt_hex_encode(content, hex);
+    *out_secret = vt_bytes_str(hex);
+    return VAULT_OK;
+}
+
 /* One secret: file option, then the question, then the environment; empty when nobody gave it. */
 static VT_RESULT find_secret(struct vt_cli *cli, size_t index, bool is_new, struct vt_bytes *out_secret)
 {
@@ -140,9 +155,7 @@ static VT_RESULT find_secret(struct vt_cli *cli, size_t index, bool is_new, stru
     }
     if (path == NULL) path = cli->input.env(file_variable);
     if (path == NULL) path = credential_file(cli, arg);
-    if (path != NULL)
-        return vt_cli_read_text(&cli->input, cli->pool, path, arg->name, VT_LIMIT_VALUE_BYTES, true, out_secret,
-                                err_of(cli));
+    if (path != NULL) return read_secret(cli, arg, path, out_secret);
     if ((arg->flags & VT_REQUIRED) != 0) return ask_for(cli, arg, is_new, out_secret);
     *out_secret = VT_BYTES_EMPTY;
     return VAULT_OK;

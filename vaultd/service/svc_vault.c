@@ -136,6 +136,7 @@ static VT_RESULT unseal_key(struct vt_call *call, struct vt_key *out_key, unsign
                           share = vt_call_text(call, "share");
     if ((passphrase.data != NULL) + (file.data != NULL) + (share.data != NULL) != 1)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "passphrase", "Give one of passphrase, key_file and share.");
+    VT_TRY(vt_wrap_check_key_file(call, file));
     *out_needed = 0;
     if (share.data != NULL) return unseal_by_share(call->vault, share, out_key, out_needed);
     VT_AUTO_PTR(vt_wraps) wraps = NULL;
@@ -150,7 +151,11 @@ static VT_RESULT unseal_run(struct vt_call *call, unsigned *out_needed)
     const enum vt_vault_state state = vt_vault_state(call->vault);
     VT_ENSURE(state != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
     VT_ENSURE(state == VT_VAULT_SEALED, VAULT_E_STATE);
-    VT_TRY(unseal_key(call, &key, out_needed));
+    const vault_status found = unseal_key(call, &key, out_needed);
+    if (found == VAULT_E_NOT_FOUND)
+        return vt_fail(&call->err, VAULT_E_WRONG_SECRET, NULL,
+                       "The unseal key is not wrapped in this way: passphrase, key file and shares are not the same.");
+    VT_TRY(found);
     if (*out_needed != 0) return VAULT_OK;
     forget_shares(call->vault);
     return vt_vault_unseal(call->vault, &key, &call->err);

@@ -4,6 +4,13 @@
 
 #include "libvault/base/fault.h"
 
+VT_RESULT vt_wrap_check_key_file(struct vt_call *call, struct vt_bytes key_file)
+{
+    if (key_file.data == NULL || vt_wraps_check_key_file(key_file) == VAULT_OK) return VAULT_OK;
+    return vt_fail(&call->err, VAULT_E_ARGUMENT, "key_file",
+                   "The argument key_file must be 32 bytes, as 64 hexadecimal digits or as base64.");
+}
+
 VT_RESULT vt_wrap_wish_read(struct vt_call *call, struct vt_wrap_wish *out_wish)
 {
     struct vt_wrap_wish wish = {.passphrase = vt_call_text(call, "passphrase"), .key_file = vt_call_text(call, "key_file"),
@@ -12,6 +19,7 @@ VT_RESULT vt_wrap_wish_read(struct vt_call *call, struct vt_wrap_wish *out_wish)
     if (wish.passphrase.data == NULL && wish.key_file.data == NULL && wish.shares == 0)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "passphrase",
                        "Say how the unseal key is wrapped: passphrase, key_file, or shares with threshold.");
+    VT_TRY(vt_wrap_check_key_file(call, wish.key_file));
     if ((wish.shares == 0) != (wish.threshold == 0) || wish.threshold > wish.shares)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "threshold",
                        "Shares and threshold go together, the threshold at most the shares.");

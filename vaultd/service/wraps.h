@@ -11,6 +11,8 @@ struct vt_wrap_wish {
 };
 /** From the arguments passphrase, key_file, shares, threshold. @return VAULT_E_ARGUMENT when none is given */
 VT_RESULT vt_wrap_wish_read(struct vt_call *call, struct vt_wrap_wish *out_wish);
+/** Refuse a text that is no key file by the argument's name, before anything is begun with it. data NULL is allowed. */
+VT_RESULT vt_wrap_check_key_file(struct vt_call *call, struct vt_bytes key_file);
 /** A vt_epoch_add_wraps; context is the wish. */
 vault_status vt_wrap_wish_add(void *wish, struct vt_wraps *wraps, const struct vt_key *unseal_key);
 /** The share texts as a list, to be shown once. */

@@ -198,6 +198,12 @@ static VT_RESULT key_file_parse(struct vt_bytes file_bytes, struct vt_key *out_k
     return VAULT_OK;
 }
 
+VT_RESULT vt_wraps_check_key_file(struct vt_bytes file_bytes)
+{
+    VT_AUTO(vt_key) file_key = VT_KEY_INIT;
+    return key_file_parse(file_bytes, &file_key);
+}
+
 VT_RESULT vt_wraps_add_key_file(struct vt_wraps *wraps, const struct vt_key *unseal_key, struct vt_bytes file_bytes,
                                 int64_t now_ms)
 {

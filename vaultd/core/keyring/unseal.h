@@ -41,6 +41,7 @@ VT_RESULT vt_wraps_add_passphrase(struct vt_wraps *wraps, const struct vt_key *u
                                   int64_t now_ms);
 /** @param file_bytes the whole file: exactly 32 bytes, or 64 hex digits or 44 base64 characters amid white space
  *  @return VAULT_E_PARSE */
+VT_RESULT vt_wraps_check_key_file(struct vt_bytes file_bytes);
 VT_RESULT vt_wraps_add_key_file(struct vt_wraps *wraps, const struct vt_key *unseal_key, struct vt_bytes file_bytes,
                                 int64_t now_ms);
 /** @param out_shares n secrets of share text, owned by the caller, not terminated
