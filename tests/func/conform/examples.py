@@ -186,6 +186,7 @@ EXAMPLES = {
         ({"subject": ABSENT, "subjects": ["nobody"], "record": 7}, "argument", "record"),
         ({"subject": ABSENT, "subjects": ["nobody"], "sid": ID}, "argument", "sid"),
         ({"subject": ABSENT, "subjects": ["nobody"], "token": CANARY}, "argument", "token"),
+        ({"subject": ABSENT, "subjects": ["nobody"], "dry_run": True}, "argument", "dry_run"),
         ({"subject": ABSENT, "subjects": ["nobody"], "category": CANARY}, "argument", "category")]),
     "certificate.show": Example("auditor", {"number": lambda world: world.pending["certificate"]}, [
         ({"number": 1 << 40}, "not-found", None)]),

@@ -534,18 +534,6 @@ class Conform(unittest.TestCase):
             self.assert_sentence({key: said[key] for key in said if key != "record"}, repr(row))
         self.assert_unchanged(before)
 
-    def test_a_dry_run_of_many_shreds_nobody_and_counts_each(self):
-        client, names = self.world.clients["privacy"], [self.world.subjects["ada"], "nobody", self.world.subjects["bob"]]
-        before = self.world.snapshot()
-        answer = client.call("subject.shred", subjects=names, dry_run=True)
-        self.assertEqual(answer["state"], "dry-run")
-        self.assertEqual([item.get("state", item.get("status")) for item in answer["items"]],
-                         ["dry-run", "not-found", "dry-run"])
-        self.assertGreater(answer["items"][0]["counts"]["rows"], 1)
-        part = client.call("subject.shred", subjects=names[:1], category="B", dry_run=True)["items"][0]["counts"]
-        self.assertLess(part["keys"], answer["items"][0]["counts"]["keys"])
-        self.assert_unchanged(before)
-
     # What works; last, since it changes the vault (tests run in order of name)
 
     def test_zz_every_example_succeeds_once(self):
