@@ -4,6 +4,7 @@
 #include "libvault/codec/text.h"
 #include "libvault/crypto/rng.h"
 #include "libvault/schema/category.h"
+#include "vaultd/core/subject/row.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/parse.h"
 
@@ -236,6 +237,16 @@ static VT_RESULT put_check_sides(struct vt_call *call, const struct vt_collectio
     return VAULT_OK;
 }
 
+/* A record that is named must still have rows: one that has lost all of them is not to be told from one that never was. */
+static VT_RESULT check_has_rows(struct vt_call *call, const struct vt_sid *sid, uint64_t record)
+{
+    struct vt_row_name names[VT_ROWS_PER_RECORD];
+    size_t count;
+    VT_TRY(vt_rows_of_record(call->txn, record, names, &count));
+    if (count != 0) return VAULT_OK;
+    return vt_call_explain(call, VAULT_E_NOT_FOUND, &(struct vt_scope){.sid = *sid, .record = record});
+}
+
 static vault_status record_put_prepare(struct vt_call *call)
 {
     const struct vt_collection_entry *entry;
@@ -250,6 +261,7 @@ static vault_status record_put_prepare(struct vt_call *call)
     VT_TRY(vt_call_change(call, &change));
     struct vt_record_draft record = {.collection = entry, .fields = vt_call_value(call, "fields"),
                                      .record = (uint64_t)vt_call_int(call, "record", 0)};
+    if (record.record != 0) VT_TRY(check_has_rows(call, &sid, record.record));
     VT_TRY(vt_random_bytes(record.join_id, sizeof record.join_id));
     uint64_t id;
     VT_TRY(vt_subject_draft_open(&env, &sid, &draft));
@@ -410,8 +422,12 @@ static vault_status record_correct_prepare(struct vt_call *call)
     vt_call_env(call, &env);
     VT_TRY(vt_call_change(call, &change));
     uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
-    VT_TRY(vt_record_correct(&env, &sid, entry, &record, vt_call_value(call, "fields"),
-                             vt_call_bool(call, "forget_old", true), change, &version, &resealed));
+    const vault_status found = vt_record_resolve(&env, &sid, entry, &record);
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = sid, .record = record});
+    VT_TRY(check_has_rows(call, &sid, record));
+    const vault_status corrected = vt_record_correct(&env, &sid, entry, &record, vt_call_value(call, "fields"),
+                                                     vt_call_bool(call, "forget_old", true), change, &version, &resealed);
+    if (corrected != VAULT_OK) return vt_call_explain(call, corrected, &(struct vt_scope){.sid = sid, .record = record});
     if (vt_call_bool(call, "forget_old", true)) VT_TRY(plan_forgetting(call, change));
     VT_TRY(touch_record(call, &sid, entry, record));
     struct vt_value map = vt_value_map();
@@ -448,6 +464,22 @@ static VT_RESULT plan_deletion(struct vt_call *call, const struct vt_sid *sid, u
     return vt_change_hook_add(change, deletion_apply, deletion);
 }
 
+/* What cannot be read any more is not there to be deleted either. A row that is damaged is. */
+static VT_RESULT delete_find(struct vt_call *call, const struct vt_subject_env *env, const struct vt_sid *sid,
+                             const struct vt_collection_entry *entry, uint64_t *out_record)
+{
+    struct vt_record record;
+    uint64_t wished = (uint64_t)vt_call_int(call, "record", 0);
+    const struct vt_scope scope = {.sid = *sid, .record = wished};
+    const vault_status found = vt_record_resolve(env, sid, entry, &wished);
+    if (found != VAULT_OK) return vt_call_explain(call, found, &scope);
+    const vault_status read = vt_record_get(env, sid, entry, wished, NULL, &record);
+    const bool is_gone = read == VAULT_E_NOT_FOUND || read == VAULT_E_ERASED || read == VAULT_E_SHRED_PENDING;
+    if (is_gone) return vt_call_explain(call, read, &(struct vt_scope){.sid = *sid, .record = wished});
+    *out_record = wished;
+    return VAULT_OK;
+}
+
 static vault_status record_delete_prepare(struct vt_call *call)
 {
     const struct vt_collection_entry *entry;
@@ -459,8 +491,8 @@ static vault_status record_delete_prepare(struct vt_call *call)
     VT_TRY(vt_call_subject(call, &sid));
     vt_call_env(call, &env);
     VT_TRY(vt_call_change(call, &change));
-    uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
-    VT_TRY(vt_record_resolve(&env, &sid, entry, &record));
+    uint64_t record = 0;
+    VT_TRY(delete_find(call, &env, &sid, entry, &record));
     VT_TRY(vt_record_delete(&env, &sid, entry, record, change, &rows));
     VT_TRY(plan_deletion(call, &sid, record, change));
     if (entry->collection->forget == VT_FORGET_RECORD) VT_TRY(plan_forgetting(call, change));

@@ -230,7 +230,7 @@ static VT_RESULT set_one(struct vt_call *call, const struct vt_token_env *env, s
     struct vt_token_info info;
     VT_TRY(vt_call_change(call, &change));
     VT_TRY(vt_token_find(env, token, &info));
-    const vault_status live = vt_subject_check(&env->subject, &info.sid);
+    const vault_status live = vt_token_check(env, &info);
     if (live != VAULT_OK)
         return vt_call_explain(call, live, &(struct vt_scope){info.sid, info.field->category, info.record});
     VT_TRY(vt_token_set_state(env, token, state, change));

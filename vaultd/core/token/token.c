@@ -663,12 +663,17 @@ VT_RESULT vt_token_check(const struct vt_token_env *env, const struct vt_token_i
 VT_RESULT vt_token_reveal(const struct vt_token_env *env, struct vt_bytes token, struct vt_token_info *out_info,
                           struct vt_value *out_value)
 {
+    struct vt_value value;      /* in the call's pool, which is wiped */
     VT_TRY(vt_token_find(env, token, out_info));
+    /* That the value is gone comes before what became of the token: who disabled it must not learn of the erasure by that. */
+    const vault_status status = vt_record_field(&env->subject, &out_info->sid, out_info->collection, out_info->record,
+                                                out_info->field, &value);
+    VT_ENSURE(status != VAULT_E_NOT_FOUND, VAULT_E_ERASED);
+    VT_TRY(status);
     VT_ENSURE(out_info->state != VT_TOKEN_DISABLED, VAULT_E_DISABLED);
     VT_ENSURE(out_info->state != VT_TOKEN_REVOKED, VAULT_E_STATE);
-    const vault_status status = vt_record_field(&env->subject, &out_info->sid, out_info->collection, out_info->record,
-                                                out_info->field, out_value);
-    return status == VAULT_E_NOT_FOUND ? VAULT_E_ERASED : status;
+    *out_value = value;
+    return VAULT_OK;
 }
 
 VT_RESULT vt_token_set_state(const struct vt_token_env *env, struct vt_bytes token, enum vt_token_state state,
