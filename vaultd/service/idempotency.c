@@ -209,6 +209,8 @@ VT_RESULT vt_idempotency_keep(struct vt_call *call)
     struct vt_change *change;
     VT_AUTO(vt_buf) value = VT_BUF_INIT(VALUE_MAX);
     VT_ENSURE(answer != NULL, VAULT_E_MEMORY);
+    /* A handler that waited for an epoch has let go of its snapshot. */
+    if (call->view == NULL) VT_TRY(vt_vault_view(call->vault, &call->txn, &call->view));
     VT_TRY(answer_begin(call, answer));
     VT_TRY(vt_call_change(call, &change));
     VT_TRY(expect_absent(call, answer, change));

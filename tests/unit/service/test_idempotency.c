@@ -162,6 +162,23 @@ START_TEST(a_repeated_shred_shows_the_first_certificate_and_how_far_it_has_come)
 }
 END_TEST
 
+START_TEST(a_repeated_close_of_an_epoch_shows_the_first_answer_and_closes_nothing)
+{
+    struct vt_value first, again;
+    setup(false);
+    ck_assert_ok(world_call(&world, "application", "subject.create", "{external_id: bob}", NULL));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", NULL));
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", "{idempotency_key: k1}", &first));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob}", NULL));
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", "{idempotency_key: k1}", &again));
+    ck_assert_int_eq(vt_value_get_int(&first, "epoch", 0), 2);
+    ck_assert_int_eq(vt_value_get_int(&again, "epoch", 0), 2);
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", "{idempotency_key: k2}", &again));
+    ck_assert_int_eq(vt_value_get_int(&again, "epoch", 0), 3);
+    teardown();
+}
+END_TEST
+
 START_TEST(an_answer_with_a_secret_is_never_kept)
 {
     setup(false);
@@ -216,5 +233,6 @@ VT_TEST_MAIN("service/idempotency", a_repeat_returns_the_first_answer_and_does_n
              a_repeat_may_name_its_arguments_in_another_order_and_have_an_id_of_its_own, a_key_used_for_something_else_is_refused,
              a_repeat_after_a_restart_returns_the_first_answer, an_answer_is_kept_for_a_day,
              answers_that_have_expired_are_let_go_of, a_refusal_is_not_kept,
-             a_repeated_shred_shows_the_first_certificate_and_how_far_it_has_come, an_answer_with_a_secret_is_never_kept,
+             a_repeated_shred_shows_the_first_certificate_and_how_far_it_has_come,
+             a_repeated_close_of_an_epoch_shows_the_first_answer_and_closes_nothing, an_answer_with_a_secret_is_never_kept,
              a_repeat_that_runs_beside_the_first_one_gets_its_answer, anothers_key_is_another_key)
