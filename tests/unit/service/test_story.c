@@ -5,7 +5,8 @@
 
 static const char CARDS[] = "name: cards\ndoc: Cards.\ncardinality: many\nforget: record\nfields:\n"
                             "  - {name: number, type: pan, category: B, index: many, options: {policy: token}, doc: n}\n"
-                            "  - {name: expiry, type: card_expiry, category: B, doc: e}\n";
+                            "  - {name: expiry, type: card_expiry, category: B, doc: e}\n"
+                            "  - {name: holder, type: name, category: A, doc: h}\n";
 static const char PROFILE[] = "name: profile\ndoc: People.\nfields:\n"
                               "  - {name: given_name, type: name, category: A, doc: g}\n"
                               "  - {name: email, type: email, category: A, index: many, doc: e}\n"
@@ -233,6 +234,25 @@ START_TEST(a_corrected_value_replaces_the_old_one_everywhere)
 }
 END_TEST
 
+/* The subject has a key of the category, the record none of its own yet. */
+START_TEST(a_correction_may_be_the_first_value_of_its_category_in_the_record)
+{
+    char token[64], params[128];
+    struct vt_value result;
+    setup();
+    create("ada");
+    tokenize("ada", "opaque", "4000001234567899", token);
+    ck_assert_ok(world_call(&world, "privacy", "record.list", "{subject: ada, collection: cards, purpose: service}", &result));
+    const struct vt_value *record = &vt_value_get(&result, "records")->array.items[0];
+    snprintf(params, sizeof params, "{subject: ada, collection: cards, record: %lld, fields: {holder: Ada}}",
+             (long long)vt_value_get_int(record, "record", 0));
+    ck_assert_ok(world_call(&world, "privacy", "record.correct", params, NULL));
+    ck_assert_ok(world_call(&world, "privacy", "record.correct", params, NULL));
+    ck_assert_ok(read_field("ada", "profile"));
+    teardown();
+}
+END_TEST
+
 START_TEST(every_kind_of_key_rotates_and_everything_still_opens)
 {
     static const char *const ROTATIONS[] = {"{what: root}", "{what: tree}", "{what: tenant}",
@@ -316,5 +336,7 @@ VT_TEST_MAIN("service/story", a_card_comes_back_through_its_token_masked_or_plai
              a_value_alone_gets_a_subject_of_its_own, a_deterministic_token_is_shared_and_dies_with_its_last_holder,
              a_shredded_subject_is_gone_and_its_token_answers_with_the_certificate,
              a_pending_shred_hides_the_subject_until_it_is_cancelled, a_category_can_be_forgotten_alone,
-             a_corrected_value_replaces_the_old_one_everywhere, every_kind_of_key_rotates_and_everything_still_opens,
+             a_corrected_value_replaces_the_old_one_everywhere,
+             a_correction_may_be_the_first_value_of_its_category_in_the_record,
+             every_kind_of_key_rotates_and_everything_still_opens,
              a_restored_backup_lacks_whoever_was_forgotten_since, the_log_holds_every_call_and_verifies)

@@ -89,7 +89,9 @@ static VT_RESULT forget_old(struct reseal *reseal, const struct vt_collection_en
 {
     const uint64_t key_record = vt_key_record(entry->collection, record);
     for (uint16_t category = 1; category < 32; category++) {
-        const bool has_key = vt_subject_keys_live(reseal->present, category, key_record) != NULL;
+        const struct vt_data_key *key = vt_subject_keys_live(reseal->present, category, key_record);
+        /* The category's own key answers for a record that has none yet: nothing lies under that one. */
+        const bool has_key = key != NULL && key->record == key_record;
         if ((bits & (1u << category)) == 0 || !has_key) continue;
         bool done;
         VT_TRY(renew_key(reseal, category, key_record));
