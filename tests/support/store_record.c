@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "libvault/base/list.h"
+#include "libvault/crypto/digest.h"
+#include "tests/support/byte_set.h"
 #include "vaultd/core/store/store_internal.h"
 
 /* The store's own table of functions with put exchanged: begin, commit and all else stay as they are. */
@@ -11,6 +13,8 @@ struct recording {
     const struct vt_store_ops *inner;
     struct record_row *rows;
     size_t count, cap;
+    struct byte_set known;      /* hashes of the first known_count rows */
+    size_t known_count;
 };
 
 static void grow_rows(struct recording *recording)
@@ -42,23 +46,64 @@ static vault_status record_put(struct vt_txn *txn, enum vt_table table, struct v
     return recording->inner->put(txn, table, key, value, flags);
 }
 
-void recording_attach(struct vt_store *store, struct recording **out_recording)
+struct recording *recording_new(void)
 {
     struct recording *recording = calloc(1, sizeof *recording);
     VT_BUG_ON(recording == NULL);
+    return recording;
+}
+
+void recording_listen(struct recording *recording, struct vt_store *store)
+{
     recording->inner = store->ops;
     recording->ops = *store->ops;
     recording->ops.put = record_put;
     store->ops = &recording->ops;
-    *out_recording = recording;
+}
+
+void recording_attach(struct vt_store *store, struct recording **out_recording)
+{
+    *out_recording = recording_new();
+    recording_listen(*out_recording, store);
+}
+
+void recording_free(struct recording *recording)
+{
+    for (size_t i = 0; i < recording->count; i++) free((void *)(uintptr_t)recording->rows[i].key);
+    free(recording->rows);
+    byte_set_release(&recording->known);
+    free(recording);
 }
 
 void recording_detach(struct vt_store *store, struct recording *recording)
 {
     store->ops = recording->inner;
-    for (size_t i = 0; i < recording->count; i++) free((void *)(uintptr_t)recording->rows[i].key);
-    free(recording->rows);
-    free(recording);
+    recording_free(recording);
+}
+
+static void hash_row(enum vt_table table, struct vt_bytes key, struct vt_bytes value, uint8_t out_hash[32])
+{
+    uint8_t head[4] = {0, (uint8_t)table};
+    vt_put_u16(head + 2, (uint16_t)key.len);
+    const struct vt_bytes pieces[] = {VT_BYTES_OF(head), key, value};
+    VT_BUG_ON(vt_sha256(pieces, 3, out_hash) != VAULT_OK);
+}
+
+bool recording_has(struct recording *recording, enum vt_table table, struct vt_bytes key, struct vt_bytes value)
+{
+    uint8_t hash[32];
+    for (; recording->known_count < recording->count; recording->known_count++) {
+        const struct record_row *row = &recording->rows[recording->known_count];
+        hash_row(row->table, vt_bytes(row->key, row->key_len), vt_bytes(row->value, row->len), hash);
+        byte_set_add(&recording->known, hash);
+    }
+    hash_row(table, key, value, hash);
+    return byte_set_has(&recording->known, hash);
+}
+
+void recording_add(struct recording *recording, enum vt_table table, struct vt_bytes key, struct vt_bytes value)
+{
+    record_row_add(recording, table, key, value);
 }
 
 size_t recording_count(const struct recording *recording)

@@ -33,6 +33,14 @@ static void open_store(const struct world *world, struct vt_store **out_store)
     *out_store = store;
 }
 
+static void open_journal(const struct world *world, struct vt_journal **out_journal)
+{
+    char path[160];
+    const struct vt_journal_options options = {.dir = path, .clock = &world->clock};
+    snprintf(path, sizeof path, "%s/journal", world->dir);
+    if (world->options.has_journal) ck_assert_ok(vt_journal_open(&options, NULL, out_journal));
+}
+
 static void open_vault(struct world *world)
 {
     char path[160];
@@ -43,6 +51,8 @@ static void open_vault(struct world *world)
     struct vt_vault_options options = {.keepers = &keeper, .keeper_count = 1, .quorum = 1, .clock = &world->clock,
                                        .settable_clock = &world->clock, .is_dev = !world->options.is_production};
     open_store(world, &options.store);
+    open_journal(world, &options.journal);
+    if (world->options.on_open != NULL) world->options.on_open(world->options.context, options.store, keeper);
     const vault_status status = vt_vault_open(&options, &world->vault, &err);
     ck_assert_msg(status == VAULT_OK, "%s: %s", vault_status_code(status), err.message);
 }
@@ -56,7 +66,7 @@ static vault_status add_wraps(void *context, struct vt_wraps *wraps, const struc
 void world_new(struct world *world, const struct world_options *options)
 {
     int64_t as_of = 0;
-    *world = (struct world){.pool = VT_POOL_INIT(WORLD_POOL_MAX)};
+    *world = (struct world){.pool = VT_POOL_INIT(WORLD_POOL_MAX), .key_file = world_key_file};
     if (options != NULL) world->options = *options;
     vt_temp_dir_make(world->dir, sizeof world->dir);
     ck_assert(vt_time_parse(AS_OF, strlen(AS_OF), &as_of));
@@ -77,7 +87,7 @@ void world_reopen(struct world *world)
     VT_AUTO_PTR(vt_wraps) wraps = NULL;
     VT_AUTO(vt_key) key = VT_KEY_INIT;
     ck_assert_ok(vt_epoch_wraps(vt_vault_epoch(world->vault), &wraps));
-    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world_key_file), &key));
+    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world->key_file), &key));
     ck_assert_ok(vt_vault_unseal(world->vault, &key, &world->err));
 }
 

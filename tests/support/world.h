@@ -9,12 +9,17 @@ struct world_options {
     bool is_on_disk;                /* LMDB in the world's directory; else the memory store */
     bool has_fault_store;           /* the fault store lies over it: vt_fault_arm(VT_FAULT_STORE, n) */
     bool is_production;             /* not dev mode: clock.set and the like are refused */
+    bool has_journal;               /* in the world's directory */
+    /** Lets a test put itself between the vault and what keeps its data, each time they are opened. NULL: nobody does. */
+    void (*on_open)(void *context, struct vt_store *store, struct vt_keeper *keeper);
+    void *context;
 };
 struct world {
     char dir[128];
     struct world_options options;
     struct vt_clock clock;
     struct vt_vault *vault;
+    const char *key_file;           /* what world_reopen() unseals with; world_key_file at first */
     struct vt_pool pool;            /* results live here until world_forget() or world_free() */
     struct vt_err err;              /* of the call made last */
     uint64_t certificate;           /* of the call made last, when its error named one */
