@@ -29,6 +29,12 @@ static size_t frame_max(const struct conn *conn)
     return is_logged_in(conn) ? VT_LIMIT_FRAME_BYTES : VT_LIMIT_LOGIN_FRAME_BYTES;
 }
 
+static atomic_uint *counter_of(const struct conn *conn)
+{
+    struct vt_server *server = conn->loop->server;
+    return conn->is_local ? &server->local_connections : &server->connections;
+}
+
 static void mark_dirty(struct conn *conn)
 {
     if (vt_list_is_empty(&conn->dirty_link) && !conn->is_closed) vt_list_push_back(&conn->loop->dirty, &conn->dirty_link);
@@ -44,7 +50,7 @@ static void conn_free_if_over(struct conn *conn)
     vt_tls_free(conn->tls);
     vt_buf_release(&conn->in);
     vt_buf_release(&conn->out);
-    atomic_fetch_sub(&conn->loop->server->connections, 1);
+    atomic_fetch_sub(counter_of(conn), 1);
     free(conn);
 }
 
@@ -77,10 +83,11 @@ static VT_RESULT conn_new(struct loop *loop, bool is_local, struct conn **out_co
     conn->scan = VT_MSGPACK_SCAN_INIT;
     conn->in = VT_BUF_INIT(VT_LIMIT_LOGIN_FRAME_BYTES + READ_CHUNK_LEN);
     conn->out = VT_BUF_INIT(OUT_MAX_LEN);
-    conn->active_at_ms = uv_now(&loop->uv);
+    conn->active_at_ms = conn->opened_at_ms = uv_now(&loop->uv);
+    conn->is_local = is_local;
     vt_list_init(&conn->dirty_link);
     vt_list_push_back(&loop->conns, &conn->link);
-    atomic_fetch_add(&loop->server->connections, 1);
+    atomic_fetch_add(counter_of(conn), 1);
     *out_conn = conn;
     return VAULT_OK;
 }
@@ -202,6 +209,13 @@ static int64_t quiet_limit_ms(const struct conn *conn, const struct vt_server_op
     return is_logged_in(conn) ? options->idle_timeout_ms : options->login_timeout_ms;
 }
 
+/* Calls that are answered before login do not put this off: a stranger has a place for so long and no longer. */
+static bool login_is_late(const struct conn *conn)
+{
+    const uint64_t limit_ms = (uint64_t)conn->loop->server->options.login_timeout_ms;
+    return !is_logged_in(conn) && uv_now(&conn->loop->uv) - conn->opened_at_ms >= limit_ms;
+}
+
 void conn_tick(struct conn *conn)
 {
     if (conn->is_closed) return;
@@ -210,7 +224,7 @@ void conn_tick(struct conn *conn)
     const int64_t limit_ms = quiet_limit_ms(conn, options);
     /* A call under way is no idleness, but replies that nobody takes are. */
     const bool is_waiting_for_us = conn->calls != 0 && unsent_len(conn) == 0;
-    if (is_waiting_for_us || quiet_ms < (uint64_t)limit_ms) return;
+    if (is_waiting_for_us || (quiet_ms < (uint64_t)limit_ms && !login_is_late(conn))) return;
     if (!conn->is_lingering) count(&conn->loop->server->counts.timeouts);
     conn_close(conn);
 }
@@ -244,6 +258,8 @@ static bool is_login(const struct vt_call *call)
 static void conn_answer(struct conn *conn, struct vt_call *call)
 {
     if (!is_logged_in(conn) && call->status != VAULT_OK) count(&conn->loop->server->counts.refused_calls);
+    /* Each refusal is a leaf of the log: whoever has lost the right to call gets one. */
+    const bool is_revoked = call->status == VAULT_E_CREDENTIAL_REVOKED;
     if (is_login(call)) conn->is_login_under_way = false;
     take_over_login(conn, call);
     if (!conn->is_closed && write_reply(conn, call) != VAULT_OK) conn_close(conn);
@@ -251,7 +267,7 @@ static void conn_answer(struct conn *conn, struct vt_call *call)
     conn->active_at_ms = uv_now(&conn->loop->uv);
     vt_call_free(call);
     mark_dirty(conn);
-    if (conn->loop->is_draining && conn->calls == 0) conn_end(conn);
+    if (is_revoked || (conn->loop->is_draining && conn->calls == 0)) conn_end(conn);
     conn_free_if_over(conn);
 }
 
@@ -387,8 +403,9 @@ static bool take_frame(struct conn *conn)
 
 static bool may_take(const struct conn *conn)
 {
+    const size_t unsent_max = is_logged_in(conn) ? UNSENT_HIGH_LEN : UNSENT_LOGIN_LEN;
     return !conn->is_closed && !conn->is_refused && !conn->is_login_under_way && conn->calls < VT_LIMIT_PIPELINE_CALLS &&
-           unsent_len(conn) <= UNSENT_HIGH_LEN;
+           unsent_len(conn) <= unsent_max;
 }
 
 static void drop_consumed(struct conn *conn)
@@ -494,20 +511,24 @@ static void conn_turn_away(struct conn *conn)
     conn_close(conn);
 }
 
-static bool has_room(const struct vt_server *server)
+static bool has_room(const struct conn *conn)
 {
-    return atomic_load(&server->connections) <= server->options.connections_max;
+    return atomic_load(counter_of(conn)) <= (conn->is_local ? LOCAL_CONNECTIONS_MAX : conn->loop->server->options.connections_max);
 }
 
 static struct conn *conn_accept(uv_stream_t *listener, int failed, bool is_local)
 {
     struct loop *loop = listener->data;
     struct conn *conn;
-    if (failed != 0 || conn_new(loop, is_local, &conn) != VAULT_OK) {
+    if (failed == 0 && conn_new(loop, is_local, &conn) != VAULT_OK) {
+        *(is_local ? &loop->owes_local : &loop->owes_tcp) = true;       /* libuv listens on only when this one is taken */
+        failed = UV_ENOMEM;
+    }
+    if (failed != 0) {
         count(&loop->server->counts.turned_away);
         return NULL;
     }
-    if (uv_accept(listener, &conn->uv.stream) == 0 && has_room(loop->server)) return conn;
+    if (uv_accept(listener, &conn->uv.stream) == 0 && has_room(conn)) return conn;
     conn_turn_away(conn);
     return NULL;
 }

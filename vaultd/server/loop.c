@@ -106,9 +106,18 @@ static void on_flush(uv_prepare_t *flush)
     drain_end_if_empty(loop);
 }
 
+static void accept_owed(struct loop *loop)
+{
+    const bool owes_tcp = loop->owes_tcp && loop->is_listening, owes_local = loop->owes_local && loop->has_local;
+    loop->owes_tcp = loop->owes_local = false;
+    if (owes_tcp) conn_accept_tcp((uv_stream_t *)&loop->tcp_listener, 0);
+    if (owes_local) conn_accept_local((uv_stream_t *)&loop->local_listener, 0);
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct loop *loop = tick->data;
+    accept_owed(loop);
     const bool is_late = loop->is_draining && uv_now(&loop->uv) >= loop->drain_until_ms;
     for (struct vt_list *link = loop->conns.next, *next; link != &loop->conns; link = next) {
         next = link->next;

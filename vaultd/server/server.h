@@ -19,7 +19,7 @@ struct vt_server_options {
     size_t batch_max;                   /* items of one commit */
     unsigned connections_max;
     int64_t handshake_timeout_ms;
-    int64_t login_timeout_ms;           /* quiet before login */
+    int64_t login_timeout_ms;           /* from connecting to login */
     int64_t idle_timeout_ms;            /* quiet afterwards */
     int64_t drain_timeout_ms;
 };

@@ -20,6 +20,8 @@ enum {
     OUT_FLUSH_LEN = 1024 * 1024,                    /* replies gathered before they are sent at once */
     OUT_MAX_LEN = VT_LIMIT_REPLY_BYTES + 2 * OUT_FLUSH_LEN,
     UNSENT_HIGH_LEN = 1024 * 1024,                  /* past this a slow reader is not read from */
+    UNSENT_LOGIN_LEN = 16 * 1024,                   /* the same before login: strangers get little memory */
+    LOCAL_CONNECTIONS_MAX = 64,                     /* apart from the others, so that they cannot keep the operator out */
     UNSENT_MAX_LEN = 2 * VT_LIMIT_REPLY_BYTES,      /* past this it is cut off */
     TICK_MS = 250,
     LINGER_MS = 1000,                               /* how long a closed side waits for the other's end */
@@ -43,6 +45,7 @@ struct loop {
     uv_tcp_t tcp_listener;
     uv_pipe_t local_listener;
     bool has_local, is_listening;
+    bool owes_tcp, owes_local;          /* a connection waits that could not be taken for want of memory */
     uv_async_t wake;
     uv_prepare_t flush;
     uv_timer_t tick;
@@ -66,7 +69,8 @@ struct vt_server {
     pthread_mutex_t tls_mutex;
     struct vt_tls_context *tls;         /* under the mutex */
     struct server_counts counts;
-    atomic_uint connections;
+    atomic_uint connections;            /* over TLS */
+    atomic_uint local_connections;
     atomic_bool is_draining;
     atomic_bool was_cut_off;
     unsigned port;
@@ -92,7 +96,8 @@ struct conn {
     size_t in_at;                       /* consumed of it */
     struct vt_buf out;                  /* plaintext of replies */
     unsigned calls;                     /* under way */
-    uint64_t active_at_ms;
+    uint64_t active_at_ms, opened_at_ms;
+    bool is_local;
     bool has_more_plain;                /* the last TLS read filled `in` */
     bool is_login_under_way;            /* nothing behind a login is looked at before its answer */
     bool is_reading;

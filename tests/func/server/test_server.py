@@ -377,6 +377,7 @@ class Life(unittest.TestCase):
             self.assertEqual(client.call("vault.status")["state"], "ready")
             admin.call("credential.revoke", name="operator")
             self.assertEqual(client.refused("vault.status"), "credential-revoked")
+            self.assertTrue(closed(client))
             with daemon.client() as again:
                 self.assertEqual(again.refused("auth.login", credential=daemon.credential("operator")), "credential-revoked")
 
@@ -455,6 +456,23 @@ class Life(unittest.TestCase):
         with daemon.client() as client, daemon.client("operator") as other:
             self.assertTrue(closed(client))
             self.assertEqual(other.call("vault.status")["state"], "ready")
+
+    def test_calls_before_login_do_not_keep_a_connection_open(self):
+        daemon = self.daemon(arguments=["--config", self.config(None, "timeouts: {login_ms: 300}\n")])
+        with daemon.client() as client:
+            try:
+                for _ in range(600):
+                    client.call("vault.health")
+                    threading.Event().wait(0.05)
+                self.fail("the connection was never closed")
+            except (ConnectionError, ssl.SSLError):
+                pass
+
+    def test_strangers_cannot_keep_the_operator_out(self):
+        daemon = self.daemon(arguments=["--config", self.config(None, "connections: {max: 2}\n")])
+        with daemon.client() as first, daemon.client() as second, daemon.local() as operator:
+            self.assertEqual(operator.call("vault.status")["state"], "ready")
+            self.assertEqual(first.call("vault.health"), second.call("vault.health"))
 
     def test_dev_mode_listens_on_loopback_only(self):
         for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0", "7470", "localhost.example:0"):

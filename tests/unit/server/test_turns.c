@@ -1,6 +1,8 @@
 /* Who waits for whom: a server in this process, held at chosen steps while others call. */
 #include <pthread.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -156,6 +158,27 @@ START_TEST(a_shred_that_waits_for_its_epoch_holds_up_nobody_on_its_network_threa
 }
 END_TEST
 
+START_TEST(a_connection_that_memory_was_short_for_is_taken_later_and_the_next_ones_too)
+{
+    serve();
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)vt_server_port(served.server)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct vt_client *client = connect_as("application");
+    vt_fault_arm(VT_FAULT_ALLOC, 1);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+    usleep(100 * 1000);     /* the loop has nothing else to do */
+    ck_assert(vt_fault_disarm());
+    struct vt_client *next = connect_as("application");
+    ck_assert_ok(call(client, "vault.health", NULL, NULL));
+    ck_assert_ok(call(next, "vault.health", NULL, NULL));
+    close(fd);
+    vt_client_free(client);
+    vt_client_free(next);
+    leave();
+}
+END_TEST
+
 struct work {
     struct vt_vault *vault;
     vault_status committed, closed;
@@ -188,4 +211,5 @@ START_TEST(a_server_that_stops_serves_its_jobs_to_their_end)
 END_TEST
 
 VT_TEST_MAIN("turns", a_shred_that_waits_for_its_epoch_holds_up_nobody_on_its_network_thread,
+             a_connection_that_memory_was_short_for_is_taken_later_and_the_next_ones_too,
              a_server_that_stops_serves_its_jobs_to_their_end)
