@@ -1,7 +1,7 @@
 /* Writing subjects and records: a draft collects rows and keys, finishing it seals them into a change. */
 #include <stdio.h>
 
-#include "libvault/crypto/rng.h"
+#include "vaultd/core/subject/sid.h"
 #include "vaultd/core/subject/subject_internal.h"
 
 static VT_RESULT draft_alloc(const struct vt_subject_env *env, struct vt_subject_draft **out_draft)
@@ -81,12 +81,10 @@ static VT_RESULT reference_add(struct vt_subject_draft *draft, struct vt_draft_r
 
 /* A new subject ---------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT own_row(struct vt_subject_draft *draft, struct vt_bytes external_id)
+static VT_RESULT own_row(struct vt_subject_draft *draft, uint64_t record, struct vt_bytes external_id)
 {
     struct vt_draft_row *row;
-    uint64_t record;
     VT_AUTO(vt_buf) content = VT_BUF_INIT(VT_LIMIT_EXTERNAL_ID_BYTES + 64);
-    VT_TRY(vt_sequence_next(draft->env.records, 1, &record));
     VT_TRY(vt_subject_row_write(&content, external_id));
     VT_TRY(rows_add(draft, &row));
     row->row = (struct vt_row){.sid = draft->sid, .record = record, .category = VT_CATEGORY_VAULT, .version = 1,
@@ -116,12 +114,14 @@ VT_RESULT vt_subject_draft_new(const struct vt_subject_env *env, struct vt_bytes
                                struct vt_subject_draft **out_draft)
 {
     VT_AUTO_PTR(vt_subject_draft) draft = NULL;
+    uint64_t record;
     VT_TRY(check_external_id(env, external_id));
     VT_TRY(draft_alloc(env, &draft));
-    VT_TRY(vt_random_bytes(draft->sid.bytes, sizeof draft->sid.bytes));
+    VT_TRY(vt_sequence_next(env->records, 1, &record));
+    VT_TRY(vt_sid_draw(env, record, &draft->sid));
     VT_TRY(vt_keyblock_new(env->view, env->tenant, &draft->sid, &draft->keyblock));
     draft->is_new = draft->keyblock_changed = true;
-    VT_TRY(own_row(draft, external_id));
+    VT_TRY(own_row(draft, record, external_id));
     *out_draft = VT_MOVE(draft);
     return VAULT_OK;
 }

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 
 #include "libvault/base/fault.h"
+#include "libvault/crypto/rng.h"
 
-enum { SEQUENCE_BLOCK = 1 << 20, SEQUENCE_NAME_MAX = 32 };
+enum { SEQUENCE_BLOCK = 1 << 20, SEQUENCE_NAME_MAX = 32, SEQUENCE_SALT_LEN = 16 };
 
 struct vt_sequence {
     char name[SEQUENCE_NAME_MAX];
     _Atomic uint64_t next;          /* the first number not handed out */
     _Atomic uint64_t limit;         /* the first number not reserved */
     uint64_t pending_limit;         /* of the open transaction; the committer's */
+    uint8_t salt[SEQUENCE_SALT_LEN];
 };
 
 VT_RESULT vt_sequence_open(struct vt_txn *txn, const char *name, struct vt_sequence **out_sequence)
@@ -27,18 +29,24 @@ VT_RESULT vt_sequence_open(struct vt_txn *txn, const char *name, struct vt_seque
         VT_ENSURE(value.len == 8, VAULT_E_CORRUPT);
         reserved = vt_get_u64(value.data);
     }
-    struct vt_sequence *sequence = vt_calloc(1, sizeof *sequence);
+    VT_AUTO_PTR(vt_sequence) sequence = vt_calloc(1, sizeof *sequence);
     VT_ENSURE(sequence != NULL, VAULT_E_MEMORY);
+    VT_TRY(vt_random_bytes(sequence->salt, sizeof sequence->salt));
     snprintf(sequence->name, sizeof sequence->name, "%s", name);
     atomic_store(&sequence->next, reserved);
     atomic_store(&sequence->limit, reserved);
-    *out_sequence = sequence;
+    *out_sequence = VT_MOVE(sequence);
     return VAULT_OK;
 }
 
 void vt_sequence_free(struct vt_sequence *sequence)
 {
     free(sequence);
+}
+
+struct vt_bytes vt_sequence_salt(const struct vt_sequence *sequence)
+{
+    return VT_BYTES_OF(sequence->salt);
 }
 
 VT_RESULT vt_sequence_next(struct vt_sequence *sequence, uint64_t count, uint64_t *out_first)

@@ -7,6 +7,8 @@
 struct vt_sequence;
 /** @param name of the META entry, e.g. "seq.record" */
 VT_RESULT vt_sequence_open(struct vt_txn *txn, const char *name, struct vt_sequence **out_sequence);
+/** Random bytes, other ones at each opening: for what is to be spread by its number without being foretold. Borrowed. */
+struct vt_bytes vt_sequence_salt(const struct vt_sequence *sequence);
 void vt_sequence_free(struct vt_sequence *sequence);
 VT_DEFINE_AUTO_PTR(vt_sequence);
 /** @p count numbers from *out_first on (from 1). @return VAULT_E_BUSY when the reserve is used up: the committer refills */
