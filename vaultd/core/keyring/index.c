@@ -276,6 +276,22 @@ VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id t
     return place_remove(write, tenant, places.found, hash);
 }
 
+VT_RESULT vt_keyring_index_move(struct vt_keyring_write *write, vt_tenant_id tenant_id, const struct vt_index_hash *from,
+                                const struct vt_index_hash *to, const uint8_t data[VT_INDEX_DATA_LEN])
+{
+    struct vt_write_tenant *tenant;
+    struct index_places old, fresh;
+    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
+    VT_TRY(vt_write_tenant_find(write, tenant_id, &tenant));
+    VT_TRY(index_look(write, tenant, to, data, &fresh));
+    VT_ENSURE(fresh.found == NULL, VAULT_E_EXISTS);
+    VT_TRY(index_look(write, tenant, from, data, &old));
+    VT_ENSURE(old.found != NULL, VAULT_E_NOT_FOUND);
+    VT_TRY(place_remove(write, tenant, old.found, from));
+    /* Another hash lies in groups of its own, which the removal has not changed. */
+    return place_insert(write, tenant, &fresh.places[0], to, data);
+}
+
 /* The era: entries move from an older K_place to the live one, a hash at a time. ----------------------------------- */
 
 static VT_RESULT move_last(struct vt_keyring_write *write, struct vt_write_tenant *tenant,

@@ -247,6 +247,11 @@ VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tena
 /** @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *hash,
                                   const uint8_t data[VT_INDEX_DATA_LEN]);
+/** The entry under @p from lies under @p to from now on: another version of K_idx hashes the value otherwise. Nobody comes or
+ *  goes, so the limit of holders does not count. @return VAULT_E_NOT_FOUND (not under @p from), VAULT_E_EXISTS (under @p to
+ *  already) */
+VT_RESULT vt_keyring_index_move(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *from,
+                                const struct vt_index_hash *to, const uint8_t data[VT_INDEX_DATA_LEN]);
 VT_RESULT vt_keyring_create_tenant(struct vt_keyring_write *write, vt_tenant_id tenant, int64_t now_ms);
 /** Drop a tenant's page from T_dir: everything of it is forgotten with the epoch. Its key blocks and the rows of its
  *  subjects are the caller's to delete (walk them before); its pages go with vt_keyring_purge_tenant(). */

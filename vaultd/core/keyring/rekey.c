@@ -4,6 +4,7 @@
 
 /* Cursor: phase 1 | tenant 8 | position 16 | zero 7. All zero is the beginning. */
 enum rekey_phase { REKEY_SYS = 0, REKEY_DIR, REKEY_TEN, REKEY_SUB, REKEY_IDX, REKEY_DONE };
+enum { REPLACE_LOOK_FACTOR = 4 };
 enum { CURSOR_TENANT = 1, CURSOR_POSITION = 9, CURSOR_LEN = 32 };
 
 struct rekey_cursor {
@@ -135,8 +136,11 @@ VT_RESULT vt_keyring_replace_step(struct vt_keyring_write *write, vt_tenant_id t
     VT_TRY(vt_write_tenant_find(write, tenant_id, &tenant));
     const size_t before = write->overlay.dirty_count;
     bool is_over = cursor.phase == REKEY_DONE;
-    while (!is_over && write->overlay.dirty_count - before < page_count)
+    /* Leaves in which nothing has to move cost a look each, and no page. */
+    for (size_t looked = 0; !is_over && looked < REPLACE_LOOK_FACTOR * page_count; looked++) {
+        if (write->overlay.dirty_count - before >= page_count) break;
         VT_TRY(replace_leaf(write, tenant, cursor.position, &is_over));
+    }
     cursor.phase = is_over ? REKEY_DONE : REKEY_IDX;
     cursor_encode(&cursor, cursor_bytes);
     *out_done = is_over;

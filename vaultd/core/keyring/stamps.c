@@ -79,6 +79,11 @@ void vt_stamps_touch_all(struct vt_stamps *stamps)
     raise_to(&stamps->all, atomic_fetch_add(&stamps->clock, 1) + 1);
 }
 
+bool vt_stamps_all_changed(struct vt_stamps *stamps, uint64_t since)
+{
+    return atomic_load(&stamps->all) > since;
+}
+
 bool vt_stamps_changed(struct vt_stamps *stamps, const uint8_t id[16], uint64_t since)
 {
     return atomic_load(cell_of(stamps, id)) > since || atomic_load(&stamps->all) > since;

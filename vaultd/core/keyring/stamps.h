@@ -18,8 +18,10 @@ VT_DEFINE_AUTO_PTR(vt_stamps);
 uint64_t vt_stamps_now(struct vt_stamps *stamps);
 /** An id (sid or principal id, 16 bytes) has changed state. Cannot fail. */
 void vt_stamps_touch(struct vt_stamps *stamps, const uint8_t id[16]);
-/** Every id has changed (seal, restore, policy change). */
+/** Every id has changed (seal, restore, policy change, another version of a tenant's keys). */
 void vt_stamps_touch_all(struct vt_stamps *stamps);
+/** Has everything changed after @p since? */
+bool vt_stamps_all_changed(struct vt_stamps *stamps, uint64_t since);
 /** Has this id changed after @p since? */
 bool vt_stamps_changed(struct vt_stamps *stamps, const uint8_t id[16], uint64_t since);
 

@@ -18,6 +18,7 @@ enum op_kind {
     OP_PUT_KEYBLOCK,
     OP_INDEX_ADD,
     OP_INDEX_REMOVE,
+    OP_INDEX_MOVE,
     OP_PUT,
     OP_DELETE,
     OP_HOOK,
@@ -33,6 +34,7 @@ struct op {
         struct {
             struct vt_index_hash hash;
             uint8_t data[VT_INDEX_DATA_LEN];
+            struct vt_index_hash to;        /* INDEX_MOVE */
         } index;
         struct {
             struct vt_bytes key, value;     /* in the pool */
@@ -256,6 +258,15 @@ VT_RESULT vt_change_index_remove(struct vt_change *change, const struct vt_index
     return change_add_index(change, OP_INDEX_REMOVE, hash, data, false);
 }
 
+VT_RESULT vt_change_index_move(struct vt_change *change, const struct vt_index_hash *from, const struct vt_index_hash *to,
+                               const uint8_t data[VT_INDEX_DATA_LEN])
+{
+    struct op op = {.kind = OP_INDEX_MOVE, .index = {.hash = *from, .to = *to}};
+    memcpy(op.index.data, data, VT_INDEX_DATA_LEN);
+    change->touches_tree = true;
+    return change_add(change, &op);
+}
+
 VT_RESULT vt_change_put(struct vt_change *change, enum vt_table table, struct vt_bytes key, struct vt_bytes value,
                         enum vt_put_flags flags)
 {
@@ -355,6 +366,14 @@ static VT_RESULT check_present(const struct vt_change *change, const struct op *
     return status == VAULT_OK || status == VAULT_E_LIMIT ? VAULT_E_CONFLICT : status;
 }
 
+static VT_RESULT check_move(const struct vt_change *change, const struct op *op, struct vt_keyring_write *write)
+{
+    VT_TRY(check_present(change, op, write));
+    const vault_status status = vt_keyring_index_check_add(write, change->tenant, &op->index.to, op->index.data);
+    if (status == VAULT_E_EXISTS) return VAULT_E_CONFLICT;
+    return status == VAULT_E_LIMIT ? VAULT_OK : status;
+}
+
 static VT_RESULT check_put(const struct op *op, struct vt_txn *txn)
 {
     struct vt_bytes value;
@@ -384,6 +403,7 @@ static VT_RESULT op_check(const struct vt_change *change, size_t at, struct vt_k
     case OP_PUT_KEYBLOCK: return vt_keyring_check_keyblock(write, op->draft);
     case OP_INDEX_ADD: return op->is_flagged ? check_unique(change, op, view) : check_many(change, op, write);
     case OP_INDEX_REMOVE: return check_present(change, op, write);
+    case OP_INDEX_MOVE: return check_move(change, op, write);
     case OP_PUT: return check_put(op, txn);
     case OP_DELETE: return check_delete(op, txn);
     case OP_HOOK: return VAULT_OK;
@@ -412,6 +432,8 @@ static VT_RESULT op_apply(const struct vt_change *change, const struct op *op, s
     case OP_PUT_KEYBLOCK: return vt_keyring_put_keyblock(write, op->draft);
     case OP_INDEX_ADD: return vt_keyring_index_add(write, change->tenant, &op->index.hash, op->index.data, op->is_flagged);
     case OP_INDEX_REMOVE: return vt_keyring_index_remove(write, change->tenant, &op->index.hash, op->index.data);
+    case OP_INDEX_MOVE:
+        return vt_keyring_index_move(write, change->tenant, &op->index.hash, &op->index.to, op->index.data);
     case OP_PUT: return vt_store_put(txn, op->table, op->pair.key, op->pair.value, op->put_flags);
     case OP_DELETE: return vt_store_delete(txn, op->table, op->pair.key);
     case OP_HOOK: return op->hook.run(op->hook.context, write, txn);

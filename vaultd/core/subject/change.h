@@ -45,6 +45,10 @@ VT_RESULT vt_change_index_add(struct vt_change *change, const struct vt_index_ha
                               const uint8_t data[VT_INDEX_DATA_LEN], bool is_unique);
 VT_RESULT vt_change_index_remove(struct vt_change *change, const struct vt_index_hash *hash,
                                  const uint8_t data[VT_INDEX_DATA_LEN]);
+/** A rotation of K_idx: the entry lies under another hash from now on; neither unique nor limits are asked, since nobody comes.
+ *  @return at apply: VAULT_E_CONFLICT when it is not under @p from, or lies under @p to already */
+VT_RESULT vt_change_index_move(struct vt_change *change, const struct vt_index_hash *from, const struct vt_index_hash *to,
+                               const uint8_t data[VT_INDEX_DATA_LEN]);
 VT_RESULT vt_change_put(struct vt_change *change, enum vt_table table, struct vt_bytes key, struct vt_bytes value,
                         enum vt_put_flags flags);
 VT_RESULT vt_change_delete(struct vt_change *change, enum vt_table table, struct vt_bytes key);
