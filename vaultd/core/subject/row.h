@@ -1,5 +1,5 @@
-/* vaultd/core/subject/row.h - one sealed row: one category's fields of one record. For this folder
- * and for core/backup.
+/* vaultd/core/subject/row.h - one sealed row: one category's fields of one record. For this folder,
+ * core/backup and core/token.
  *
  * ROW key: record 8 | category 2 | group 2. Value: incarnation 8 | key kind 1 (0 the category's key, 1 the record's) |
  * DEK version 4 | row version 4 | SEAL(DEK, VT_SEAL_ROW context, plain). A row longer than VT_LIMIT_ROW_PLAIN_BYTES is
@@ -70,6 +70,16 @@ VT_RESULT vt_row_put(struct vt_keyring_view *view, vt_tenant_id tenant, const st
                      const struct vt_row *row, uint16_t old_groups, struct vt_change *change);
 /** Delete all groups of a row through the change. */
 VT_RESULT vt_row_delete(uint64_t record, uint16_t category, uint16_t group_count, struct vt_change *change);
+
+/** Content of the subject's own row: msgpack [1, external id or nil]. */
+VT_RESULT vt_subject_row_write(struct vt_buf *out, struct vt_bytes external_id);
+VT_RESULT vt_subject_row_read(struct vt_pool *pool, struct vt_bytes content, struct vt_bytes *out_external_id);
+/** The index entry of an external id. */
+VT_RESULT vt_external_id_hash(struct vt_keyring_view *view, vt_tenant_id tenant, size_t key_index, struct vt_bytes external_id,
+                              struct vt_index_hash *out_hash);
+/** The index entry of an indexed field's value. */
+VT_RESULT vt_field_hash(const struct vt_subject_env *env, size_t key_index, uint16_t collection, const struct vt_field *field,
+                        const struct vt_value *value, struct vt_index_hash *out_hash);
 
 /** Walk the (record, category) pairs of one record, in order of category. */
 struct vt_row_name {

@@ -28,15 +28,6 @@ struct vt_subject_draft {
     uint32_t last_version;
 };
 
-/** Content of the subject's own row: msgpack [1, external id or nil]. */
-VT_RESULT vt_subject_row_write(struct vt_buf *out, struct vt_bytes external_id);
-VT_RESULT vt_subject_row_read(struct vt_pool *pool, struct vt_bytes content, struct vt_bytes *out_external_id);
-/** The index entry of an external id. */
-VT_RESULT vt_external_id_hash(struct vt_keyring_view *view, vt_tenant_id tenant, size_t key_index, struct vt_bytes external_id,
-                              struct vt_index_hash *out_hash);
-/** The index entry of an indexed field's value; false in @p out_has when the field is not indexed or has no value. */
-VT_RESULT vt_field_hash(const struct vt_subject_env *env, size_t key_index, uint16_t collection, const struct vt_field *field,
-                        const struct vt_value *value, struct vt_index_hash *out_hash);
 /** Record id of the subject's own row. */
 VT_RESULT vt_subject_own_record(struct vt_txn *txn, const struct vt_sid *sid, uint64_t *out_record);
 /** The category key or record key new rows of @p collection are sealed under: its record part. */

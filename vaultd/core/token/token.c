@@ -1,6 +1,6 @@
 /* Tokens. Row: incarnation 8 | key version 4 | SEAL(HMAC(token-seal key, token), token context, plain). Plain: format 1 |
  * template 2 | collection 2 | field 2 | sid 16 | record 8 | state 1 | flags 1 | created ms 8, padded to 64 bytes. */
-#include "vaultd/core/token/token.h"
+#include "vaultd/core/token/token_internal.h"
 
 #include "libvault/codec/text.h"
 #include "libvault/crypto/aead.h"
@@ -211,8 +211,8 @@ static VT_RESULT row_find(const struct vt_token_env *env, struct vt_bytes token,
 /* Deterministic tokens ----------------------------------------------------------------------------------------------- */
 
 /* value -> token. Data: 1 | block 16 for opaque ones; 2 | length | digits packed as text for digit tokens. */
-static VT_RESULT value_hash(const struct vt_token_env *env, const struct vt_template *template_, const struct vt_field *field,
-                            const struct vt_value *stored, size_t key_index, struct vt_index_hash *out_hash)
+VT_RESULT vt_token_value_hash(const struct vt_token_env *env, const struct vt_template *template_, const struct vt_field *field,
+                              const struct vt_value *stored, size_t key_index, struct vt_index_hash *out_hash)
 {
     uint8_t number[2];
     struct vt_bytes pieces[2] = {VT_BYTES_OF(number)};
@@ -272,7 +272,7 @@ static VT_RESULT find_existing(const struct vt_token_env *env, const struct vt_t
 {
     for (size_t i = 0; tenant_key(env, VT_TENANT_KEY_INDEX, i) != NULL; i++) {
         size_t count;
-        VT_TRY(value_hash(env, template_, field, stored, i, &out_existing->hash));
+        VT_TRY(vt_token_value_hash(env, template_, field, stored, i, &out_existing->hash));
         const vault_status status = vt_keyring_index_find(env->subject.view, env->subject.tenant, &out_existing->hash,
                                                           &out_existing->data, 1, &count);
         if (status == VAULT_E_NOT_FOUND) continue;
@@ -487,32 +487,38 @@ static VT_RESULT making_record(struct making *making, const struct vt_token_wish
     return vt_subject_draft_record(making->draft, &record, &making->record);
 }
 
+/* Under every version of the index key: a rotation may have moved some of the holders. */
 static bool making_holds(const struct making *making, const struct token_row *row)
 {
     struct vt_index_hash hash;
     uint8_t data[HOLDERS_MAX][VT_INDEX_DATA_LEN], own[VT_INDEX_DATA_LEN];
-    size_t count = 0;
     const struct vt_subject_env *env = &making->env->subject;
     memcpy(own, vt_subject_draft_sid(making->draft)->bytes, 16);
     vt_put_u64(own + 16, making->record);
-    if (holder_hash(making->env, row, 0, &hash) != VAULT_OK) return false;
-    if (vt_keyring_index_find(env->view, env->tenant, &hash, data, HOLDERS_MAX, &count) != VAULT_OK) return false;
-    for (size_t i = 0; i < count; i++)
-        if (vt_bytes_equal(VT_BYTES_OF(data[i]), VT_BYTES_OF(own))) return true;
+    for (size_t key = 0; holder_hash(making->env, row, key, &hash) == VAULT_OK; key++) {
+        size_t count = 0;
+        if (vt_keyring_index_find(env->view, env->tenant, &hash, data, HOLDERS_MAX, &count) != VAULT_OK) continue;
+        for (size_t i = 0; i < count; i++)
+            if (vt_bytes_equal(VT_BYTES_OF(data[i]), VT_BYTES_OF(own))) return true;
+    }
     return false;
 }
 
-/* A holder's row remembers both entries: its own place among the holders, and the value's, which goes with the last of them. */
-static VT_RESULT making_hold(struct making *making, const struct token_row *row, const struct vt_index_hash *value,
-                             const uint8_t value_data[VT_INDEX_DATA_LEN])
+/* A holder's row remembers both entries: its own place among the holders, and the value's, which goes with the last of them.
+ * While K_idx is being rotated the value's may lie under any version of it and move: all are remembered. */
+static VT_RESULT making_hold(struct making *making, const struct token_row *row, const uint8_t value_data[VT_INDEX_DATA_LEN])
 {
-    struct vt_index_hash holder;
+    struct vt_index_hash hash;
     uint8_t data[VT_INDEX_DATA_LEN];
     memcpy(data, vt_subject_draft_sid(making->draft)->bytes, 16);
     vt_put_u64(data + 16, making->record);
-    VT_TRY(holder_hash(making->env, row, 0, &holder));
-    VT_TRY(vt_subject_draft_reference(making->draft, making->record, making->field, VT_REF_TOKEN, &holder, data));
-    return vt_subject_draft_reference(making->draft, making->record, making->field, VT_REF_TOKEN_VALUE, value, value_data);
+    VT_TRY(holder_hash(making->env, row, 0, &hash));
+    VT_TRY(vt_subject_draft_reference(making->draft, making->record, making->field, VT_REF_TOKEN, &hash, data));
+    for (size_t key = 0; tenant_key(making->env, VT_TENANT_KEY_INDEX, key) != NULL; key++) {
+        VT_TRY(vt_token_value_hash(making->env, making->template_, making->field, &making->stored, key, &hash));
+        VT_TRY(vt_subject_draft_reference(making->draft, making->record, making->field, VT_REF_TOKEN_VALUE, &hash, value_data));
+    }
+    return VAULT_OK;
 }
 
 /* The token that stands for the value already gets one more holder; the record holds it already when it is asked twice. */
@@ -523,7 +529,7 @@ static VT_RESULT making_share(struct making *making, const struct existing *exis
     /* Its last holder may go before this commits: a token that has died is never handed out again. */
     VT_TRY(vt_change_expect_index(making->change, &existing->hash, existing->data));
     if (making_holds(making, &row)) return VAULT_OK;
-    return making_hold(making, &row, &existing->hash, existing->data);
+    return making_hold(making, &row, existing->data);
 }
 
 static VT_RESULT making_new(struct making *making, char out_token[VT_TOKEN_TEXT_MAX])
@@ -541,10 +547,10 @@ static VT_RESULT making_new(struct making *making, char out_token[VT_TOKEN_TEXT_
     if (row.flags != 0) {
         struct vt_index_hash hash;
         uint8_t data[VT_INDEX_DATA_LEN];
-        VT_TRY(value_hash(env, making->template_, making->field, &making->stored, 0, &hash));
+        VT_TRY(vt_token_value_hash(env, making->template_, making->field, &making->stored, 0, &hash));
         VT_TRY(token_encode(vt_bytes_str(out_token), block, is_block, data));
         VT_TRY(vt_change_index_add(making->change, &hash, data, true));
-        VT_TRY(making_hold(making, &row, &hash, data));
+        VT_TRY(making_hold(making, &row, data));
         struct existing made = {.hash = hash};
         memcpy(made.data, data, sizeof made.data);
         memcpy(made.token, out_token, sizeof made.token);
@@ -557,11 +563,11 @@ static VT_RESULT making_deterministic(struct making *making, char out_token[VT_T
 {
     struct existing existing;
     struct vt_token_batch *batch = making->batch;
-    VT_TRY(value_hash(making->env, making->template_, making->field, &making->stored, 0, &existing.hash));
+    VT_TRY(vt_token_value_hash(making->env, making->template_, making->field, &making->stored, 0, &existing.hash));
     const size_t made = made_find(batch, &existing.hash);
     if (made < batch->made_count) {
         memcpy(out_token, batch->made[made].token, VT_TOKEN_TEXT_MAX);
-        return making_hold(making, &batch->made_rows[made], &batch->made[made].hash, batch->made[made].data);
+        return making_hold(making, &batch->made_rows[made], batch->made[made].data);
     }
     const vault_status status = find_existing(making->env, making->template_, making->field, &making->stored, &existing);
     if (status == VAULT_E_NOT_FOUND) return making_new(making, out_token);
@@ -619,24 +625,33 @@ static VT_RESULT info_fill(const struct vt_token_env *env, const struct token_ro
     return out_info->field != NULL ? VAULT_OK : VAULT_E_CORRUPT;
 }
 
-/* Some holder of a deterministic token, a live one where there is one; the row's own otherwise. */
+/* @param out_is_live stays as it is unless a live one is found */
+static VT_RESULT find_holder_under(const struct vt_token_env *env, const struct token_row *row, size_t key_index,
+                                   struct vt_token_info *info, bool *out_is_live)
+{
+    struct vt_index_hash hash;
+    uint8_t data[HOLDERS_MAX][VT_INDEX_DATA_LEN];
+    size_t count;
+    VT_TRY(holder_hash(env, row, key_index, &hash));
+    const vault_status status = vt_keyring_index_find(env->subject.view, env->subject.tenant, &hash, data, HOLDERS_MAX, &count);
+    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;
+    VT_TRY(status);
+    for (size_t i = 0; i < count && !*out_is_live; i++) {
+        memcpy(info->sid.bytes, data[i], sizeof info->sid.bytes);
+        info->record = vt_get_u64(data[i] + 16);
+        *out_is_live = vt_subject_check(&env->subject, &info->sid) == VAULT_OK;
+    }
+    return VAULT_OK;
+}
+
+/* Some holder of a deterministic token, a live one where there is one; the row's own otherwise. While K_idx is being rotated some
+ * holders lie under its older version, and the only live one may be among them. */
 static VT_RESULT find_holder(const struct vt_token_env *env, const struct token_row *row, struct vt_token_info *info)
 {
-    for (size_t i = 0; (row->flags & 1) != 0 && tenant_key(env, VT_TENANT_KEY_INDEX, i) != NULL; i++) {
-        struct vt_index_hash hash;
-        uint8_t data[HOLDERS_MAX][VT_INDEX_DATA_LEN];
-        size_t count;
-        VT_TRY(holder_hash(env, row, i, &hash));
-        const vault_status status = vt_keyring_index_find(env->subject.view, env->subject.tenant, &hash, data, HOLDERS_MAX, &count);
-        if (status == VAULT_E_NOT_FOUND) continue;
-        VT_TRY(status);
-        for (size_t j = 0; j < count; j++) {
-            memcpy(info->sid.bytes, data[j], sizeof info->sid.bytes);
-            info->record = vt_get_u64(data[j] + 16);
-            if (vt_subject_check(&env->subject, &info->sid) == VAULT_OK) return VAULT_OK;
-        }
-        return VAULT_OK;
-    }
+    bool is_live = false;
+    if ((row->flags & 1) == 0) return VAULT_OK;
+    for (size_t i = 0; !is_live && tenant_key(env, VT_TENANT_KEY_INDEX, i) != NULL; i++)
+        VT_TRY(find_holder_under(env, row, i, info, &is_live));
     return VAULT_OK;
 }
 
@@ -687,6 +702,7 @@ VT_RESULT vt_token_set_state(const struct vt_token_env *env, struct vt_bytes tok
     VT_TRY(vt_store_get(vt_keyring_view_txn(env->subject.view), VT_TABLE_TOKEN, vt_bytes(row.key, row.key_len), &value));
     VT_TRY(vt_change_expect(change, VT_TABLE_TOKEN, vt_bytes(row.key, row.key_len), &value));
     row.state = (uint8_t)state;
+    row.seal_index = 0;         /* the token is at hand, so its row can leave an older version of the seal key */
     return row_put(env, &row, token, VT_PUT_DEFAULT, change);
 }
 
@@ -703,6 +719,19 @@ static VT_RESULT entry_row_key(struct vt_keyring_view *view, vt_tenant_id tenant
     }
     VT_ENSURE(data[0] == KIND_DIGITS && data[1] <= DIGITS_MAX, VAULT_E_CORRUPT);
     return digits_row_key(&env, lookup_index, vt_bytes(data + 2, data[1]), out_row);
+}
+
+VT_RESULT vt_token_entry_holder_hash(const struct vt_token_env *env, const uint8_t data[VT_INDEX_DATA_LEN], size_t lookup_index,
+                                     size_t key_index, struct vt_index_hash *out_hash)
+{
+    struct token_row row;
+    VT_TRY(entry_row_key(env->subject.view, env->subject.tenant, data, lookup_index, &row));
+    return holder_hash(env, &row, key_index, out_hash);
+}
+
+uint32_t vt_token_row_seal_version(struct vt_bytes value)
+{
+    return value.len >= ROW_HEAD_LEN ? vt_get_u32(value.data + 8) : 0;
 }
 
 static VT_RESULT row_has_holder(struct vt_keyring_view *view, vt_tenant_id tenant, const struct token_row *row, bool *out_has)

@@ -84,6 +84,8 @@ VT_RESULT vt_token_reveal(const struct vt_token_env *env, struct vt_bytes token,
                           struct vt_value *out_value);
 VT_RESULT vt_token_set_state(const struct vt_token_env *env, struct vt_bytes token, enum vt_token_state state,
                              struct vt_change *change);
+/** Which version of the seal key a stored token row names in the clear; 0: not a token row. */
+uint32_t vt_token_row_seal_version(struct vt_bytes value);
 /** vt_reference_gone for vt_subject_destroy(): removes the holder; when it was the last, the T_idx entry of the value too, so that
  *  a dead token is never handed out again. */
 VT_RESULT vt_token_reference_gone(void *context, struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t kind,
