@@ -185,6 +185,34 @@ static bool key_is_chosen(const struct vt_data_key *key, uint16_t category)
     return category == VT_CATEGORY_ALL ? true : key->category == category;
 }
 
+static VT_RESULT row_tell(struct vt_txn *txn, const struct vt_row_name *name, vt_row_visit visit, void *context)
+{
+    uint8_t key[VT_ROW_KEY_LEN];
+    struct vt_bytes value;
+    struct vt_row_head head;
+    vt_row_key(name->record, name->category, 0, key);
+    VT_TRY(vt_store_get(txn, VT_TABLE_ROW, VT_BYTES_OF(key), &value));
+    VT_TRY(vt_row_head_read(value, &head));
+    return visit(context, name->category, head.has_record_key ? name->record : 0, head.dek_version);
+}
+
+VT_RESULT vt_subject_rows_each(struct vt_keyring_view *view, const struct vt_sid *sid, uint16_t category, vt_row_visit visit,
+                               void *context)
+{
+    struct vt_txn *txn = vt_keyring_view_txn(view);
+    uint16_t collection = 0;
+    uint64_t record = 0;
+    vault_status status;
+    while ((status = vt_record_entry_next(txn, sid, &collection, &record)) == VAULT_OK) {
+        struct vt_row_name names[VT_ROWS_PER_RECORD];
+        size_t count;
+        VT_TRY(vt_rows_of_record(txn, record, names, &count));
+        for (size_t i = 0; i < count; i++)
+            if (category == VT_CATEGORY_ALL || names[i].category == category) VT_TRY(row_tell(txn, &names[i], visit, context));
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
 /* First step: a new live version of each chosen key that has not been rotated since the rotation began. */
 static VT_RESULT rotate_add(struct reseal *reseal, uint16_t category, int64_t began_ms, bool *out_added)
 {

@@ -23,6 +23,11 @@ typedef vault_status (*vt_config_visitor)(void *context, struct vt_bytes object)
 VT_RESULT vt_config_each(struct vt_keyring_view *view, vt_tenant_id tenant, enum vt_config_kind kind,
                          vt_config_visitor visitor, void *context);
 
+/** Seal anew what lies under older versions of the tenant's config key, looking at @p max objects (two at least) in a step.
+ *  @p cursor 32 bytes, zero at first. @param out_moved how many were */
+VT_RESULT vt_config_reseal_step(struct vt_change *change, struct vt_keyring_view *view, vt_tenant_id tenant, size_t max,
+                                uint8_t cursor[32], uint64_t *out_moved, bool *out_done);
+
 struct vt_schema_set;           /* immutable, counted */
 struct vt_schemas;
 VT_RESULT vt_schemas_new(struct vt_schemas **out_schemas);

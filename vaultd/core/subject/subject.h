@@ -121,6 +121,12 @@ VT_RESULT vt_subject_rotate_step(const struct vt_subject_env *env, const struct 
                                  size_t max_rows, bool destroy_old, struct vt_change *change, uint8_t cursor[16],
                                  uint64_t *out_rows, bool *out_done);
 
+/** Tell @p visit of every row of a subject and of the key it lies under; nothing is opened. @p key_record 0: the category's key.
+ *  Stops at what it returns but VAULT_OK. */
+typedef vault_status (*vt_row_visit)(void *context, uint16_t category, uint64_t key_record, uint32_t dek_version);
+VT_RESULT vt_subject_rows_each(struct vt_keyring_view *view, const struct vt_sid *sid, uint16_t category, vt_row_visit visit,
+                               void *context);
+
 /* Reading -------------------------------------------------------------------------------------------------------- */
 
 struct vt_record {
