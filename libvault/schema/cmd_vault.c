@@ -87,7 +87,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
     .args = VT_FIELDS({"what", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "unseal, root, tree, subject or tenant"},
                       {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "for subject: whose data keys"},
                       {"category", VT_T_TEXT, 0, 64, "for subject: only this category"},
-                      {"key", VT_T_NAME, 0, 0, "for tenant: index, token, audit or config; all when absent"},
+                      {"key", VT_T_NAME, 0, 0, "for tenant: index, place, token, token-seal, audit or config; all when absent"},
                       {"passphrase", VT_T_SECRET, VT_PERSONAL, 1024, "for unseal: the new passphrase"},
                       {"key_file", VT_T_SECRET, VT_PERSONAL, 4096, "for unseal: the new key file's content"},
                       {"shares", VT_T_INT, VT_POSITIVE, 255, "for unseal: this many new Shamir shares"},
@@ -95,15 +95,16 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
                       {"destroy_now", VT_T_BOOL, 0, 0, "destroy the old versions at once; older backups of these rows go dark"}),
     .results = VT_FIELDS({"job", VT_T_ID, VT_REQUIRED, 0, "ask job.status for progress"},
                          {"shares", VT_T_LIST, VT_PERSONAL, 0, "new share texts, shown once"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_BUSY, VAULT_E_KEEPER),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_RUNNING, VAULT_E_LIMIT, VAULT_E_BUSY, VAULT_E_KEEPER),
 };
 
 const struct vt_command VT_CMD_KEY_STATUS = {
     .id = 21, .name = "key.status", .summary = "Every key type: versions, age, rows left per version, rotations under way.",
     .since = "0.1", .scope = VT_SCOPE_STATUS, .effect = VT_READS, .source = "PCI DSS v4.0.1 requirement 3.7",
     .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "list this subject's data keys"}),
-    .results = VT_FIELDS({"keys", VT_T_LIST, VT_REQUIRED, 0, "name, version, created_at, state, rows"},
-                         {"jobs", VT_T_LIST, VT_REQUIRED, 0, "rotations under way"}),
+    .results = VT_FIELDS({"keys", VT_T_LIST, VT_REQUIRED, 0, "name, version, created_at, state, rows, is_floor"},
+                         {"rotations", VT_T_LIST, VT_REQUIRED, 0, "under way or stopped: job, what, stage, done, total"},
+                         {"jobs", VT_T_LIST, VT_REQUIRED, 0, "as job.status"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 
@@ -183,7 +184,7 @@ const struct vt_command VT_CMD_JOB_STATUS = {
     .id = 35, .name = "job.status", .summary = "Progress of slow work.", .since = "0.1", .scope = VT_SCOPE_STATUS,
     .effect = VT_READS, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"job", VT_T_ID, 0, 0, "one job; all when absent"}),
-    .results = VT_FIELDS({"jobs", VT_T_LIST, VT_REQUIRED, 0, "id, kind, state, done, total, started_at, message"}),
+    .results = VT_FIELDS({"jobs", VT_T_LIST, VT_REQUIRED, 0, "id, kind, state, done, total, started_at, resumed, message"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 

@@ -7,6 +7,7 @@
 #include "libvault/base/log.h"
 #include "vaultd/server/server_internal.h"
 #include "vaultd/service/jobs.h"
+#include "vaultd/service/rotation.h"
 
 static void after_batch(void *context)
 {
@@ -60,6 +61,7 @@ VT_RESULT vt_server_listen(struct vt_server *server, struct vt_err *err)
     if (status != VAULT_OK) return vt_fail(err, status, NULL, "A thread could not be started: %s", vault_status_text(status));
     if (!server->loops[0]->thread.is_locked)
         vt_log(VT_LOG_WARN, "thread.stack_not_locked", "hint=raise-RLIMIT_MEMLOCK");
+    vt_rotations_resume(server->options.vault);     /* unsealed already: dev mode */
     return VAULT_OK;
 }
 

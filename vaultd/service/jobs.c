@@ -19,6 +19,8 @@ struct job {
     uint64_t done, total;
     int64_t started_at_ms;
     char message[JOB_MESSAGE_MAX];
+    struct vt_job_topic topic;
+    bool is_resumed;                /* began before the vault was unsealed last */
 };
 
 /** A job with a thread of its own. */
@@ -26,6 +28,8 @@ struct spawned {
     struct vt_jobs *jobs;           /* NULL: the place is free */
     struct vt_thread thread;
     uint8_t id[16];
+    const struct vt_job_topic *topic;       /* the caller's, while it starts; NULL: none */
+    const uint8_t *id_or_null;
     vault_status (*work)(void *context, const uint8_t id[16]);
     void *context;
     bool is_over;                   /* the thread takes no lock any more and may be joined */
@@ -77,20 +81,54 @@ static struct job *job_slot(struct vt_jobs *jobs)
     return NULL;
 }
 
-VT_RESULT vt_jobs_begin(struct vt_jobs *jobs, const char *kind, const uint8_t *id_or_null, uint8_t out_id[16])
+static bool topic_is_taken(const struct vt_jobs *jobs, const struct vt_job_topic *topic)
 {
-    struct job fresh = {.kind = kind, .state = VT_JOB_RUNNING, .started_at_ms = vt_clock_now_ms(vt_clock_system())};
+    for (size_t i = 0; i < JOBS_KEPT; i++) {
+        const struct job *job = &jobs->jobs[i];
+        if (job->kind == NULL || job->state != VT_JOB_RUNNING || (job->topic.parts & topic->parts) == 0) continue;
+        if (memcmp(job->topic.what, topic->what, sizeof topic->what) == 0) return true;
+    }
+    return false;
+}
+
+bool vt_jobs_topic_is_running(struct vt_jobs *jobs, const struct vt_job_topic *topic)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    const bool is_running = topic_is_taken(jobs, topic);
+    pthread_mutex_unlock(&jobs->mutex);
+    return is_running;
+}
+
+static VT_RESULT job_put(struct vt_jobs *jobs, const struct job *fresh)
+{
+    struct job *job = fresh->is_resumed ? job_find(jobs, fresh->id) : NULL;
+    VT_ENSURE(!topic_is_taken(jobs, &fresh->topic), VAULT_E_RUNNING);
+    if (job == NULL) job = job_slot(jobs);
+    VT_ENSURE(job != NULL, VAULT_E_BUSY);
+    *job = *fresh;
+    return VAULT_OK;
+}
+
+static VT_RESULT job_begin(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic, const uint8_t *id_or_null,
+                           uint8_t out_id[16])
+{
+    struct job fresh = {.kind = kind, .state = VT_JOB_RUNNING, .started_at_ms = vt_clock_now_ms(vt_clock_system()),
+                        .is_resumed = id_or_null != NULL};
+    if (topic != NULL) fresh.topic = *topic;
     if (id_or_null != NULL) memcpy(fresh.id, id_or_null, sizeof fresh.id);
     if (id_or_null == NULL) VT_TRY(vt_random_bytes(fresh.id, sizeof fresh.id));
 
     pthread_mutex_lock(&jobs->mutex);
-    struct job *job = id_or_null != NULL ? job_find(jobs, id_or_null) : NULL;
-    if (job == NULL) job = job_slot(jobs);
-    if (job != NULL) *job = fresh;
+    const vault_status status = job_put(jobs, &fresh);
     pthread_mutex_unlock(&jobs->mutex);
-    VT_ENSURE(job != NULL, VAULT_E_BUSY);
+    VT_TRY(status);
     memcpy(out_id, fresh.id, sizeof fresh.id);
     return VAULT_OK;
+}
+
+VT_RESULT vt_jobs_begin(struct vt_jobs *jobs, const char *kind, const uint8_t *id_or_null, uint8_t out_id[16])
+{
+    return job_begin(jobs, kind, NULL, id_or_null, out_id);
 }
 
 bool vt_jobs_progress(struct vt_jobs *jobs, const uint8_t id[16], uint64_t done, uint64_t total)
@@ -167,7 +205,7 @@ static void spawned_give(struct spawned *spawned)
 
 static VT_RESULT spawned_start(struct spawned *spawned, const char *kind, uint8_t out_id[16])
 {
-    VT_TRY(vt_jobs_begin(spawned->jobs, kind, NULL, spawned->id));
+    VT_TRY(job_begin(spawned->jobs, kind, spawned->topic, spawned->id_or_null, spawned->id));
     memcpy(out_id, spawned->id, sizeof spawned->id);
     pthread_mutex_lock(&spawned->jobs->mutex);       /* it may be over, and joined, before this has returned */
     const vault_status status = vt_thread_start(&spawned->thread, "vault-job", spawned_main, spawned);
@@ -176,16 +214,24 @@ static VT_RESULT spawned_start(struct spawned *spawned, const char *kind, uint8_
     return status;
 }
 
-VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
-                        void *context, uint8_t out_id[16])
+VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic, const uint8_t *id_or_null,
+                              vault_status (*work)(void *context, const uint8_t id[16]), void *context, uint8_t out_id[16])
 {
     struct spawned *spawned = spawned_take(jobs);
     VT_ENSURE(spawned != NULL, VAULT_E_BUSY);
+    spawned->topic = topic;
+    spawned->id_or_null = id_or_null;
     spawned->work = work;
     spawned->context = context;
     const vault_status status = spawned_start(spawned, kind, out_id);
     if (status != VAULT_OK) spawned_give(spawned);
     return status;
+}
+
+VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
+                        void *context, uint8_t out_id[16])
+{
+    return vt_jobs_spawn_topic(jobs, kind, NULL, NULL, work, context, out_id);
 }
 
 void vt_jobs_cancel_all(struct vt_jobs *jobs)
@@ -236,6 +282,7 @@ static VT_RESULT job_value(const struct job *job, struct vt_pool *pool, struct v
     VT_TRY(vt_value_put(pool, &map, "done", vt_value_int((int64_t)job->done), NULL));
     VT_TRY(vt_value_put(pool, &map, "total", vt_value_int((int64_t)job->total), NULL));
     VT_TRY(put_text(pool, &map, "started_at", when));
+    VT_TRY(vt_value_put(pool, &map, "resumed", vt_value_bool(job->is_resumed), NULL));
     VT_TRY(put_text(pool, &map, "message", job->message));
     return vt_value_push(pool, list, map, NULL);
 }

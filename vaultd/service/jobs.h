@@ -20,10 +20,22 @@ void vt_jobs_end(struct vt_jobs *jobs, const uint8_t id[16], vault_status status
  *  caller's then */
 VT_RESULT vt_jobs_spawn(struct vt_jobs *jobs, const char *kind, vault_status (*work)(void *context, const uint8_t id[16]),
                         void *context, uint8_t out_id[16]);
+/** What a job works on, so that two of them do not: jobs of equal @p what whose @p parts have a bit in common exclude each
+ *  other. */
+struct vt_job_topic {
+    uint8_t what[24];
+    uint32_t parts;                 /* 0: excludes nobody */
+};
+/** vt_jobs_spawn() for a topic. @param id_or_null of a job that is resumed
+ *  @return VAULT_E_RUNNING when a running job has the topic; VAULT_E_BUSY, VAULT_E_MEMORY */
+VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic, const uint8_t *id_or_null,
+                              vault_status (*work)(void *context, const uint8_t id[16]), void *context, uint8_t out_id[16]);
+/** Does a running job have the topic? */
+bool vt_jobs_topic_is_running(struct vt_jobs *jobs, const struct vt_job_topic *topic);
 /** Tell every job to stop at its next step. */
 void vt_jobs_cancel_all(struct vt_jobs *jobs);
 /** The same, and wait until none has a thread any more. They commit and wait for epochs, so what serves them must still run. */
 void vt_jobs_stop(struct vt_jobs *jobs);
-/** List value for job.status: id, kind, state, done, total, started_at, message. @param id NULL: all
+/** List value for job.status: id, kind, state, done, total, started_at, resumed, message. @param id NULL: all
  *  @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_jobs_list(struct vt_jobs *jobs, const uint8_t *id, struct vt_pool *pool, struct vt_value *out_list);

@@ -6,6 +6,7 @@
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/parse.h"
+#include "vaultd/service/rotation.h"
 #include "vaultd/service/vault_internal.h"
 #include "vaultd/service/wraps.h"
 
@@ -169,6 +170,7 @@ static vault_status unseal_prepare(struct vt_call *call)
     const vault_status status = unseal_run(call, &needed);
     pthread_mutex_unlock(&call->vault->unseal_mutex);
     VT_TRY(status);
+    if (needed == 0) vt_rotations_resume(call->vault);
     VT_TRY(vt_put_text(call, &map, "state", vt_vault_state_name(vt_vault_state(call->vault))));
     if (needed != 0) VT_TRY(vt_put_int(call, &map, "shares_needed", needed));
     return vt_call_result(call, &map);
