@@ -133,12 +133,17 @@ static bool is_meta(const struct record_row *row, const char *name)
     return row->table == VT_TABLE_META && vt_bytes_equal_str(vt_bytes(row->key, row->key_len), name);
 }
 
+static void find_vault_id(struct vault_reader *reader)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        if (is_meta(&reader->rows[i], "root")) memcpy(reader->vault_id.bytes, reader->rows[i].value + 1, 16);
+}
+
 static void find_unseal_keys(struct vault_reader *reader)
 {
     reader->unseal_keys = calloc(reader->evidence->key_file_count + 1, sizeof *reader->unseal_keys);
     VT_BUG_ON(reader->unseal_keys == NULL);
-    for (size_t i = 0; i < reader->count; i++)
-        if (is_meta(&reader->rows[i], "root")) memcpy(reader->vault_id.bytes, reader->rows[i].value + 1, 16);
+    find_vault_id(reader);
     for (size_t i = 0; i < reader->count; i++)
         if (is_meta(&reader->rows[i], "wraps")) read_wraps(reader, &reader->rows[i]);
     reader->reach->unseal_keys = reader->unseal_count;
@@ -311,19 +316,25 @@ static void read_references(struct vault_reader *reader, size_t row, size_t len)
     }
 }
 
-/* Key: record 8 | category 2 | group 2. Value: incarnation 8 | key kind 1 | data key version 4 | row version 4 | SEAL. Each key
- * of the subject is tried, whatever category and version it claims. */
+/* Key: record 8 | category 2 | group 2. Value: incarnation 8 | key kind 1 | data key version 4 | row version 4 | SEAL. */
+static void row_context(const struct vault_reader *reader, const struct record_row *row, const uint8_t *sid,
+                        struct vt_seal_ctx *out_ctx)
+{
+    begin(reader, out_ctx, vt_get_u64(row->value), VT_SEAL_ROW, TENANT);
+    vt_seal_ctx_bytes(out_ctx, vt_bytes(sid, 16));
+    vt_seal_ctx_bytes(out_ctx, vt_bytes(row->key + 8, 2));
+    vt_seal_ctx_bytes(out_ctx, vt_bytes(row->key, 8));
+    vt_seal_ctx_bytes(out_ctx, vt_bytes(row->key + 10, 2));
+    vt_seal_ctx_bytes(out_ctx, vt_bytes(row->value + 13, 4));
+    vt_seal_ctx_bytes(out_ctx, vt_bytes(row->value + 9, 4));
+}
+
+/* Each key of the subject is tried, whatever category and version it claims. */
 static void try_row_of(struct vault_reader *reader, size_t at, const uint8_t *sid)
 {
     const struct record_row *row = &reader->rows[at];
     struct vt_seal_ctx ctx;
-    begin(reader, &ctx, vt_get_u64(row->value), VT_SEAL_ROW, TENANT);
-    vt_seal_ctx_bytes(&ctx, vt_bytes(sid, 16));
-    vt_seal_ctx_bytes(&ctx, vt_bytes(row->key + 8, 2));
-    vt_seal_ctx_bytes(&ctx, vt_bytes(row->key, 8));
-    vt_seal_ctx_bytes(&ctx, vt_bytes(row->key + 10, 2));
-    vt_seal_ctx_bytes(&ctx, vt_bytes(row->value + 13, 4));
-    vt_seal_ctx_bytes(&ctx, vt_bytes(row->value + 9, 4));
+    row_context(reader, row, sid, &ctx);
     for (size_t k = first_sid_key(reader, sid); is_sid_key(reader, k, sid); k++) {
         struct vt_key key;
         memcpy(key.bytes, reader->sid_keys[k].key, 32);
@@ -585,6 +596,43 @@ void vault_reach_from(const struct vault_evidence *evidence, bool is_exact, cons
     free(reader.sid_keys);
     free(reader.owners);
     free(reader.plain);
+}
+
+static const uint8_t *find_owner(const struct vault_reader *reader, uint64_t record)
+{
+    for (size_t i = 0; i < reader->count; i++) {
+        const struct record_row *row = &reader->rows[i];
+        if (row->table == VT_TABLE_RECORD && vt_get_u64(row->key + 18) == record) return row->key;
+    }
+    VT_BUG_ON(true);
+}
+
+size_t vault_try_keys(const struct vault_evidence *evidence, const struct byte_set *keys, size_t row)
+{
+    struct vault_reader reader = {.rows = recording_rows(evidence->recording), .count = recording_count(evidence->recording)};
+    const struct record_row *sealed = &reader.rows[row];
+    const bool is_block = sealed->table == VT_TABLE_KEYBLOCK;
+    const size_t at = is_block ? 12 : 17;
+    struct vt_seal_ctx ctx;
+    size_t opened = 0;
+    uint8_t *plain = malloc(sealed->len);
+    VT_BUG_ON(plain == NULL || sealed->len < at + SEAL_EXTRA);
+    find_vault_id(&reader);
+    if (is_block) {
+        begin(&reader, &ctx, vt_get_u64(sealed->value), VT_SEAL_KEY_BLOCK, TENANT);
+        vt_seal_ctx_bytes(&ctx, vt_bytes(sealed->key, 16));
+        vt_seal_ctx_bytes(&ctx, vt_bytes(sealed->value + 8, 4));
+    } else {
+        row_context(&reader, sealed, find_owner(&reader, vt_get_u64(sealed->key)), &ctx);
+    }
+    for (size_t i = 0; i < keys->cap; i++) {
+        struct vt_key key;
+        if (!keys->used[i]) continue;
+        memcpy(key.bytes, keys->slots[i], 32);
+        opened += vt_unseal_into(&key, &ctx, vt_bytes(sealed->value + at, sealed->len - at), plain) == VAULT_OK;
+    }
+    free(plain);
+    return opened;
 }
 
 void vault_reach_release(struct vault_reach *reach)

@@ -37,4 +37,6 @@ struct vault_reach {
  *  @param is_exact  see ring_reader_new() */
 void vault_reach_from(const struct vault_evidence *evidence, bool is_exact, const struct vault_watch *watch,
                       struct vault_reach *out_reach);
+/** Try all of @p keys on one recorded row or key block, whatever their names say. @return how many open it */
+size_t vault_try_keys(const struct vault_evidence *evidence, const struct byte_set *keys, size_t row);
 void vault_reach_release(struct vault_reach *reach);
