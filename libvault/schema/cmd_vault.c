@@ -156,7 +156,7 @@ const struct vt_command VT_CMD_BACKUP_VERIFY = {
 const struct vt_command VT_CMD_BACKUP_LIST = {
     .id = 32, .name = "backup.list", .summary = "Registered backups and when they expire.", .since = "0.1",
     .scope = VT_SCOPE_OPERATE, .effect = VT_READS, .source = "docs/OPERATIONS.md",
-    .results = VT_FIELDS({"backups", VT_T_LIST, VT_REQUIRED, 0, "id, created_at, epoch, bytes, expires_at"}),
+    .results = VT_FIELDS({"backups", VT_T_LIST, VT_REQUIRED, 0, "id, created_at, epoch, bytes (0: under way, or cut off), expires_at"}),
 };
 
 const struct vt_command VT_CMD_BACKUP_RESTORE = {

@@ -202,6 +202,8 @@ static vault_status audit_verify_prepare(struct vt_call *call)
     struct vt_audit_report report;
     VT_TRY(signer_make(call, VT_SYSTEM_KEY_AUDIT_SIGN, &signer));
     VT_TRY(vt_note_verifier_of(&signer.signer, &verifier));
+    vt_keyring_view_end(call->view);        /* the log needs no key, and epochs wait for views */
+    call->view = NULL;
     const vault_status status = vt_audit_verify(call->txn, &verifier, 1, &report);
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_CORRUPT, status);
     const struct vt_bytes root = vt_pool_copy(&call->scratch, vt_bytes(report.root.bytes, 32));

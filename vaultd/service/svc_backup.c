@@ -1,6 +1,7 @@
 /* vaultd/service/svc_backup.c - backups, restore, store check. */
 #include <stdio.h>
 
+#include "libvault/crypto/rng.h"
 #include "libvault/proof/checkpoint.h"
 #include "vaultd/core/backup/backup.h"
 #include "vaultd/core/subject/row.h"
@@ -23,6 +24,15 @@ static VT_RESULT signer_make(struct vt_call *call, struct signer *out_signer)
         (struct vt_note_signer){out_signer->origin, vt_keyring_system_key(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN)};
     VT_ENSURE(out_signer->signer.seed != NULL, VAULT_E_CORRUPT);
     return vt_note_verifier_of(&out_signer->signer, &out_signer->verifier);
+}
+
+/* What takes long without a key must not hold up epochs, whose fence waits for views. */
+static void view_end(struct vt_call *call)
+{
+    vt_keyring_view_end(call->view);
+    call->view = NULL;
+    vt_txn_abort(call->txn);
+    call->txn = NULL;
 }
 
 static VT_RESULT path_argument(struct vt_call *call, const char *name, char out_path[VT_BACKUP_PATH_MAX])
@@ -49,41 +59,88 @@ static bool job_progress(void *context, uint64_t done, uint64_t total)
 
 /* backup.create ------------------------------------------------------------------------------------------------------ */
 
-static VT_RESULT create_registered(struct vt_call *call, const struct vt_backup_manifest *manifest, int64_t expires_at_ms)
+static VT_RESULT register_put(struct vt_change *change, const struct vt_backup_entry *entry)
 {
-    struct vt_change *change;
     uint8_t value[VT_BACKUP_ENTRY_LEN];
-    struct vt_backup_entry entry = {.created_at_ms = manifest->created_at_ms, .expires_at_ms = expires_at_ms,
-                                    .epoch = manifest->epoch, .commit_number = manifest->commit_number,
-                                    .bytes = manifest->bytes};
-    vt_backup_entry_encode(&entry, value);
-    VT_TRY(vt_call_change(call, &change));
-    return vt_change_put(change, VT_TABLE_BACKUP, VT_BYTES_OF(manifest->backup_id), VT_BYTES_OF(value), VT_PUT_NEW);
+    vt_backup_entry_encode(entry, value);
+    return vt_change_put(change, VT_TABLE_BACKUP, VT_BYTES_OF(entry->backup_id), VT_BYTES_OF(value), VT_PUT_DEFAULT);
 }
 
-static VT_RESULT create_copy(struct vt_call *call, struct vt_backup_manifest *out_manifest)
+/* A commit of its own: the call's is made when the copy is there. The call's leaf tells of both. */
+static VT_RESULT register_commit(struct vt_call *call, const struct vt_backup_entry *entry, bool is_there)
 {
-    char to[VT_BACKUP_PATH_MAX];
+    VT_AUTO_PTR(vt_change) change = NULL;
+    VT_TRY(vt_change_new(call->tenant, &change));
+    VT_TRY(is_there ? register_put(change, entry) : vt_change_delete(change, VT_TABLE_BACKUP, VT_BYTES_OF(entry->backup_id)));
+    struct vt_commit_item item = {.change = change, .is_unaudited = true, .is_reserved = true,
+                                  .since = vt_stamps_now(vt_vault_stamps(call->vault))};
+    return vt_vault_commit_wait(call->vault, &item);
+}
+
+static VT_RESULT entry_begin(struct vt_call *call, struct vt_backup_entry *entry)
+{
+    struct vt_epoch_status epoch;
+    VT_TRY(vt_call_time(call, "expires_at", 0, &entry->expires_at_ms));
+    VT_TRY(vt_epoch_status(vt_vault_epoch(call->vault), &epoch));
+    VT_TRY(vt_random_bytes(entry->backup_id, sizeof entry->backup_id));
+    entry->created_at_ms = call->now_ms;
+    entry->epoch = epoch.epoch;
+    entry->commit_number = epoch.commit_number;
+    return VAULT_OK;
+}
+
+/* The copy reads the store on its own and opens nothing. */
+static VT_RESULT view_let_go(struct vt_call *call, struct signer *signer, struct vt_key *out_seed)
+{
+    VT_TRY(signer_make(call, signer));
+    memcpy(out_seed->bytes, signer->signer.seed->bytes, sizeof out_seed->bytes);
+    signer->signer.seed = out_seed;
+    view_end(call);
+    return VAULT_OK;
+}
+
+static VT_RESULT create_copy(struct vt_call *call, const struct vt_backup_entry *entry, const char *to,
+                             struct vt_backup_manifest *out_manifest)
+{
+    VT_AUTO(vt_key) seed = VT_KEY_INIT;
     struct signer signer;
     struct job job = {.call = call};
-    VT_TRY(path_argument(call, "to", to));
-    VT_TRY(signer_make(call, &signer));
+    VT_TRY(view_let_go(call, &signer, &seed));
     VT_TRY(vt_jobs_begin(vt_vault_jobs(call->vault), "backup.create", NULL, job.id));
-    const struct vt_backup_options options = {.store = vt_vault_store(call->vault), .to_dir = to, .signer = &signer.signer,
+    const struct vt_backup_options options = {.store = vt_vault_store(call->vault), .to_dir = to,
+                                              .backup_id = entry->backup_id, .signer = &signer.signer,
                                               .now_ms = call->now_ms, .progress = job_progress, .progress_context = &job};
     const vault_status status = vt_backup_create(&options, out_manifest, &call->err);
     vt_jobs_end(vt_vault_jobs(call->vault), job.id, status, NULL);
     return status;
 }
 
+/* Registered before it is made: an epoch that closes meanwhile, or a crash, must not leave a copy that no certificate names. */
+static VT_RESULT create_registered(struct vt_call *call, struct vt_backup_entry *entry, struct vt_backup_manifest *out_manifest)
+{
+    char to[VT_BACKUP_PATH_MAX];
+    VT_TRY(path_argument(call, "to", to));
+    VT_TRY(entry_begin(call, entry));
+    VT_TRY(register_commit(call, entry, true));
+    const vault_status status = create_copy(call, entry, to, out_manifest);
+    if (status == VAULT_OK) return VAULT_OK;
+    /* When it cannot be taken out of the register, it is listed with no bytes: too much is said then, not too little. */
+    if (register_commit(call, entry, false) != VAULT_OK) return status;
+    return status;
+}
+
 static vault_status backup_create_prepare(struct vt_call *call)
 {
+    struct vt_backup_entry entry = {.bytes = 0};
     struct vt_backup_manifest manifest;
+    struct vt_change *change;
     struct vt_value map = vt_value_map();
-    int64_t expires_at_ms;
-    VT_TRY(vt_call_time(call, "expires_at", 0, &expires_at_ms));
-    VT_TRY(create_copy(call, &manifest));
-    VT_TRY(create_registered(call, &manifest, expires_at_ms));
+    VT_TRY(create_registered(call, &entry, &manifest));
+    entry.epoch = manifest.epoch;
+    entry.commit_number = manifest.commit_number;
+    entry.bytes = manifest.bytes;
+    VT_TRY(vt_call_change(call, &change));
+    VT_TRY(register_put(change, &entry));
     VT_TRY(vt_put_id(call, &map, "backup", manifest.backup_id));
     VT_TRY(vt_put_int(call, &map, "bytes", (int64_t)manifest.bytes));
     VT_TRY(vt_put_int(call, &map, "epoch", (int64_t)manifest.epoch));
@@ -100,7 +157,12 @@ static VT_RESULT open_argument(struct vt_call *call, struct vt_backup_manifest *
     struct signer signer;
     VT_TRY(path_argument(call, "from", from));
     VT_TRY(signer_make(call, &signer));
-    return vt_backup_open(from, &signer.verifier, 1, out_manifest, out_store, &call->err);
+    view_end(call);                     /* the copy's bytes are hashed: hours, perhaps */
+    VT_AUTO_PTR(vt_store) copy = NULL;
+    VT_TRY(vt_backup_open(from, &signer.verifier, 1, out_manifest, &copy, &call->err));
+    VT_TRY(vt_vault_view(call->vault, &call->txn, &call->view));
+    *out_store = VT_MOVE(copy);
+    return VAULT_OK;
 }
 
 /* The copy's own keyring opens while its epoch lives: its root page is then sealed under the present root key. */

@@ -25,9 +25,9 @@ static vault_status submit_inline(void *context, struct vt_commit_item *item)
 }
 
 struct backup_listing {
-    struct vt_pool *pool;
     struct vt_certificate_backup *backups;
     size_t count;
+    uint64_t further;                   /* that the list has no room for */
     int64_t now_ms;
 };
 
@@ -35,26 +35,41 @@ static vault_status list_backup(void *context, const struct vt_backup_entry *ent
 {
     struct backup_listing *listing = context;
     if (entry->expires_at_ms != 0 && entry->expires_at_ms <= listing->now_ms) return VAULT_OK;
-    VT_ENSURE(listing->count < VT_CERTIFICATE_LIST_MAX, VAULT_E_LIMIT);
+    if (listing->count == VT_CERTIFICATE_LIST_MAX) {
+        listing->further++;
+        return VAULT_OK;
+    }
     struct vt_certificate_backup *backup = &listing->backups[listing->count++];
     memcpy(backup->id, entry->backup_id, sizeof backup->id);
     backup->expires_ms = entry->expires_at_ms;
     return VAULT_OK;
 }
 
-/* Certificates name the registered copies that still hold ciphertext, and until when. */
+static VT_RESULT exclude_further(struct vt_pool *pool, uint64_t further, struct vt_certificate *certificate)
+{
+    if (further == 0) return VAULT_OK;
+    struct vt_certificate_count *exclusion = vt_pool_calloc(pool, 1, sizeof *exclusion);
+    VT_ENSURE(exclusion != NULL, VAULT_E_MEMORY);
+    *exclusion = (struct vt_certificate_count){vt_bytes_str("further-backups"), further};
+    certificate->exclusions = exclusion;
+    certificate->exclusion_count = 1;
+    return VAULT_OK;
+}
+
+/* Certificates name the registered copies that still hold ciphertext, and until when; those past the list's end are counted. */
 static vault_status describe_backups(void *context, struct vt_keyring_view *view, const struct vt_pending *pending,
                                      struct vt_pool *pool, struct vt_certificate *certificate)
 {
     const struct vt_vault *vault = context;
-    struct backup_listing listing = {pool, vt_pool_calloc(pool, VT_CERTIFICATE_LIST_MAX, sizeof(struct vt_certificate_backup)), 0,
-                                     vt_clock_now_ms(vault->options.clock)};
+    struct backup_listing listing = {
+        .backups = vt_pool_calloc(pool, VT_CERTIFICATE_LIST_MAX, sizeof(struct vt_certificate_backup)),
+        .now_ms = vt_clock_now_ms(vault->options.clock)};
     (void)pending;
     VT_ENSURE(listing.backups != NULL, VAULT_E_MEMORY);
     VT_TRY(vt_backup_each(vt_keyring_view_txn(view), list_backup, &listing));
     certificate->backups = listing.backups;
     certificate->backup_count = listing.count;
-    return VAULT_OK;
+    return exclude_further(pool, listing.further, certificate);
 }
 
 static VT_RESULT vault_open_parts(struct vt_vault *vault)

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "libvault/base/clock.h"
+#include "libvault/base/fault.h"
 #include "libvault/codec/text.h"
 #include "libvault/crypto/digest.h"
-#include "libvault/crypto/rng.h"
 #include "vaultd/core/audit/audit.h"
+#include "vaultd/core/store/sync_dir.h"
 
 enum { FILE_PIECE_LEN = 1 << 20, ENTRY_FORMAT = 1 };
 
@@ -26,15 +27,6 @@ static vault_status status_of_errno(void)
     if (errno == ENOSPC || errno == EDQUOT) return VAULT_E_DISK_FULL;
     if (errno == EEXIST) return VAULT_E_EXISTS;
     return errno == ENOENT ? VAULT_E_NOT_FOUND : VAULT_E_IO;
-}
-
-static VT_RESULT sync_dir(const char *path)
-{
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    VT_ENSURE(fd >= 0, VAULT_E_IO);
-    const bool is_synced = fsync(fd) == 0;
-    close(fd);
-    return is_synced ? VAULT_OK : VAULT_E_IO;
 }
 
 static VT_RESULT hash_fd(int fd, uint8_t *piece, struct vt_backup_manifest *manifest)
@@ -173,7 +165,8 @@ static VT_RESULT manifest_put(const char *dir, const struct vt_note_signer *sign
     VT_TRY(vt_note_sign(vt_buf_bytes(&text), signer, 1, &note));
     VT_TRY(path_join(dir, "manifest", path));
     VT_TRY(file_write(path, vt_buf_bytes(&note)));
-    return sync_dir(dir);
+    VT_TRY(vt_sync_dir(dir));
+    return vt_sync_parent(dir);
 }
 
 static VT_RESULT create_in(const struct vt_backup_options *options, struct vt_backup_manifest *manifest)
@@ -181,6 +174,7 @@ static VT_RESULT create_in(const struct vt_backup_options *options, struct vt_ba
     char path[VT_BACKUP_PATH_MAX];
     VT_TRY(path_join(options->to_dir, "store", path));
     VT_TRY(vt_store_copy(options->store, path, options->progress, options->progress_context));
+    vt_fault_step("backup.copied");
     VT_TRY(hash_file(options->to_dir, manifest));
     VT_TRY(copy_facts(options->to_dir, manifest));
     return manifest_put(options->to_dir, options->signer, manifest);
@@ -200,7 +194,7 @@ VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_ba
                            struct vt_err *err)
 {
     struct vt_backup_manifest manifest = {.created_at_ms = options->now_ms};
-    VT_TRY(vt_random_bytes(manifest.backup_id, sizeof manifest.backup_id));
+    memcpy(manifest.backup_id, options->backup_id, sizeof manifest.backup_id);
     if (mkdir(options->to_dir, 0700) != 0)
         return vt_fail(err, status_of_errno(), "to", "The backup's directory must not exist, and its parent must.");
     const vault_status status = create_in(options, &manifest);

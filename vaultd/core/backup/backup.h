@@ -25,6 +25,7 @@ struct vt_backup_manifest {
 struct vt_backup_options {
     struct vt_store *store;
     const char *to_dir;             /* must not exist */
+    const uint8_t *backup_id;       /* 16 random bytes, under which the copy is registered */
     const struct vt_note_signer *signer;
     int64_t now_ms;
     bool (*progress)(void *context, uint64_t done, uint64_t total);    /* false cancels; NULL allowed */
@@ -42,7 +43,8 @@ VT_RESULT vt_backup_open(const char *from_dir, const struct vt_note_verifier *ve
 VT_RESULT vt_backup_count(struct vt_store *copy, struct vt_keyring_view *view, vt_tenant_id tenant, uint64_t *out_subjects,
                           uint64_t *out_erased);
 
-/* The register: BACKUP key id 16 -> format 1 | created ms 8 | epoch 8 | commit 8 | bytes 8 | expires ms 8 (0: without end). */
+/* The register: BACKUP key id 16 -> format 1 | created ms 8 | epoch 8 | commit 8 | bytes 8 | expires ms 8 (0: without end).
+ * A copy is registered before its first byte is written, with bytes 0: what a crash leaves of it holds ciphertext too. */
 struct vt_backup_entry {
     uint8_t backup_id[16];
     int64_t created_at_ms, expires_at_ms;

@@ -8,6 +8,7 @@
 
 #include "libvault/base/fault.h"
 #include "vaultd/core/backup/backup.h"
+#include "vaultd/core/store/sync_dir.h"
 #include "vaultd/core/subject/row.h"
 
 enum { PUTS_PER_COMMIT = 20000, ROW_POOL_MAX = 64 * 1024 * 1024, PROGRESS_EVERY = 1024 };
@@ -245,15 +246,6 @@ static VT_RESULT restore_store(const struct vt_restore_options *options, const c
     return VAULT_OK;
 }
 
-static VT_RESULT sync_dir(const char *path)
-{
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    VT_ENSURE(fd >= 0, VAULT_E_IO);
-    const bool is_synced = fsync(fd) == 0;
-    close(fd);
-    return is_synced ? VAULT_OK : VAULT_E_IO;
-}
-
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err)
 {
     char partial[VT_BACKUP_PATH_MAX], final[VT_BACKUP_PATH_MAX];
@@ -269,7 +261,8 @@ VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_r
         return vt_fail(err, status, "to", "The restore did not finish; what it left under store.partial can be removed: %s",
                        vault_status_text(status));
     if (rename(partial, final) != 0) return vt_fail(err, VAULT_E_IO, "to", "The restored store could not be given its name.");
-    VT_TRY(sync_dir(options->to_dir));
+    VT_TRY(vt_sync_dir(options->to_dir));
+    VT_TRY(vt_sync_parent(options->to_dir));
     *out_report = report;
     return VAULT_OK;
 }

@@ -1,0 +1,150 @@
+/* The register of backups, and what certificates say of them. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "libvault/base/fault.h"
+#include "libvault/codec/yaml.h"
+#include "tests/support/world.h"
+#include "vaultd/core/backup/backup.h"
+
+static struct world world;
+
+static void setup(void)
+{
+    const struct world_options options = {.is_on_disk = true};
+    world_new(&world, &options);
+    ck_assert_ok(world_call(&world, "application", "subject.create", "{external_id: ada}", NULL));
+}
+
+static void teardown(void)
+{
+    world_free(&world);
+}
+
+static bool holds(struct vt_bytes text, const char *line)
+{
+    const size_t len = strlen(line);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (memcmp(text.data + i, line, len) == 0) return true;
+    return false;
+}
+
+static struct vt_bytes shred(const char *name)
+{
+    char params[128];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{subject: %s, now: true}", name);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, &result));
+    return vt_value_get_text(&result, "note");
+}
+
+static const struct vt_value *registered(void)
+{
+    static struct vt_value result;
+    ck_assert_ok(world_call(&world, "operator", "backup.list", NULL, &result));
+    return vt_value_get(&result, "backups");
+}
+
+START_TEST(a_certificate_names_the_backup_that_was_being_made_when_its_epoch_closed)
+{
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
+    struct vt_value params;
+    struct vt_call *call;
+    char text[256];
+    setup();
+    snprintf(text, sizeof text, "{to: %s/b1}", world.dir);
+    ck_assert_ok(vt_yaml_read(&world.pool, vt_bytes_str(text), &params, &world.err));
+    ck_assert_ok(vt_call_new(world.vault, &principal, &call));
+    call->method = vt_bytes_str("backup.create");
+    call->params = &params;
+    ck_assert_int_eq(vt_call_prepare(call), VT_CALL_SLOW);
+    ck_assert_int_eq(vt_call_prepare_slow(call), VT_CALL_COMMIT);
+    ck_assert(holds(shred("ada"), "\nbackups: 1\n"));
+    vt_call_free(call);                                 /* as if the daemon had been killed before its commit */
+    ck_assert_uint_eq(registered()->array.count, 1);
+    ck_assert_int_eq(vt_value_get_int(&registered()->array.items[0], "bytes", -1), 0);
+    teardown();
+}
+END_TEST
+
+static bool has_closed;
+static struct vt_bytes note_meanwhile;
+
+static void on_step(const char *step, void *context)
+{
+    (void)context;
+    if (strcmp(step, "backup.copied") != 0) return;
+    note_meanwhile = shred("ada");
+    has_closed = true;
+}
+
+START_TEST(an_epoch_closes_while_a_backup_is_being_made)
+{
+    char text[256];
+    setup();
+    snprintf(text, sizeof text, "{to: %s/b1}", world.dir);
+    vt_fault_set_step_hook(on_step, NULL);
+    const vault_status status = world_call(&world, "operator", "backup.create", text, NULL);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_ok(status);
+    ck_assert(has_closed);
+    ck_assert(holds(note_meanwhile, "\nstate: effective\n"));
+    ck_assert(holds(note_meanwhile, "\nbackups: 1\n"));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_backup_that_is_whole_is_registered_once_with_its_size)
+{
+    struct vt_value result;
+    char text[256];
+    setup();
+    snprintf(text, sizeof text, "{to: %s/b1}", world.dir);
+    ck_assert_ok(world_call(&world, "operator", "backup.create", text, &result));
+    ck_assert_uint_eq(registered()->array.count, 1);
+    ck_assert_int_gt(vt_value_get_int(&result, "bytes", 0), 0);
+    ck_assert_int_eq(vt_value_get_int(&registered()->array.items[0], "bytes", 0), vt_value_get_int(&result, "bytes", 0));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_backup_that_could_not_be_made_is_not_registered)
+{
+    char text[256];
+    setup();
+    snprintf(text, sizeof text, "%s/b1", world.dir);
+    ck_assert_int_eq(mkdir(text, 0700), 0);
+    snprintf(text, sizeof text, "{to: %s/b1}", world.dir);
+    ck_assert_int_eq(world_call(&world, "operator", "backup.create", text, NULL), VAULT_E_EXISTS);
+    ck_assert_int_eq(world_call(&world, "operator", "backup.create", "{to: relative}", NULL), VAULT_E_ARGUMENT);
+    ck_assert_uint_eq(registered()->array.count, 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)
+{
+    enum { FURTHER = 5 };
+    VT_AUTO_PTR(vt_change) change = NULL;
+    setup();
+    ck_assert_ok(vt_change_new(VT_TENANT_DEFAULT, &change));
+    for (unsigned i = 0; i < VT_CERTIFICATE_LIST_MAX + FURTHER; i++) {
+        struct vt_backup_entry entry = {.created_at_ms = 1};
+        uint8_t value[VT_BACKUP_ENTRY_LEN];
+        vt_put_u32(entry.backup_id, i + 1);
+        vt_backup_entry_encode(&entry, value);
+        ck_assert_ok(vt_change_put(change, VT_TABLE_BACKUP, VT_BYTES_OF(entry.backup_id), VT_BYTES_OF(value), VT_PUT_NEW));
+    }
+    struct vt_commit_item item = {.change = change, .is_unaudited = true, .is_reserved = true};
+    ck_assert_ok(vt_vault_commit_wait(world.vault, &item));
+    const struct vt_bytes note = shred("ada");
+    ck_assert(holds(note, "\nbackups: 1024\n"));
+    ck_assert(holds(note, "\nexclusions: 1\nexclusion 1: further-backups 5\n"));
+    teardown();
+}
+END_TEST
+
+VT_TEST_MAIN("backup register", a_certificate_names_the_backup_that_was_being_made_when_its_epoch_closed,
+             an_epoch_closes_while_a_backup_is_being_made, a_backup_that_is_whole_is_registered_once_with_its_size,
+             a_backup_that_could_not_be_made_is_not_registered,
+             more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)
