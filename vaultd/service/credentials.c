@@ -155,6 +155,14 @@ VT_RESULT vt_credentials_load(struct vt_credentials *credentials, struct vt_keyr
     return VAULT_OK;
 }
 
+void vt_credentials_seal(struct vt_credentials *credentials)
+{
+    pthread_rwlock_wrlock(&credentials->lock);
+    vt_key_release(&credentials->hash_key);
+    for (size_t i = 0; i < credentials->count; i++) vt_wipe(credentials->items[i].hash, sizeof credentials->items[i].hash);
+    pthread_rwlock_unlock(&credentials->lock);
+}
+
 static bool is_over(const struct credential *credential, int64_t now_ms)
 {
     const int64_t expires = credential->principal.expires_at_ms;

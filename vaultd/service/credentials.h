@@ -8,6 +8,8 @@ VT_RESULT vt_credentials_new(struct vt_credentials **out_credentials);
 void vt_credentials_free(struct vt_credentials *credentials);
 VT_DEFINE_AUTO_PTR(vt_credentials);
 VT_RESULT vt_credentials_load(struct vt_credentials *credentials, struct vt_keyring_view *view);
+/** Forget the key and the hashes: nobody logs in until they are loaded again. Who has logged in is known on. */
+void vt_credentials_seal(struct vt_credentials *credentials);
 /** @return VAULT_E_UNAUTHENTICATED, VAULT_E_CREDENTIAL_REVOKED (revoked or expired) */
 VT_RESULT vt_credentials_login(struct vt_credentials *credentials, struct vt_bytes secret, int64_t now_ms,
                                struct vt_principal *out_principal);

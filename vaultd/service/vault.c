@@ -170,6 +170,23 @@ VT_RESULT vt_vault_view(struct vt_vault *vault, struct vt_txn **out_txn, struct 
     return VAULT_E_BUSY;
 }
 
+static VT_RESULT open_sequence(struct vt_txn *txn, const char *key, struct vt_sequence **sequence)
+{
+    return *sequence != NULL ? VAULT_OK : vt_sequence_open(txn, key, sequence);
+}
+
+/* Numbers in reserve and the log's frontier outlive a seal: they hold no secret, nobody else writes the store, and a call or a
+ * batch that began before the seal may still hold them. */
+static VT_RESULT open_once(struct vt_vault *vault, struct vt_txn *txn)
+{
+    VT_TRY(open_sequence(txn, "seq.record", &vault->records));
+    VT_TRY(open_sequence(txn, "seq.token", &vault->tokens));
+    if (vault->audit != NULL) return VAULT_OK;
+    VT_TRY(vt_audit_open(txn, &vault->audit));
+    atomic_store(&vault->audit_size, vt_audit_size(vault->audit));
+    return VAULT_OK;
+}
+
 /* Everything that is read from the store once and kept in memory while unsealed. */
 static VT_RESULT vault_load(struct vt_vault *vault)
 {
@@ -180,25 +197,12 @@ static VT_RESULT vault_load(struct vt_vault *vault)
     VT_TRY(vt_schemas_load(vault->schemas, view, VT_TENANT_DEFAULT));
     VT_TRY(vt_templates_load(vault->templates, view, VT_TENANT_DEFAULT));
     VT_TRY(vt_credentials_load(vault->credentials, view));
-
-    struct vt_sequence *records = NULL, *tokens = NULL;
-    VT_TRY(vt_sequence_open(txn, "seq.record", &records));
-    vt_sequence_free(vault->records);
-    vault->records = records;
-    VT_TRY(vt_sequence_open(txn, "seq.token", &tokens));
-    vt_sequence_free(vault->tokens);
-    vault->tokens = tokens;
+    VT_TRY(open_once(vault, txn));
 
     struct vt_bytes forgets;
     const vault_status found = vt_store_get(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), &forgets);
     VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
     if (found == VAULT_OK) vt_vault_note_forgetting(vault);
-
-    struct vt_audit *audit = NULL;
-    VT_TRY(vt_audit_open(txn, &audit));
-    vt_audit_free(vault->audit);
-    vault->audit = audit;
-    atomic_store(&vault->audit_size, vt_audit_size(audit));
     return VAULT_OK;
 }
 
@@ -221,7 +225,9 @@ VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_ke
     }
     VT_TRY(vault_first_reserve(vault));
     atomic_store(&vault->state, vault->options.is_read_only ? VT_VAULT_READ_ONLY : VT_VAULT_READY);
-    return VAULT_OK;
+    if (!vt_epoch_is_sealed(vault->epoch)) return VAULT_OK;
+    atomic_store(&vault->state, VT_VAULT_SEALED);       /* somebody has sealed it meanwhile */
+    return VAULT_E_SEALED;
 }
 
 void vt_vault_seal(struct vt_vault *vault)
@@ -229,6 +235,8 @@ void vt_vault_seal(struct vt_vault *vault)
     atomic_store(&vault->state, VT_VAULT_SEALED);
     vt_stamps_touch_all(vault->stamps);
     vt_epoch_seal(vault->epoch);
+    vt_credentials_seal(vault->credentials);
+    atomic_store(&vault->state, VT_VAULT_SEALED);       /* again: an unsealing that ran beside may have called it ready */
 }
 
 enum vt_vault_state vt_vault_state(struct vt_vault *vault)

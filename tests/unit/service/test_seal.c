@@ -1,0 +1,67 @@
+/* Sealing and unsealing while calls are under way. */
+#include "libvault/codec/yaml.h"
+#include "tests/support/world.h"
+#include "vaultd/service/credentials.h"
+
+static struct world world;
+
+static void unseal(void)
+{
+    struct vt_value params = vt_value_map();
+    ck_assert_ok(vt_value_put(&world.pool, &params, "key_file", vt_value_str(world_key_file), NULL));
+    ck_assert_ok(world_call_value(&world, "operator", "vault.unseal", &params, NULL));
+}
+
+static struct vt_call *begin(const char *params)
+{
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("application")), .is_local = true};
+    struct vt_value *map = vt_pool_alloc(&world.pool, sizeof *map);
+    struct vt_call *call;
+    ck_assert_ok(vt_yaml_read(&world.pool, vt_bytes_str(params), map, &world.err));
+    ck_assert_ok(vt_call_new(world.vault, &principal, &call));
+    call->method = vt_bytes_str("subject.create");
+    call->params = map;
+    ck_assert_int_eq(vt_call_prepare(call), VT_CALL_COMMIT);
+    return call;
+}
+
+START_TEST(what_calls_under_way_hold_outlives_a_seal_and_an_unseal)
+{
+    world_new(&world, NULL);
+    const struct vt_sequence *records = vt_vault_record_sequence(world.vault), *tokens = vt_vault_token_sequence(world.vault);
+    struct vt_call *call = begin("{external_id: ada}");
+    ck_assert_ok(world_call(&world, "operator", "vault.seal", NULL, NULL));
+    unseal();
+    ck_assert_ptr_eq(vt_vault_record_sequence(world.vault), records);
+    ck_assert_ptr_eq(vt_vault_token_sequence(world.vault), tokens);
+    const vault_status status = vt_vault_commit_wait(world.vault, &call->item);
+    ck_assert(status == VAULT_OK || status == VAULT_E_CONFLICT);
+    vt_call_free(call);
+    ck_assert_ok(world_call(&world, "application", "subject.create", "{external_id: bob}", NULL));
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "auditor", "audit.verify", NULL, &result));
+    ck_assert(vt_value_get_bool(&result, "is_sound", false));
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again)
+{
+    struct vt_value result;
+    struct vt_principal principal;
+    world_new(&world, NULL);
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", "{name: shop, role: application}", &result));
+    const struct vt_bytes secret = vt_value_get_text(&result, "secret");
+    struct vt_credentials *credentials = vt_vault_credentials(world.vault);
+    ck_assert_ok(vt_credentials_login(credentials, secret, 0, &principal));
+    ck_assert_ok(world_call(&world, "operator", "vault.seal", NULL, NULL));
+    ck_assert_int_eq(vt_credentials_login(credentials, secret, 0, &principal), VAULT_E_UNAUTHENTICATED);
+    ck_assert_ok(vt_credentials_check(credentials, &principal, 0));
+    unseal();
+    ck_assert_ok(vt_credentials_login(credentials, secret, 0, &principal));
+    world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("seal", what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
+             a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again)
