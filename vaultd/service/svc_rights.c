@@ -81,7 +81,7 @@ static VT_RESULT import_run(struct importing *importing)
     VT_TRY(vt_import_new(&env, vt_call_value(call, "mapping"), change, &import));
     call->retries_checks = true;
     VT_TRY(import_rows(importing, import));
-    VT_TRY(vt_import_range_put(change, importing->file, &importing->range));
+    VT_TRY(vt_import_range_put(call->view, change, importing->file, &importing->range));
     return import_touch(importing, import);
 }
 
@@ -93,7 +93,7 @@ static vault_status record_import_prepare(struct vt_call *call)
     importing.range.first = (uint64_t)vt_call_int(call, "first_record", 1);
     importing.range.count = (uint32_t)importing.rows->array.count;
     if (importing.range.count == 0) return vt_fail(&call->err, VAULT_E_ARGUMENT, "rows", "There is no row to import.");
-    const vault_status found = vt_import_range_find(call->txn, importing.file, &importing.range, &before);
+    const vault_status found = vt_import_range_find(call->view, importing.file, &importing.range, &before);
     if (found == VAULT_E_STATE)
         return vt_fail(&call->err, found, "first_record",
                        "A part of these records was imported in ranges with other borders; record.import-status lists them.");
@@ -121,7 +121,7 @@ static vault_status record_import_status_prepare(struct vt_call *call)
     struct vt_import_range range = {.first = 0};
     vault_status found;
     VT_TRY(import_file(call, file));
-    while ((found = vt_import_range_next(call->txn, file, range.first + range.count, &range)) == VAULT_OK)
+    while ((found = vt_import_range_next(call->view, file, range.first + range.count, &range)) == VAULT_OK)
         VT_TRY(range_value(call, &range, &list));
     VT_ENSURE(found == VAULT_E_NOT_FOUND, found);
     VT_TRY(vt_put_value(call, &map, "ranges", list));

@@ -325,7 +325,38 @@ START_TEST(numbers_that_were_never_issued_are_refused_unless_the_schema_takes_th
 }
 END_TEST
 
-VT_TEST_MAIN("rights/import", a_row_becomes_a_subject_with_records_where_it_has_cells,
+/* The key of the range that was stored last. */
+static struct vt_bytes range_key_of(struct world *world)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_bytes key, value;
+    ck_assert_ok(vt_txn_begin_read(vt_vault_store(world->vault), &txn));
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    ck_assert_ok(vt_cursor_open(txn, VT_TABLE_JOB, &cursor));
+    ck_assert_ok(vt_cursor_last(cursor, NULL, &key, &value));
+    return vt_pool_copy(&world->pool, key);
+}
+
+START_TEST(what_is_kept_of_a_file_says_nothing_of_it_to_who_has_the_store_alone)
+{
+    struct world one, other;
+    struct rights_file file;
+    rights_world_new(&one, NULL);
+    rights_world_new(&other, NULL);
+    read_text(&file, "id,given,mail,born,ssn,card,note\r\np-1,Ada,,,,,\r\n", PEOPLE);
+    ck_assert_ok(rights_import(&one, &file, 0, 10, NULL));
+    ck_assert_ok(rights_import(&other, &file, 0, 10, NULL));
+    const struct vt_bytes first = range_key_of(&one), second = range_key_of(&other);
+    ck_assert_uint_eq(first.len, second.len);
+    ck_assert_int_ne(memcmp(first.data, second.data, 16), 0);
+    rights_file_release(&file);
+    world_free(&one);
+    world_free(&other);
+}
+END_TEST
+
+VT_TEST_MAIN("rights/import", what_is_kept_of_a_file_says_nothing_of_it_to_who_has_the_store_alone,
+             a_row_becomes_a_subject_with_records_where_it_has_cells,
              a_rejected_row_leaves_nothing_and_names_field_and_record_but_no_value,
              an_external_id_that_is_there_or_comes_twice_is_refused,
              a_value_that_must_be_unique_is_refused_from_store_and_from_batch,

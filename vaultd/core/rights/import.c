@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "libvault/crypto/digest.h"
+#include "libvault/crypto/mac.h"
 #include "libvault/crypto/rng.h"
 
 enum { SLOTS_MIN = 256 };
@@ -368,13 +369,18 @@ size_t vt_import_touched(const struct vt_import *import, size_t after, const str
 
 enum { PREFIX_LEN = 16, RANGE_KEY_LEN = PREFIX_LEN + 8, RANGE_FORMAT = 1, RANGE_LEN = 13 };
 
-static VT_RESULT range_key(const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t first, uint8_t out_key[RANGE_KEY_LEN])
+/* Under a key: who has an old copy of the store must not be able to try what a small file held. */
+static VT_RESULT range_key(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t first,
+                           uint8_t out_key[RANGE_KEY_LEN])
 {
-    static const char LABEL[] = "vaultd import:1";
-    const struct vt_bytes pieces[] = {vt_bytes_str(LABEL), vt_bytes(file, VT_IMPORT_FILE_LEN)};
-    uint8_t hash[VT_SHA256_LEN];
-    VT_TRY(vt_sha256(pieces, VT_ARRAY_LEN(pieces), hash));
-    memcpy(out_key, hash, PREFIX_LEN);
+    const struct vt_bytes hash = vt_bytes(file, VT_IMPORT_FILE_LEN);
+    const struct vt_key *ledger = vt_keyring_system_key(view, VT_SYSTEM_KEY_LEDGER);
+    VT_AUTO(vt_key) key = VT_KEY_INIT;
+    uint8_t mac[VT_SHA256_LEN];
+    VT_ENSURE(ledger != NULL, VAULT_E_CORRUPT);
+    VT_TRY(vt_key_derive(ledger, "import-range-1", &key));
+    VT_TRY(vt_hmac_sha256(vt_key_bytes(&key), &hash, 1, mac));
+    memcpy(out_key, mac, PREFIX_LEN);
     vt_put_u64(out_key + PREFIX_LEN, first);
     return VAULT_OK;
 }
@@ -395,7 +401,7 @@ static bool is_of_file(struct vt_bytes key, const uint8_t wanted[RANGE_KEY_LEN])
 }
 
 /* The last range that begins before the end of the wanted one is the only one that can reach into it. */
-VT_RESULT vt_import_range_find(struct vt_txn *txn, const uint8_t file[VT_IMPORT_FILE_LEN],
+VT_RESULT vt_import_range_find(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN],
                                const struct vt_import_range *wanted, struct vt_import_range *out_range)
 {
     uint8_t end[RANGE_KEY_LEN];
@@ -403,8 +409,8 @@ VT_RESULT vt_import_range_find(struct vt_txn *txn, const uint8_t file[VT_IMPORT_
     struct vt_import_range range;
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
     VT_ENSURE(wanted->first <= UINT64_MAX - wanted->count, VAULT_E_ARGUMENT);
-    VT_TRY(range_key(file, wanted->first + wanted->count, end));
-    VT_TRY(vt_cursor_open(txn, VT_TABLE_JOB, &cursor));
+    VT_TRY(range_key(view, file, wanted->first + wanted->count, end));
+    VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_JOB, &cursor));
     VT_TRY(vt_cursor_last(cursor, &VT_BYTES_OF(end), &key, &value));
     VT_ENSURE(is_of_file(key, end), VAULT_E_NOT_FOUND);
     VT_TRY(range_read(key, value, &range));
@@ -414,24 +420,24 @@ VT_RESULT vt_import_range_find(struct vt_txn *txn, const uint8_t file[VT_IMPORT_
     return VAULT_OK;
 }
 
-VT_RESULT vt_import_range_next(struct vt_txn *txn, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t from,
+VT_RESULT vt_import_range_next(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t from,
                                struct vt_import_range *out_range)
 {
     uint8_t wanted[RANGE_KEY_LEN];
     struct vt_bytes key, value;
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
-    VT_TRY(range_key(file, from, wanted));
-    VT_TRY(vt_cursor_open(txn, VT_TABLE_JOB, &cursor));
+    VT_TRY(range_key(view, file, from, wanted));
+    VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_JOB, &cursor));
     VT_TRY(vt_cursor_seek(cursor, VT_BYTES_OF(wanted), &key, &value));
     VT_ENSURE(is_of_file(key, wanted), VAULT_E_NOT_FOUND);
     return range_read(key, value, out_range);
 }
 
-VT_RESULT vt_import_range_put(struct vt_change *change, const uint8_t file[VT_IMPORT_FILE_LEN],
+VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, const uint8_t file[VT_IMPORT_FILE_LEN],
                               const struct vt_import_range *range)
 {
     uint8_t key[RANGE_KEY_LEN], value[RANGE_LEN] = {RANGE_FORMAT};
-    VT_TRY(range_key(file, range->first, key));
+    VT_TRY(range_key(view, file, range->first, key));
     vt_put_u32(value + 1, range->count);
     vt_put_u32(value + 5, range->imported);
     vt_put_u32(value + 9, range->rejected);

@@ -7,7 +7,7 @@
  * A batch keeps one draft per subject, so that many rows of one person are one change of their keys; everything is sealed at
  * the end, in the order in which record ids were given.
  *
- * Ranges: JOB key SHA-256("vaultd import:1" | SHA-256 of the file)[0:16] | first record 8 -> format 1 (= 1) | count 4 |
+ * Ranges: JOB key HMAC(import-range-1, SHA-256 of the file)[0:16] | first record 8 -> format 1 (= 1) | count 4 |
  * imported 4 | rejected 4, in the commit that stores the rows. Ranges of a file do not overlap, so an import that was cut off
  * goes on where it stopped, and a repeat is harmless. Thread: any, on the call's pool. */
 #pragma once
@@ -42,10 +42,10 @@ struct vt_import_range {
 enum { VT_IMPORT_FILE_LEN = 32 };
 /** Has this very range been imported? @param wanted first and count
  *  @return VAULT_E_NOT_FOUND: nothing of it; VAULT_E_STATE: ranges with other borders cover a part of it */
-VT_RESULT vt_import_range_find(struct vt_txn *txn, const uint8_t file[VT_IMPORT_FILE_LEN],
+VT_RESULT vt_import_range_find(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN],
                                const struct vt_import_range *wanted, struct vt_import_range *out_range);
 /** The first range at or behind record @p from. @return VAULT_E_NOT_FOUND at the end */
-VT_RESULT vt_import_range_next(struct vt_txn *txn, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t from,
+VT_RESULT vt_import_range_next(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t from,
                                struct vt_import_range *out_range);
-VT_RESULT vt_import_range_put(struct vt_change *change, const uint8_t file[VT_IMPORT_FILE_LEN],
+VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, const uint8_t file[VT_IMPORT_FILE_LEN],
                               const struct vt_import_range *range);
