@@ -61,10 +61,12 @@ static VT_RESULT field_target(struct reindex *reindex, const struct reindex_row 
     return vt_field_hash(env, 0, at->entry->number, field, value, out_hash);
 }
 
-/* Under which template and version does the value's entry lie? @return VAULT_E_NOT_FOUND: under none that is left */
+/* Under which template and version does the value's entry lie? When under none that is left (the row came back from a backup), the
+ * token's own row says which template made it. */
 static VT_RESULT value_target(struct reindex *reindex, const struct reindex_row *at, const struct vt_reference *reference,
                               struct vt_index_hash *out_hash)
 {
+    struct vt_token_entry entry;
     VT_ENSURE(at->entry != NULL, VAULT_E_CORRUPT);
     const struct vt_field *field = vt_collection_field_by_id(at->entry->collection, reference->field);
     const struct vt_value *value = field != NULL ? vt_value_get_bytes(&at->fields, field->name) : NULL;
@@ -78,7 +80,8 @@ static VT_RESULT value_target(struct reindex *reindex, const struct reindex_row 
             if (hash_equal(&hash, &reference->hash)) return vt_token_value_hash(reindex->env, template_, field, value, 0, out_hash);
         }
     }
-    return VAULT_E_NOT_FOUND;
+    VT_TRY(vt_token_entry_token(reindex->env, reference->data, &entry));
+    return vt_token_value_hash(reindex->env, entry.template_, field, value, 0, out_hash);
 }
 
 /* Is the holders' list of the token that @p value names the one of @p reference? */
@@ -98,6 +101,24 @@ static VT_RESULT holder_target_of(struct reindex *reindex, const struct vt_refer
     return VAULT_E_NOT_FOUND;
 }
 
+/* One token stands for the field: the entry can be no other's, even when no version that is left explains it. */
+static VT_RESULT holder_only_target(struct reindex *reindex, const struct reindex_row *at, const struct vt_reference *reference,
+                                    struct vt_index_hash *out_hash)
+{
+    const struct vt_reference *only = NULL;
+    struct vt_token_entry entry;
+    for (size_t i = 0; i < at->row.reference_count; i++) {
+        const struct vt_reference *value = &at->row.references[i];
+        if (value->kind != VT_REF_TOKEN_VALUE || value->field != reference->field) continue;
+        VT_ENSURE(only == NULL || memcmp(only->data, value->data, sizeof only->data) == 0, VAULT_E_CORRUPT);
+        only = value;
+    }
+    VT_ENSURE(only != NULL, VAULT_E_CORRUPT);
+    VT_TRY(vt_token_entry_token(reindex->env, only->data, &entry));
+    *out_hash = entry.holders;
+    return VAULT_OK;
+}
+
 /* A holder's entry lies under the token's row key, which the value's entry, remembered in the same row, names. */
 static VT_RESULT holder_target(struct reindex *reindex, const struct reindex_row *at, const struct vt_reference *reference,
                                struct vt_index_hash *out_hash)
@@ -108,7 +129,7 @@ static VT_RESULT holder_target(struct reindex *reindex, const struct reindex_row
         const vault_status status = holder_target_of(reindex, reference, value, out_hash);
         if (status != VAULT_E_NOT_FOUND) return status;
     }
-    return VAULT_E_CORRUPT;
+    return holder_only_target(reindex, at, reference, out_hash);
 }
 
 /* What the row remembers --------------------------------------------------------------------------------------------- */
@@ -147,16 +168,10 @@ static VT_RESULT move_own(struct reindex *reindex, struct reindex_row *at, const
     return vt_change_index_move(reindex->change, &reference->hash, &target, reference->data);
 }
 
-/* A hash that no version explains is left over from one that is gone; another reference of the row names the same token. */
 static VT_RESULT remember_value(struct reindex *reindex, struct reindex_row *at, const struct vt_reference *reference)
 {
     struct vt_index_hash target;
-    const vault_status status = value_target(reindex, at, reference, &target);
-    if (status == VAULT_E_NOT_FOUND) {
-        at->is_changed = true;
-        return VAULT_OK;
-    }
-    VT_TRY(status);
+    VT_TRY(value_target(reindex, at, reference, &target));
     row_keep(at, reference, &reference->hash);
     if (!row_names(at->row.references, at->row.reference_count, reference->kind, &target, reference->data)) at->is_changed = true;
     row_keep(at, reference, &target);
@@ -170,31 +185,40 @@ static bool is_moved_already(const struct reindex *reindex, const struct vt_inde
     return false;
 }
 
+static VT_RESULT value_lies(const struct reindex *reindex, const struct vt_index_hash *hash, const uint8_t data[VT_INDEX_DATA_LEN],
+                            bool *out_does)
+{
+    enum { FOUND_MAX = 4 };
+    uint8_t found[FOUND_MAX][VT_INDEX_DATA_LEN];
+    size_t count = 0;
+    const struct vt_subject_env *env = &reindex->env->subject;
+    const vault_status status = vt_keyring_index_find(env->view, env->tenant, hash, found, FOUND_MAX, &count);
+    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
+    *out_does = false;
+    for (size_t i = 0; i < count; i++) *out_does |= memcmp(found[i], data, VT_INDEX_DATA_LEN) == 0;
+    return VAULT_OK;
+}
+
 static VT_RESULT move_value_entry(struct reindex *reindex, const struct vt_reference *reference, const struct vt_index_hash *target)
 {
-    enum { FOUND_MAX = 2 };
-    uint8_t found[FOUND_MAX][VT_INDEX_DATA_LEN];
-    size_t count;
-    const struct vt_subject_env *env = &reindex->env->subject;
+    bool is_there, is_at_target;
     if (is_moved_already(reindex, &reference->hash)) return VAULT_OK;
-    const vault_status status = vt_keyring_index_find(env->view, env->tenant, &reference->hash, found, FOUND_MAX, &count);
-    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;       /* another holder's row was here before */
-    VT_TRY(status);
-    struct moved_value *moved = vt_pool_alloc(env->pool, sizeof *moved);
+    VT_TRY(value_lies(reindex, &reference->hash, reference->data, &is_there));
+    if (!is_there) return VAULT_OK;         /* another holder's row was here before */
+    VT_TRY(value_lies(reindex, target, reference->data, &is_at_target));
+    struct moved_value *moved = vt_pool_alloc(reindex->env->subject.pool, sizeof *moved);
     VT_ENSURE(moved != NULL, VAULT_E_MEMORY);
     *moved = (struct moved_value){reference->hash, reindex->moved};
     reindex->moved = moved;
     reindex->counts.moved++;
+    if (is_at_target) return vt_change_index_remove(reindex->change, &reference->hash, reference->data);
     return vt_change_index_move(reindex->change, &reference->hash, target, reference->data);
 }
 
 static VT_RESULT move_value(struct reindex *reindex, struct reindex_row *at, const struct vt_reference *reference)
 {
     struct vt_index_hash target;
-    const vault_status status = value_target(reindex, at, reference, &target);
-    at->is_changed |= status == VAULT_E_NOT_FOUND;
-    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;
-    VT_TRY(status);
+    VT_TRY(value_target(reindex, at, reference, &target));
     if (!hash_equal(&target, &reference->hash)) {
         at->is_changed = true;
         VT_TRY(move_value_entry(reindex, reference, &target));
@@ -206,12 +230,10 @@ static VT_RESULT move_value(struct reindex *reindex, struct reindex_row *at, con
 static VT_RESULT count_straggler(struct reindex *reindex, struct reindex_row *at, const struct vt_reference *reference)
 {
     struct vt_index_hash target;
-    vault_status status;
-    if (reference->kind == VT_REF_TOKEN_VALUE) status = value_target(reindex, at, reference, &target);
-    else if (reference->kind == VT_REF_TOKEN) status = holder_target(reindex, at, reference, &target);
-    else status = field_target(reindex, at, reference, &target);
-    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
-    if (status == VAULT_E_NOT_FOUND || !hash_equal(&target, &reference->hash)) reindex->counts.stragglers++;
+    if (reference->kind == VT_REF_TOKEN_VALUE) VT_TRY(value_target(reindex, at, reference, &target));
+    else if (reference->kind == VT_REF_TOKEN) VT_TRY(holder_target(reindex, at, reference, &target));
+    else VT_TRY(field_target(reindex, at, reference, &target));
+    if (!hash_equal(&target, &reference->hash)) reindex->counts.stragglers++;
     return VAULT_OK;
 }
 

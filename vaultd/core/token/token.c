@@ -729,6 +729,20 @@ VT_RESULT vt_token_entry_holder_hash(const struct vt_token_env *env, const uint8
     return holder_hash(env, &row, key_index, out_hash);
 }
 
+VT_RESULT vt_token_entry_token(const struct vt_token_env *env, const uint8_t data[VT_INDEX_DATA_LEN],
+                               struct vt_token_entry *out_entry)
+{
+    char token[VT_TOKEN_TEXT_MAX];
+    struct token_row row;
+    VT_TRY(token_decode(env, data, token));
+    const vault_status status = row_find(env, vt_bytes_str(token), &row);
+    vt_wipe(token, sizeof token);
+    VT_TRY(status);
+    out_entry->template_ = vt_template_set_by_number(env->templates, row.template_number);
+    VT_ENSURE(out_entry->template_ != NULL, VAULT_E_CORRUPT);
+    return holder_hash(env, &row, 0, &out_entry->holders);
+}
+
 uint32_t vt_token_row_seal_version(struct vt_bytes value)
 {
     return value.len >= ROW_HEAD_LEN ? vt_get_u32(value.data + 8) : 0;
