@@ -474,6 +474,7 @@ VT_RESULT vt_rotation_step(struct vt_rotation *rotation, bool *out_done)
     const enum vt_vault_state state = vt_vault_state(rotation->vault);
     VT_ENSURE(state != VT_VAULT_DISK_FULL, VAULT_E_DISK_FULL);
     VT_ENSURE(state == VT_VAULT_READY, VAULT_E_SEALED);
+    vt_fault_step("rotation.step");
     if (rotation->place.stage == VT_STAGE_CLOSE) status = close_step(rotation);
     else if (rotation->place.stage == VT_STAGE_FINISH) status = exclusive_commit(rotation, finish_work);
     else if (rotation->place.wish.what == VT_ROTATE_TREE) status = exclusive_commit(rotation, tree_work);
