@@ -23,7 +23,8 @@ enum {
     DIGITS_MIN = 12,
     DIGITS_MAX = 19,
     DIGIT_TRIES = 64,
-    HOLDERS_MAX = 16,
+    HOLDERS_FIRST = 16,
+    HOLDERS_GROWTH = 16,
 };
 #define OPAQUE_PREFIX "tok_"
 
@@ -226,6 +227,25 @@ static VT_RESULT holder_hash(const struct vt_token_env *env, const struct token_
 {
     const struct vt_bytes piece = vt_bytes(row->key, row->key_len);
     return vt_keyring_index_hash(env->subject.view, env->subject.tenant, key_index, "token-holder:1", &piece, 1, out_hash);
+}
+
+/* All of them: nearly always few, so few are asked for first. */
+static VT_RESULT holders_find(const struct vt_token_env *env, const struct token_row *row, size_t key_index,
+                              uint8_t (**out_data)[VT_INDEX_DATA_LEN], size_t *out_count)
+{
+    struct vt_index_hash hash;
+    VT_TRY(holder_hash(env, row, key_index, &hash));
+    for (size_t max = HOLDERS_FIRST;; max *= HOLDERS_GROWTH) {
+        uint8_t(*data)[VT_INDEX_DATA_LEN] = vt_pool_calloc(env->subject.pool, max, sizeof *data);
+        size_t count = 0;
+        VT_ENSURE(data != NULL, VAULT_E_MEMORY);
+        const vault_status status = vt_keyring_index_find(env->subject.view, env->subject.tenant, &hash, data, max, &count);
+        VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
+        if (count == max) continue;
+        *out_data = data;
+        *out_count = count;
+        return VAULT_OK;
+    }
 }
 
 static VT_RESULT token_encode(struct vt_bytes token, const uint8_t block[BLOCK_LEN], bool is_block,
@@ -488,20 +508,19 @@ static VT_RESULT making_record(struct making *making, const struct vt_token_wish
 }
 
 /* Under every version of the index key: a rotation may have moved some of the holders. */
-static bool making_holds(const struct making *making, const struct token_row *row)
+static VT_RESULT making_holds(const struct making *making, const struct token_row *row, bool *out_holds)
 {
-    struct vt_index_hash hash;
-    uint8_t data[HOLDERS_MAX][VT_INDEX_DATA_LEN], own[VT_INDEX_DATA_LEN];
-    const struct vt_subject_env *env = &making->env->subject;
+    uint8_t own[VT_INDEX_DATA_LEN];
     memcpy(own, vt_subject_draft_sid(making->draft)->bytes, 16);
     vt_put_u64(own + 16, making->record);
-    for (size_t key = 0; holder_hash(making->env, row, key, &hash) == VAULT_OK; key++) {
-        size_t count = 0;
-        if (vt_keyring_index_find(env->view, env->tenant, &hash, data, HOLDERS_MAX, &count) != VAULT_OK) continue;
-        for (size_t i = 0; i < count; i++)
-            if (vt_bytes_equal(VT_BYTES_OF(data[i]), VT_BYTES_OF(own))) return true;
+    *out_holds = false;
+    for (size_t key = 0; !*out_holds && tenant_key(making->env, VT_TENANT_KEY_INDEX, key) != NULL; key++) {
+        uint8_t(*data)[VT_INDEX_DATA_LEN];
+        size_t count;
+        VT_TRY(holders_find(making->env, row, key, &data, &count));
+        for (size_t i = 0; i < count; i++) *out_holds |= vt_bytes_equal(VT_BYTES_OF(data[i]), VT_BYTES_OF(own));
     }
-    return false;
+    return VAULT_OK;
 }
 
 /* A holder's row remembers both entries: its own place among the holders, and the value's, which goes with the last of them.
@@ -528,7 +547,9 @@ static VT_RESULT making_share(struct making *making, const struct existing *exis
     VT_TRY(row_find(making->env, vt_bytes_str(existing->token), &row));
     /* Its last holder may go before this commits: a token that has died is never handed out again. */
     VT_TRY(vt_change_expect_index(making->change, &existing->hash, existing->data));
-    if (making_holds(making, &row)) return VAULT_OK;
+    bool holds;
+    VT_TRY(making_holds(making, &row, &holds));
+    if (holds) return VAULT_OK;
     return making_hold(making, &row, existing->data);
 }
 
@@ -626,20 +647,23 @@ static VT_RESULT info_fill(const struct vt_token_env *env, const struct token_ro
 }
 
 /* @param out_is_live stays as it is unless a live one is found */
+/* Neither it nor the part of it that the token stands for is being erased. */
+static bool holder_is_live(const struct vt_token_env *env, const struct vt_token_info *info)
+{
+    const struct vt_scope scope = {info->sid, info->field->category, info->record};
+    return !vt_stamps_is_pending(env->subject.stamps, &scope) && vt_subject_check(&env->subject, &info->sid) == VAULT_OK;
+}
+
 static VT_RESULT find_holder_under(const struct vt_token_env *env, const struct token_row *row, size_t key_index,
                                    struct vt_token_info *info, bool *out_is_live)
 {
-    struct vt_index_hash hash;
-    uint8_t data[HOLDERS_MAX][VT_INDEX_DATA_LEN];
+    uint8_t(*data)[VT_INDEX_DATA_LEN];
     size_t count;
-    VT_TRY(holder_hash(env, row, key_index, &hash));
-    const vault_status status = vt_keyring_index_find(env->subject.view, env->subject.tenant, &hash, data, HOLDERS_MAX, &count);
-    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;
-    VT_TRY(status);
+    VT_TRY(holders_find(env, row, key_index, &data, &count));
     for (size_t i = 0; i < count && !*out_is_live; i++) {
         memcpy(info->sid.bytes, data[i], sizeof info->sid.bytes);
         info->record = vt_get_u64(data[i] + 16);
-        *out_is_live = vt_subject_check(&env->subject, &info->sid) == VAULT_OK;
+        *out_is_live = holder_is_live(env, info);
     }
     return VAULT_OK;
 }
