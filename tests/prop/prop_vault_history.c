@@ -1,12 +1,13 @@
 /* What has been forgotten stays forgotten, over everything ever written. Random histories of a whole vault, driven through the
  * gate: subjects come, are changed, corrected, tokenised, looked up, deleted, shredded whole, by category and by record; epochs
  * close, keys rotate, the vault restarts, is backed up and restored. Kept meanwhile: every value ever put into any table, every
- * state of the keeper file, the journal, the backups and restored stores. Each value written carries a mark of its own.
+ * state of the keepers' files, the journal, the backups and restored stores. Each value written carries a mark of its own.
  *
  * Then an adversary who knows every long-lived secret (all key files, all tokens, all callers' keys) opens whatever opens, from
- * the root key that the keeper has now: no mark, row, key block, audit payload or index entry of what was forgotten comes to
- * light, and each present value does. From the keeper's former states all of it comes to light, which shows that the adversary can
- * find things; from no state of the keeper nothing does. A vault that keeps its page keys is caught.
+ * the root key that the keepers (two of three) have now, with all snapshots ever made of one of them: no mark, row, key block,
+ * audit payload or index entry of what was forgotten comes to light, and each present value does. From all states of all keepers
+ * all of it comes to light, which shows that the adversary can find things; from those of one keeper, or none, nothing does. A
+ * vault that keeps its page keys is caught.
  *
  * VT_SEED and VT_STEPS choose the history. Source: docs/ERASURE.md, the promise; FORGETTING section 10. */
 #include <dirent.h>
@@ -32,8 +33,9 @@ enum {
     PENDING_MAX = 4000,
     TEXTS_MAX = 20000,
     KEY_FILES_MAX = 400,
-    IMAGES_MAX = 40000,
+    IMAGES_MAX = 20000,
     BACKUPS_KEPT = 3,
+    KEEPERS = 3, QUORUM = 2,
     LIVE_MAX = 150,                 /* subjects at a time: enough to split pages, few enough to be met again */
     ALL = 0, CATEGORY_A = 1, CATEGORY_B = 2, CATEGORY_F = 6, CATEGORY_OWN = 0xffff,
     MARK_LETTERS = 7, PAN_DIGITS = 7,
@@ -112,6 +114,8 @@ struct history {
     unsigned key_file_count;
     uint8_t *images;
     unsigned image_count;
+    uint8_t *image_keepers;         /* whose each one is */
+    unsigned last_image[KEEPERS];   /* + 1; 0: none yet */
     unsigned backups, restores;
     unsigned done[32], refused;     /* steps by kind */
 };
@@ -174,24 +178,26 @@ static void assert_no_mark(struct vt_bytes bytes, const char *where)
 
 /* Watching ----------------------------------------------------------------------------------------------------------- */
 
-static void keeper_path(const struct history *history, char *out_path, size_t len)
-{
-    snprintf(out_path, len, "%s/keeper", history->world.dir);
-}
-
-/* The keeper file as it is now, if it differs from the last one kept. */
-static void take_image(struct history *history)
+/* The keeper's file as it is now, if it differs from the last one kept. */
+static void take_image(struct history *history, unsigned keeper)
 {
     char path[160];
     uint8_t *image = history->images + (size_t)history->image_count * VAULT_KEEPER_IMAGE;
-    keeper_path(history, path, sizeof path);
+    const unsigned last = history->last_image[keeper];
+    world_keeper_path(&history->world, keeper, path);
     FILE *file = fopen(path, "rb");
     if (file == NULL) return;
     ck_assert_uint_lt(history->image_count, IMAGES_MAX);
     ck_assert_uint_eq(fread(image, 1, VAULT_KEEPER_IMAGE, file), VAULT_KEEPER_IMAGE);
     fclose(file);
-    if (history->image_count != 0 && memcmp(image - VAULT_KEEPER_IMAGE, image, VAULT_KEEPER_IMAGE) == 0) return;
-    history->image_count++;
+    if (last != 0 && memcmp(history->images + (size_t)(last - 1) * VAULT_KEEPER_IMAGE, image, VAULT_KEEPER_IMAGE) == 0) return;
+    history->image_keepers[history->image_count++] = (uint8_t)keeper;
+    history->last_image[keeper] = history->image_count;
+}
+
+static void take_images(struct history *history)
+{
+    for (unsigned i = 0; i < KEEPERS; i++) take_image(history, i);
 }
 
 static struct history *watcher;     /* the keeper's functions have no context of their own */
@@ -199,29 +205,29 @@ static struct history *watcher;     /* the keeper's functions have no context of
 static vault_status watched_prepare(struct vt_keeper *keeper, const struct vt_keeper_slot *slot)
 {
     const vault_status status = watcher->keeper_inner->prepare(keeper, slot);
-    take_image(watcher);
+    take_images(watcher);
     return status;
 }
 
 static vault_status watched_finalize(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch, const uint8_t *attempt,
                                      uint64_t commit_number, int64_t now_ms, struct vt_keeper_receipt *out_receipt)
 {
-    take_image(watcher);
+    take_images(watcher);
     const vault_status status =
         watcher->keeper_inner->finalize(keeper, incarnation, epoch, attempt, commit_number, now_ms, out_receipt);
-    take_image(watcher);
+    take_images(watcher);
     return status;
 }
 
-static void on_open(void *context, struct vt_store *store, struct vt_keeper *keeper)
+static void on_open(void *context, struct vt_store *store, struct vt_keeper *const *keepers)
 {
     struct history *history = context;
     recording_listen(history->recording, store);
-    history->keeper_inner = keeper->ops;
-    history->keeper_ops = *keeper->ops;
+    history->keeper_inner = keepers[0]->ops;
+    history->keeper_ops = *keepers[0]->ops;
     history->keeper_ops.prepare = watched_prepare;
     history->keeper_ops.finalize = watched_finalize;
-    keeper->ops = &history->keeper_ops;
+    for (unsigned i = 0; i < KEEPERS; i++) keepers[i]->ops = &history->keeper_ops;
     watcher = history;
 }
 
@@ -892,10 +898,10 @@ static bool step_rotate(struct history *history)
 static bool step_restart(struct history *history)
 {
     const size_t before = recording_count(history->recording);
-    take_image(history);
+    take_images(history);
     world_forget(&history->world);
     world_reopen(&history->world);
-    take_image(history);
+    take_images(history);
     note_close(history, before);
     return true;
 }
@@ -1059,7 +1065,8 @@ static const char TEMPLATES[] = "templates:\n  - {name: card, format: digits, co
 static struct history *history_new(uint64_t seed)
 {
     struct history *history = table_of(1, sizeof *history);
-    const struct world_options options = {.is_on_disk = true, .has_journal = true, .on_open = on_open, .context = history};
+    const struct world_options options = {.is_on_disk = true, .has_journal = true, .on_open = on_open, .context = history,
+                                          .keeper_count = KEEPERS, .quorum = QUORUM};
     history->random = seed;
     history->subjects = table_of(SUBJECTS_MAX, sizeof *history->subjects);
     history->records = table_of(RECORDS_MAX, sizeof *history->records);
@@ -1069,7 +1076,8 @@ static struct history *history_new(uint64_t seed)
     history->texts = table_of(TEXTS_MAX, sizeof *history->texts);
     history->tokens = table_of(TEXTS_MAX, sizeof *history->tokens);
     history->caller_keys = table_of(TEXTS_MAX, sizeof *history->caller_keys);
-    history->images = table_of(IMAGES_MAX, VAULT_KEEPER_IMAGE);
+    history->images = table_of(2 * IMAGES_MAX, VAULT_KEEPER_IMAGE);
+    history->image_keepers = table_of(IMAGES_MAX, 1);
     history->key_file_list[history->key_file_count++] = world_key_file;
     history->recording = recording_new();
     watcher = history;
@@ -1097,6 +1105,7 @@ static void history_free(struct history *history)
     free(history->tokens);
     free(history->caller_keys);
     free(history->images);
+    free(history->image_keepers);
     free(history);
 }
 
@@ -1159,21 +1168,40 @@ static void seen_subject(void *context, const uint8_t sid[16])
     add_sid(&verdict->subjects, sid);
 }
 
-static struct vault_evidence evidence_of(const struct history *history, unsigned images)
+/* What of the keepers' files the adversary has. */
+enum copies { NOTHING, PRESENT, PRESENT_AND_ALL_OF_ONE, ALL_OF_ONE, EVERYTHING };
+
+/* The images go to the end of the table, behind those that were taken: there is room for as many again. */
+static void choose_images(struct history *history, enum copies copies, struct vault_evidence *evidence)
 {
-    return (struct vault_evidence){
+    uint8_t *chosen = history->images + (size_t)IMAGES_MAX * VAULT_KEEPER_IMAGE;
+    evidence->images = chosen;
+    for (unsigned i = 0; i < history->image_count; i++) {
+        const unsigned keeper = history->image_keepers[i];
+        const bool is_present = history->last_image[keeper] == i + 1;
+        const bool is_chosen = copies == EVERYTHING || (is_present && (copies == PRESENT || copies == PRESENT_AND_ALL_OF_ONE)) ||
+                               (keeper == 0 && (copies == ALL_OF_ONE || copies == PRESENT_AND_ALL_OF_ONE));
+        if (!is_chosen) continue;
+        memcpy(chosen + evidence->image_count++ * VAULT_KEEPER_IMAGE, history->images + (size_t)i * VAULT_KEEPER_IMAGE,
+               VAULT_KEEPER_IMAGE);
+    }
+}
+
+static struct vault_evidence evidence_of(struct history *history, enum copies copies)
+{
+    struct vault_evidence evidence = {
         .recording = history->recording,
-        .images = history->images + (size_t)(history->image_count - images) * VAULT_KEEPER_IMAGE, .image_count = images,
         .key_files = history->key_file_list, .key_file_count = history->key_file_count,
         .tokens = history->tokens, .token_count = history->token_count,
         .caller_keys = history->caller_keys, .caller_key_count = history->caller_key_count};
+    choose_images(history, copies, &evidence);
+    return evidence;
 }
 
-/* @param images of the keeper file that the adversary has, the last ones */
-static void look(struct history *history, unsigned images, bool is_exact, const uint8_t *is_buried, struct verdict *out_verdict)
+static void look(struct history *history, enum copies copies, bool is_exact, const uint8_t *is_buried, struct verdict *out_verdict)
 {
     const struct vault_watch watch = {out_verdict, seen_opened, seen_reference, seen_index_entry, seen_subject};
-    const struct vault_evidence evidence = evidence_of(history, images);
+    const struct vault_evidence evidence = evidence_of(history, copies);
     *out_verdict = (struct verdict){.history = history, .is_buried = is_buried};
     out_verdict->is_seen = table_of(history->marks + 1, 1);
     out_verdict->is_open = table_of(recording_count(history->recording) + 1, 1);
@@ -1324,9 +1352,9 @@ static void judge_subjects(struct verdict *verdict)
     }
 }
 
-static void judge(struct history *history, unsigned images, bool is_exact, struct verdict *out_verdict)
+static void judge(struct history *history, enum copies copies, bool is_exact, struct verdict *out_verdict)
 {
-    look(history, images, is_exact, NULL, out_verdict);
+    look(history, copies, is_exact, NULL, out_verdict);
     judge_marks(out_verdict);
     each_buried(history, judge_buried, out_verdict);
     judge_subjects(out_verdict);
@@ -1390,10 +1418,10 @@ static void check_everything_is_known(struct history *history)
     assert_no_mark(vt_bytes(history->images, (size_t)history->image_count * VAULT_KEEPER_IMAGE), "the keeper file");
 }
 
-static void assert_forgotten(struct history *history, const char *when, struct verdict *out_verdict)
+static void assert_forgotten(struct history *history, enum copies copies, const char *when, struct verdict *out_verdict)
 {
-    take_image(history);
-    judge(history, 1, false, out_verdict);
+    take_images(history);
+    judge(history, copies, false, out_verdict);
     ck_assert_msg(out_verdict->leaks == 0 && out_verdict->losses == 0, "%s: %zu leaks, %zu losses: %s", when, out_verdict->leaks,
                   out_verdict->losses, out_verdict->first);
     ck_assert_uint_gt(out_verdict->found, 0);
@@ -1476,9 +1504,9 @@ static void assert_entries_are_gone(const struct verdict *past, const struct ver
 }
 
 /* Whatever the names say: not one of all keys that came to light opens forgotten rows and key blocks. A sample of them. */
-static void assert_no_key_fits(const struct history *history, const uint8_t *is_buried, const struct verdict *present)
+static void assert_no_key_fits(struct history *history, const uint8_t *is_buried, const struct verdict *present)
 {
-    const struct vault_evidence evidence = evidence_of(history, 1);
+    const struct vault_evidence evidence = evidence_of(history, NOTHING);
     const struct record_row *rows = recording_rows(history->recording);
     const size_t count = recording_count(history->recording);
     unsigned tried = 0;
@@ -1500,7 +1528,7 @@ static void assert_past_opens(struct history *history, const struct verdict *pre
 {
     struct verdict past;
     uint8_t *is_buried = list_buried(history);
-    look(history, history->image_count, true, is_buried, &past);
+    look(history, EVERYTHING, true, is_buried, &past);
     judge_marks(&past);
     each_buried(history, judge_buried, &past);
     assert_entries_are_gone(&past, present);
@@ -1517,10 +1545,10 @@ static void assert_past_opens(struct history *history, const struct verdict *pre
     verdict_release(&past);
 }
 
-static void assert_nothing_opens_without_the_keeper(struct history *history)
+static void assert_nothing_opens_with(struct history *history, enum copies copies)
 {
     struct verdict blind;
-    look(history, 0, false, NULL, &blind);
+    look(history, copies, false, NULL, &blind);
     ck_assert_uint_gt(blind.reach.unseal_keys, 0);
     for (unsigned table = 0; table < VT_TABLE_COUNT; table++) ck_assert_uint_eq(blind.reach.opened[table], 0);
     verdict_release(&blind);
@@ -1538,12 +1566,17 @@ START_TEST(what_was_forgotten_opens_from_no_copy_ever_made_of_anything)
     for (unsigned checkpoint = 1; checkpoint <= CHECKPOINTS; checkpoint++) {
         for (; done < steps * checkpoint / CHECKPOINTS; done++) run_step(history);
         if (checkpoint == CHECKPOINTS) step_close(history);
-        assert_forgotten(history, checkpoint == CHECKPOINTS ? "at the end" : "under way", &verdict);
+        assert_forgotten(history, PRESENT, checkpoint == CHECKPOINTS ? "at the end" : "under way", &verdict);
         if (checkpoint != CHECKPOINTS) verdict_release(&verdict);
     }
+    struct verdict with_snapshots;
+    assert_forgotten(history, PRESENT_AND_ALL_OF_ONE, "with all snapshots of one keeper", &with_snapshots);
+    ck_assert_uint_gt(with_snapshots.reach.slots, verdict.reach.slots);
+    verdict_release(&with_snapshots);
     ck_assert_uint_gt(verdict.forgotten, 0);
     print_figures(history, &verdict);
-    assert_nothing_opens_without_the_keeper(history);
+    assert_nothing_opens_with(history, NOTHING);
+    assert_nothing_opens_with(history, ALL_OF_ONE);
     assert_past_opens(history, &verdict);
     verdict_release(&verdict);
     check_everything_is_known(history);
@@ -1570,8 +1603,8 @@ START_TEST(a_vault_that_keeps_its_page_keys_is_caught)
     step_close(history);
     vt_fault_set_step_hook(NULL, NULL);
     vt_fault_disarm();
-    take_image(history);
-    judge(history, 1, false, &verdict);
+    take_images(history);
+    judge(history, PRESENT, false, &verdict);
     ck_assert_uint_gt(verdict.leaks, 0);
     ck_assert_uint_eq(verdict.losses, 0);
     verdict_release(&verdict);

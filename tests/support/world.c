@@ -41,18 +41,37 @@ static void open_journal(const struct world *world, struct vt_journal **out_jour
     if (world->options.has_journal) ck_assert_ok(vt_journal_open(&options, NULL, out_journal));
 }
 
+void world_keeper_path(const struct world *world, unsigned keeper, char out_path[160])
+{
+    if (keeper == 0)
+        snprintf(out_path, 160, "%s/keeper", world->dir);
+    else
+        snprintf(out_path, 160, "%s/keeper-%u", world->dir, keeper);
+}
+
+static void open_keepers(const struct world *world, unsigned count, struct vt_keeper **out_keepers)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char path[160], name[24];
+        world_keeper_path(world, i, path);
+        snprintf(name, sizeof name, i == 0 ? "keeper" : "keeper-%u", i);
+        ck_assert_ok(vt_keeper_file_open(path, name, false, &out_keepers[i]));
+    }
+}
+
 static void open_vault(struct world *world)
 {
-    char path[160];
-    struct vt_keeper *keeper = NULL;
+    struct vt_keeper *keepers[WORLD_KEEPERS_MAX];
     struct vt_err err = {{0}, {0}};
-    snprintf(path, sizeof path, "%s/keeper", world->dir);
-    ck_assert_ok(vt_keeper_file_open(path, "keeper", false, &keeper));
-    struct vt_vault_options options = {.keepers = &keeper, .keeper_count = 1, .quorum = 1, .clock = &world->clock,
+    const unsigned count = world->options.keeper_count != 0 ? world->options.keeper_count : 1;
+    ck_assert_uint_le(count, WORLD_KEEPERS_MAX);
+    open_keepers(world, count, keepers);
+    struct vt_vault_options options = {.keepers = keepers, .keeper_count = count,
+                                       .quorum = world->options.quorum != 0 ? world->options.quorum : 1, .clock = &world->clock,
                                        .settable_clock = &world->clock, .is_dev = !world->options.is_production};
     open_store(world, &options.store);
     open_journal(world, &options.journal);
-    if (world->options.on_open != NULL) world->options.on_open(world->options.context, options.store, keeper);
+    if (world->options.on_open != NULL) world->options.on_open(world->options.context, options.store, keepers);
     const vault_status status = vt_vault_open(&options, &world->vault, &err);
     ck_assert_msg(status == VAULT_OK, "%s: %s", vault_status_code(status), err.message);
 }

@@ -1,18 +1,20 @@
-/* tests/support/world.h - a whole vault in one process: store, one file keeper, an unsealed epoch, and commands run through the
- * gate as a caller would send them, without a socket. The clock stands still at 2026-07-01T00:00:00Z until a test moves it.
- * Helpers assert that what they do succeeds; world_call() gives the status of the command. Thread: one. */
+/* tests/support/world.h - a whole vault in one process: store, file keepers (one unless asked for more), an unsealed epoch, and
+ * commands run through the gate as a caller would send them, without a socket. The clock stands still at 2026-07-01T00:00:00Z until
+ * a test moves it. Helpers assert that what they do succeeds; world_call() gives the status of the command. Thread: one. */
 #pragma once
 #include "tests/support/suite.h"
 #include "vaultd/service/call.h"
 
+enum { WORLD_KEEPERS_MAX = 5 };
 struct world_options {
     bool is_on_disk;                /* LMDB in the world's directory; else the memory store */
     bool has_fault_store;           /* the fault store lies over it: vt_fault_arm(VT_FAULT_STORE, n) */
     bool is_production;             /* not dev mode: clock.set and the like are refused */
     bool has_journal;               /* in the world's directory */
     /** Lets a test put itself between the vault and what keeps its data, each time they are opened. NULL: nobody does. */
-    void (*on_open)(void *context, struct vt_store *store, struct vt_keeper *keeper);
+    void (*on_open)(void *context, struct vt_store *store, struct vt_keeper *const *keepers);
     void *context;
+    unsigned keeper_count, quorum;  /* 0: one; the file of the first is `keeper`, of the others `keeper-1` and so on */
 };
 struct world {
     char dir[128];
@@ -30,6 +32,7 @@ void world_new(struct world *world, const struct world_options *options);
 void world_free(struct world *world);
 /** Close and open again, unsealed: worlds on disk only. */
 void world_reopen(struct world *world);
+void world_keeper_path(const struct world *world, unsigned keeper, char out_path[160]);
 extern const char world_key_file[];
 
 /** Run a command. @param role a built-in role, or "all" for every scope at once; NULL: nobody has logged in
