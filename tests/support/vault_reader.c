@@ -430,12 +430,17 @@ static void try_payload(struct vault_reader *reader, size_t at, size_t item)
     struct vt_seal_ctx ctx;
     begin(reader, &ctx, vt_get_u64(row->value + 37), VT_SEAL_AUDIT_PAYLOAD, vt_get_u64(row->value + 29));
     vt_seal_ctx_bytes(&ctx, vt_bytes(origin, 32));
-    for (size_t k = 0; k < reader->named_count; k++)
-        if (open_at(reader, at, &reader->named[k].key, &ctx, item + 37, len)) return;
+    for (size_t k = 0; k < reader->named_count; k++) {
+        if (!open_at(reader, at, &reader->named[k].key, &ctx, item + 37, len)) continue;
+        reader->watch.payload(reader->watch.context, origin);
+        return;
+    }
     for (size_t k = first_sid_key(reader, origin); is_sid_key(reader, k, origin); k++) {
         struct vt_key key;
         memcpy(key.bytes, reader->sid_keys[k].key, 32);
-        if (open_at(reader, at, &key, &ctx, item + 37, len)) return;
+        if (!open_at(reader, at, &key, &ctx, item + 37, len)) continue;
+        reader->watch.payload(reader->watch.context, origin);
+        return;
     }
 }
 

@@ -26,6 +26,7 @@ struct vault_watch {
     void (*reference)(void *context, size_t row, const uint8_t secret[32]);     /* of a row that opened: an index entry's name */
     void (*index_entry)(void *context, const uint8_t data[24], const uint8_t secret[32]);
     void (*subject)(void *context, const uint8_t sid[16]);
+    void (*payload)(void *context, const uint8_t origin[16]);                   /* of the audit log */
 };
 struct vault_reach {
     size_t unseal_keys, slots;
