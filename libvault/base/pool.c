@@ -5,17 +5,20 @@
 #include "libvault/base/fault.h"
 #include "libvault/base/secret.h"
 
-enum { POOL_CHUNK_LEN = 8 * 1024, POOL_ALIGN = 16 };
+/* Most calls are small, and every byte of a chunk is cleared once: so the first one is small, and each next one twice as large. */
+enum { POOL_FIRST_LEN = 2 * 1024, POOL_CHUNK_MAX = 32 * 1024, POOL_ALIGN = 16 };
 
 struct vt_pool_chunk {
     struct vt_pool_chunk *next;
     size_t len;
+    size_t used;            /* handed out; what lies behind is as zero as it came */
     _Alignas(POOL_ALIGN) uint8_t data[];
 };
 
 static VT_RESULT pool_add_chunk(struct vt_pool *pool, size_t at_least)
 {
-    const size_t len = VT_MAX((size_t)POOL_CHUNK_LEN, at_least);
+    const size_t twice = pool->chunks != NULL ? VT_MIN(2 * pool->chunks->len, (size_t)POOL_CHUNK_MAX) : 0;
+    const size_t len = VT_MAX(VT_MAX((size_t)POOL_FIRST_LEN, twice), at_least);
     size_t whole;
     VT_ENSURE(vt_size_add(len, sizeof(struct vt_pool_chunk), &whole), VAULT_E_TOO_LARGE);
     struct vt_pool_chunk *chunk = vt_calloc(1, whole);
@@ -23,7 +26,6 @@ static VT_RESULT pool_add_chunk(struct vt_pool *pool, size_t at_least)
     chunk->next = pool->chunks;
     chunk->len = len;
     pool->chunks = chunk;
-    pool->used = 0;
     return VAULT_OK;
 }
 
@@ -34,10 +36,10 @@ void *vt_pool_alloc(struct vt_pool *pool, size_t len)
     rounded &= ~(size_t)(POOL_ALIGN - 1);
     if (rounded > pool->max - pool->total) return NULL;
 
-    const bool fits = pool->chunks != NULL && rounded <= pool->chunks->len - pool->used;
+    const bool fits = pool->chunks != NULL && rounded <= pool->chunks->len - pool->chunks->used;
     if (!fits && pool_add_chunk(pool, rounded) != VAULT_OK) return NULL;
-    void *block = pool->chunks->data + pool->used;
-    pool->used += rounded;
+    void *block = pool->chunks->data + pool->chunks->used;
+    pool->chunks->used += rounded;
     pool->total += rounded;
     return block;
 }
@@ -59,7 +61,7 @@ struct vt_bytes vt_pool_copy(struct vt_pool *pool, struct vt_bytes bytes)
 
 static void pool_free_chunk(struct vt_pool_chunk *chunk)
 {
-    vt_wipe(chunk->data, chunk->len);
+    vt_wipe(chunk->data, chunk->used);
     free(chunk);
 }
 
@@ -69,14 +71,15 @@ void vt_pool_reset(struct vt_pool *pool)
     while (pool->chunks != NULL) {
         struct vt_pool_chunk *chunk = pool->chunks;
         pool->chunks = chunk->next;
-        if (kept == NULL && chunk->len == POOL_CHUNK_LEN) {
+        if (kept == NULL && chunk->len <= POOL_CHUNK_MAX) {
             kept = chunk;
             continue;
         }
         pool_free_chunk(chunk);
     }
     if (kept != NULL) {
-        vt_wipe(kept->data, kept->len);
+        vt_wipe(kept->data, kept->used);
+        kept->used = 0;
         kept->next = NULL;
     }
     *pool = VT_POOL_INIT(pool->max);

@@ -7,11 +7,10 @@
 struct vt_pool_chunk;
 struct vt_pool {
     struct vt_pool_chunk *chunks;
-    size_t used;            /* bytes in the newest chunk */
     size_t total;           /* bytes handed out in all */
     size_t max;             /* bytes; an allocation past it is NULL */
 };
-#define VT_POOL_INIT(max_len) ((struct vt_pool){NULL, 0, 0, (max_len)})
+#define VT_POOL_INIT(max_len) ((struct vt_pool){NULL, 0, (max_len)})
 
 /** 16-byte aligned, zeroed; NULL when memory is short or the pool's maximum is reached. */
 void *vt_pool_alloc(struct vt_pool *pool, size_t len);

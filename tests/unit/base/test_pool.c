@@ -39,4 +39,21 @@ START_TEST(reset_wipes_and_reuses)
 }
 END_TEST
 
-VT_TEST_MAIN("base/pool", blocks_are_aligned_zeroed_and_distinct, the_maximum_holds, reset_wipes_and_reuses)
+START_TEST(chunks_that_grow_stay_zeroed_when_one_is_used_again)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t len = 16; len <= 64 * 1024; len *= 2) {
+            uint8_t *block = vt_pool_alloc(&pool, len);
+            ck_assert_ptr_nonnull(block);
+            for (size_t i = 0; i < len; i++) ck_assert_uint_eq(block[i], 0);
+            memset(block, 0xa5, len);
+        }
+        vt_pool_reset(&pool);
+        ck_assert_uint_eq(pool.total, 0);
+    }
+}
+END_TEST
+
+VT_TEST_MAIN("base/pool", chunks_that_grow_stay_zeroed_when_one_is_used_again,
+             blocks_are_aligned_zeroed_and_distinct, the_maximum_holds, reset_wipes_and_reuses)
