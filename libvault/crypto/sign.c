@@ -4,28 +4,80 @@
 
 #include "libvault/crypto/crypto_internal.h"
 
-/* Signing is rare (a checkpoint, a certificate, a receipt), so keys and contexts are made per call. */
-static VT_RESULT seed_load(const struct vt_key *seed, EVP_PKEY **out_pkey)
+/** A key as OpenSSL works with it. Loading one costs as much as a signature: the public key is computed from the seed. */
+struct signing_key {
+    EVP_PKEY *pkey;
+    uint8_t public_key[VT_ED25519_PUBLIC_LEN];
+};
+
+/* The key loaded last, while a scope is open on this thread; nothing outside of one. */
+static _Thread_local struct {
+    unsigned scopes;
+    struct signing_key key;
+    struct vt_key seed;
+} kept;
+
+static void kept_drop(void)
 {
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed->bytes, VT_KEY_LEN);
-    VT_ENSURE(pkey != NULL, vt_crypto_fail());
-    *out_pkey = pkey;
+    EVP_PKEY_free(kept.key.pkey);               /* wipes the private part */
+    kept.key = (struct signing_key){NULL, {0}};
+    vt_key_release(&kept.seed);
+}
+
+struct vt_ed25519_scope vt_ed25519_scope_open(void)
+{
+    kept.scopes++;
+    return (struct vt_ed25519_scope){true};
+}
+
+void vt_ed25519_scope_release(struct vt_ed25519_scope *scope)
+{
+    if (!scope->is_open) return;
+    scope->is_open = false;
+    if (--kept.scopes == 0) kept_drop();
+}
+
+static VT_RESULT key_load(const struct vt_key *seed, struct signing_key *out_key)
+{
+    struct signing_key key = {EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed->bytes, VT_KEY_LEN), {0}};
+    VT_ENSURE(key.pkey != NULL, vt_crypto_fail());
+    size_t len = sizeof key.public_key;
+    if (EVP_PKEY_get_raw_public_key(key.pkey, key.public_key, &len) != 1 || len != sizeof key.public_key) {
+        EVP_PKEY_free(key.pkey);
+        return vt_crypto_fail();
+    }
+    *out_key = key;
     return VAULT_OK;
 }
 
-static bool public_of(EVP_PKEY *pkey, uint8_t *out_public)
+/* To be given back with key_drop(). */
+static VT_RESULT key_take(const struct vt_key *seed, struct signing_key *out_key)
 {
-    size_t len = VT_ED25519_PUBLIC_LEN;
-    return EVP_PKEY_get_raw_public_key(pkey, out_public, &len) == 1 && len == VT_ED25519_PUBLIC_LEN;
+    const bool is_kept = kept.key.pkey != NULL && vt_ct_equal(vt_key_bytes(seed), vt_key_bytes(&kept.seed));
+    if (!is_kept) {
+        VT_TRY(key_load(seed, out_key));
+        if (kept.scopes == 0) return VAULT_OK;
+        kept_drop();
+        kept.key = *out_key;
+        kept.seed = *seed;
+    }
+    VT_ENSURE(EVP_PKEY_up_ref(kept.key.pkey) == 1, vt_crypto_fail());
+    *out_key = kept.key;
+    return VAULT_OK;
+}
+
+static void key_drop(struct signing_key *key)
+{
+    EVP_PKEY_free(key->pkey);
 }
 
 VT_RESULT vt_ed25519_public(const struct vt_key *seed, uint8_t out_public[VT_ED25519_PUBLIC_LEN])
 {
-    EVP_PKEY *pkey;
-    VT_TRY(seed_load(seed, &pkey));
-    const bool is_done = public_of(pkey, out_public);
-    EVP_PKEY_free(pkey);
-    return is_done ? VAULT_OK : vt_crypto_fail();
+    struct signing_key key;
+    VT_TRY(key_take(seed, &key));
+    memcpy(out_public, key.public_key, sizeof key.public_key);
+    key_drop(&key);
+    return VAULT_OK;
 }
 
 /* Ed25519 hashes for itself, twice over the message: no digest is named (RFC 8032 section 5.1.6). */
@@ -36,29 +88,25 @@ static bool sign_with(EVP_MD_CTX *md, EVP_PKEY *pkey, struct vt_bytes message, u
            EVP_DigestSign(md, out_signature, &len, message.data, message.len) == 1 && len == VT_ED25519_SIGNATURE_LEN;
 }
 
-VT_RESULT vt_ed25519_sign(const struct vt_key *seed, struct vt_bytes message,
-                          uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
-{
-    EVP_PKEY *pkey;
-    VT_TRY(seed_load(seed, &pkey));
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    const bool is_done = sign_with(md, pkey, message, out_signature);
-    EVP_MD_CTX_free(md);
-    EVP_PKEY_free(pkey);
-    return is_done ? VAULT_OK : vt_crypto_fail();
-}
-
 VT_RESULT vt_ed25519_sign_and_public(const struct vt_key *seed, struct vt_bytes message,
                                      uint8_t out_public[VT_ED25519_PUBLIC_LEN],
                                      uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
 {
-    EVP_PKEY *pkey;
-    VT_TRY(seed_load(seed, &pkey));
+    struct signing_key key;
+    VT_TRY(key_take(seed, &key));
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    const bool is_done = public_of(pkey, out_public) && sign_with(md, pkey, message, out_signature);
+    const bool is_done = sign_with(md, key.pkey, message, out_signature);
     EVP_MD_CTX_free(md);
-    EVP_PKEY_free(pkey);
+    memcpy(out_public, key.public_key, sizeof key.public_key);
+    key_drop(&key);
     return is_done ? VAULT_OK : vt_crypto_fail();
+}
+
+VT_RESULT vt_ed25519_sign(const struct vt_key *seed, struct vt_bytes message,
+                          uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
+{
+    uint8_t public_key[VT_ED25519_PUBLIC_LEN];
+    return vt_ed25519_sign_and_public(seed, message, public_key, out_signature);
 }
 
 static VT_RESULT verify_with(EVP_MD_CTX *md, EVP_PKEY *pkey, struct vt_bytes message, const uint8_t *signature)
