@@ -6,6 +6,11 @@
 
 /** HKDF-SHA256(getrandom(32) XOR RAND_priv_bytes(32), info boot id | process id | counter). @return VAULT_E_CRYPTO */
 VT_RESULT vt_random_key(struct vt_key *out_key);
+/** Several keys made at one moment from one draw: the seed (getrandom(32) XOR RAND_priv_bytes(32)), then each key as above.
+ *  The seed opens them all and must not outlive the moment: never written, wiped with what it was drawn for. A key that
+ *  replaces a dropped one takes vt_random_key(). */
+VT_RESULT vt_random_seed(struct vt_key *out_seed);
+VT_RESULT vt_random_key_of(const struct vt_key *seed, struct vt_key *out_key);
 /** Salts, IVs, ids, nonces: from a pool of 4 KiB per thread, wiped as it is used and empty in a forked child.
  *  Not for keys: a pool filled before a machine was cloned gives both clones the same bytes until it is empty.
  *  @return VAULT_E_CRYPTO, VAULT_E_MEMORY */

@@ -117,16 +117,33 @@ START_TEST(numbers_stay_below_their_bound_and_reach_all_of_it)
 }
 END_TEST
 
+START_TEST(keys_of_one_seed_differ_from_each_other_and_from_the_seed)
+{
+    struct vt_key seed, keys[64];
+    ck_assert_ok(vt_random_seed(&seed));
+    for (size_t i = 0; i < VT_ARRAY_LEN(keys); i++) {
+        ck_assert_ok(vt_random_key_of(&seed, &keys[i]));
+        ck_assert_mem_ne(keys[i].bytes, seed.bytes, VT_KEY_LEN);
+        for (size_t j = 0; j < i; j++) ck_assert_mem_ne(keys[i].bytes, keys[j].bytes, VT_KEY_LEN);
+    }
+    struct vt_key other;
+    ck_assert_ok(vt_random_seed(&other));
+    ck_assert_mem_ne(other.bytes, seed.bytes, VT_KEY_LEN);
+}
+END_TEST
+
 START_TEST(a_failing_generator_leaves_the_output_alone)
 {
 #ifdef VT_FAULTS
     uint8_t bytes[32] = {0}, none[32] = {0};
-    struct vt_key key = VT_KEY_INIT;
+    struct vt_key key = VT_KEY_INIT, seed = VT_KEY_INIT;
     uint64_t number = 77;
     vt_fault_arm(VT_FAULT_RANDOM, 1);
     ck_assert_status(vt_random_bytes(bytes, sizeof bytes), VAULT_E_CRYPTO);
     vt_fault_arm(VT_FAULT_RANDOM, 1);
     ck_assert_status(vt_random_key(&key), VAULT_E_CRYPTO);
+    vt_fault_arm(VT_FAULT_RANDOM, 1);
+    ck_assert_status(vt_random_key_of(&seed, &key), VAULT_E_CRYPTO);
     vt_fault_arm(VT_FAULT_RANDOM, 1);
     ck_assert_status(vt_random_below(5, &number), VAULT_E_CRYPTO);
     ck_assert(vt_fault_disarm());
@@ -141,4 +158,5 @@ END_TEST
 VT_TEST_MAIN("crypto/rng", no_draw_repeats_across_many_fillings_of_the_pool,
              every_length_is_filled_to_its_last_byte_and_not_beyond, bytes_handed_out_are_wiped_from_the_pool,
              a_forked_child_starts_with_an_empty_pool_and_draws_other_bytes, keys_differ_from_each_other,
+             keys_of_one_seed_differ_from_each_other_and_from_the_seed,
              numbers_stay_below_their_bound_and_reach_all_of_it, a_failing_generator_leaves_the_output_alone)

@@ -211,9 +211,10 @@ VT_RESULT vt_keyblock_new(struct vt_keyring_view *view, vt_tenant_id tenant, con
     VT_AUTO_PTR(vt_keyblock_draft) draft = NULL;
     VT_TRY(vt_keyring_tenant_open(view, tenant));
     VT_TRY(draft_alloc(view, tenant, sid, 0, &draft));
-    VT_TRY(vt_random_key(&draft->entry.subject_key));
-    VT_TRY(vt_random_key(&draft->keys.audit_key));
-    VT_TRY(vt_random_key(&draft->keys.pseudonym_key));
+    VT_TRY(vt_random_seed(&draft->seed));
+    VT_TRY(vt_random_key_of(&draft->seed, &draft->entry.subject_key));
+    VT_TRY(vt_random_key_of(&draft->seed, &draft->keys.audit_key));
+    VT_TRY(vt_random_key_of(&draft->seed, &draft->keys.pseudonym_key));
     draft->is_new = true;
     draft->entry.version = 1;
     draft->entry.created_epoch = (uint32_t)view->root->record.epoch;
@@ -324,7 +325,7 @@ VT_RESULT vt_keyblock_add(struct vt_keyblock_draft *draft, uint16_t category, ui
     VT_TRY(draft_grow(draft));
 
     struct vt_data_key *fresh = &draft->data_keys[keys->count];
-    VT_TRY(vt_random_key(&fresh->key));
+    VT_TRY(draft->is_new ? vt_random_key_of(&draft->seed, &fresh->key) : vt_random_key(&fresh->key));
     const uint32_t version = next_version(draft, category, record);
     for (size_t i = 0; i < keys->count; i++) {
         struct vt_data_key *older = &draft->data_keys[i];
@@ -473,6 +474,7 @@ VT_RESULT vt_keyblock_seal(struct vt_keyblock_draft *draft)
     VT_TRY(seal_row(draft, &row));
     VT_TRY(block_tag(vt_buf_bytes(&row), draft->entry.tag));
     vt_buf_move(&draft->sealed, &row);
+    vt_key_release(&draft->seed);
     draft->is_sealed = true;
     return VAULT_OK;
 }

@@ -34,6 +34,7 @@ struct vt_keyblock_draft {
     struct vt_vault_id vault_id;
     uint64_t incarnation;
     bool is_new;
+    struct vt_key seed;             /* of a new block's keys, until it is sealed */
     uint32_t base_version;          /* of the block that it edits */
     uint8_t base_tag[8];
     struct vt_subject_entry entry;  /* to be */
