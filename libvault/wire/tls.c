@@ -218,7 +218,8 @@ static VT_RESULT record_read(struct vt_tls *tls, struct vt_buf *out_plain, bool 
     const int result = SSL_read_ex(tls->ssl, space, room, &count);
     if (result != 1) return tls_wait_or_fail(tls, result);
     vt_buf_commit(out_plain, count);
-    *out_is_more = true;
+    /* Asking in vain costs as much as reading a small record. */
+    *out_is_more = SSL_has_pending(tls->ssl) == 1 || tls->in_at < tls->in.len;
     return VAULT_OK;
 }
 

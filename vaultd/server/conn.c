@@ -114,9 +114,9 @@ static void on_written(uv_write_t *request, int failed)
     conn_progress(conn);
 }
 
-static VT_RESULT send_bytes(struct conn *conn, struct vt_buf *bytes)
+/* What the kernel does not take at once. */
+static VT_RESULT send_later(struct conn *conn, struct vt_buf *bytes)
 {
-    if (bytes->len == 0) return VAULT_OK;
     struct conn_write *write = vt_calloc(1, sizeof *write);
     VT_ENSURE(write != NULL, VAULT_E_MEMORY);
     write->conn = conn;
@@ -127,6 +127,22 @@ static VT_RESULT send_bytes(struct conn *conn, struct vt_buf *bytes)
     vt_buf_release(&write->bytes);
     free(write);
     return VAULT_E_IO;
+}
+
+/* Nearly always the socket takes everything at once: no request, no callback, and no turn of the poller about it. */
+static VT_RESULT send_bytes(struct conn *conn, struct vt_buf *bytes)
+{
+    if (bytes->len == 0) return VAULT_OK;
+    const uv_buf_t all = uv_buf_init((char *)bytes->data, (unsigned)bytes->len);
+    const int sent = uv_try_write(&conn->uv.stream, &all, 1);
+    VT_ENSURE(sent >= 0 || sent == UV_EAGAIN || sent == UV_ENOBUFS, VAULT_E_IO);
+    if (sent > 0) conn->active_at_ms = uv_now(&conn->loop->uv);
+    if (sent == (int)bytes->len) {
+        vt_buf_release(bytes);
+        return VAULT_OK;
+    }
+    if (sent > 0) vt_buf_consume(bytes, (size_t)sent);
+    return send_later(conn, bytes);
 }
 
 static size_t unsent_len(const struct conn *conn)
