@@ -1,4 +1,5 @@
 /* vaultd - the daemon. */
+#include <malloc.h>
 #include <stdio.h>
 
 #include "libvault/base/secret.h"
@@ -38,10 +39,21 @@ static VT_RESULT run(struct vt_options *options, struct vt_err *err)
     return VAULT_E_ARGUMENT;
 }
 
+/* glibc keeps what is freed: an arena for each thread, and blocks of up to 32 MiB in them once one such block was freed. A busy
+ * hour would then be seen in memory for ever. Bounds that are set no longer grow by themselves. */
+static void bound_heap(void)
+{
+    enum { ARENAS = 4, MMAP_FROM_LEN = 512 * 1024, TRIM_FROM_LEN = 1024 * 1024 };
+    mallopt(M_ARENA_MAX, ARENAS);
+    mallopt(M_MMAP_THRESHOLD, MMAP_FROM_LEN);
+    mallopt(M_TRIM_THRESHOLD, TRIM_FROM_LEN);
+}
+
 int main(int argc, char **argv)
 {
     struct vt_options options = VT_OPTIONS_INIT;
     struct vt_err err = {{0}, {0}};
+    bound_heap();
     vault_status status = vt_secret_harden_process();
     if (status == VAULT_OK) status = vt_options_read(argc, argv, &options, &err);
     if (status == VAULT_OK) status = run(&options, &err);

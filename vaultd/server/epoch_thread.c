@@ -1,5 +1,6 @@
 #include "vaultd/server/epoch_thread.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -82,12 +83,21 @@ static void push_floor(struct vt_epoch_thread *thread)
     log_change("epoch.floor", &thread->last_floor, vt_epoch_push_floor(vt_vault_epoch(thread->vault)));
 }
 
+/* Heap that was freed in pieces stays with the process until somebody asks for it. */
+static void give_back_heap(void)
+{
+    enum { FREE_MAX_LEN = 16 * 1024 * 1024 };
+    if (mallinfo2().fordblks > FREE_MAX_LEN) malloc_trim(0);
+}
+
 static void thread_run(void *context)
 {
     struct vt_epoch_thread *thread = context;
     while (thread_wait(thread)) {
         close_when_due(thread);
-        if (vt_monotonic_ns() >= thread->next_floor_ns) push_floor(thread);
+        if (vt_monotonic_ns() < thread->next_floor_ns) continue;
+        push_floor(thread);
+        give_back_heap();
     }
     push_floor(thread);
 }
