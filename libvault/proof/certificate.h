@@ -91,7 +91,8 @@ struct vt_certificate {
     uint8_t commitment[32];         /* vt_certificate_commit(); zero: none */
     uint8_t request_id[16];         /* of the call or case that asked; zero: none */
     enum vt_certificate_scope scope;
-    uint64_t subjects, records, rows, index_entries, tokens, blobs;     /* how many were destroyed */
+    uint64_t subjects, records, rows, index_entries, blobs;     /* how many were destroyed */
+    uint64_t tokens;                /* deterministic ones: a random token's row is sealed under the token, and cannot be counted */
     const struct vt_bytes *categories;
     size_t category_count;
     struct vt_bytes legal_basis;    /* a code such as gdpr-17-1-b */

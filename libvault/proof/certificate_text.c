@@ -422,7 +422,7 @@ static const struct line LINES[] = {
     {"records", &NUMBER, AT(records), NULL},
     {"rows", &NUMBER, AT(rows), NULL},
     {"index entries", &NUMBER, AT(index_entries), NULL},
-    {"tokens", &NUMBER, AT(tokens), NULL},
+    {"deterministic tokens", &NUMBER, AT(tokens), NULL},
     {"blobs", &NUMBER, AT(blobs), NULL},
     {"categories", &LIST, AT(categories), &CATEGORIES},
     {"legal basis", &TEXT, AT(legal_basis), NULL},

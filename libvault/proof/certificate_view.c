@@ -145,7 +145,7 @@ static vault_status put_what(struct vt_pool *pool, struct vt_value *map, const s
     VT_TRY(put_number(pool, map, "records", c->records));
     VT_TRY(put_number(pool, map, "rows", c->rows));
     VT_TRY(put_number(pool, map, "index_entries", c->index_entries));
-    VT_TRY(put_number(pool, map, "tokens", c->tokens));
+    VT_TRY(put_number(pool, map, "deterministic_tokens", c->tokens));
     VT_TRY(put_number(pool, map, "blobs", c->blobs));
     VT_TRY(put_texts(pool, map, "categories", c->categories, c->category_count));
     return put_text(pool, map, "legal_basis", c->legal_basis);

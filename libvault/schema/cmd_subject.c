@@ -79,7 +79,7 @@ const struct vt_command VT_CMD_SUBJECT_SHRED = {
     .results = VT_FIELDS({"certificate", VT_T_INT, 0, 0, "number"}, {"state", VT_T_NAME, 0, 0, "pending or effective"},
                          {"note", VT_T_TEXT, 0, 0, "the certificate as a signed note"},
                          {"salt", VT_T_TEXT, 0, 0, "hex; opens the commitment to the reference"},
-                         {"counts", VT_T_MAP, 0, 0, "what is or would be destroyed"},
+                         {"counts", VT_T_MAP, 0, 0, "what is or would be destroyed; tokens: deterministic ones, random ones cannot be counted"},
                          {"items", VT_T_LIST, 0, 0, "per subject: certificate or error, for `subjects`"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_HELD, VAULT_E_APPROVAL, VAULT_E_KEEPER, VAULT_E_STATE),
 };

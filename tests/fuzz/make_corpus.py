@@ -209,7 +209,7 @@ def note():
 def certificate():
     """One certificate of each state, and what must be refused."""
     head = "vaultd certificate of destruction v1\nvault: 000102030405060708090a0b0c0d0e0f\nincarnation: 1\nnumber: 42\n"
-    counts = "subjects: 1\nrecords: 3\nrows: 12\nindex entries: 5\ntokens: 2\nblobs: 0\n"
+    counts = "subjects: 1\nrecords: 3\nrows: 12\nindex entries: 5\ndeterministic tokens: 2\nblobs: 0\n"
     method = "method: cryptographic erase, NIST SP 800-88 Rev. 1\n"
     time = "2026-07-01T00:00:00.000Z"
     pending = (head + "state: pending\nreference commitment: none\nrequest: none\nscope: whole subject\n" + counts
