@@ -47,7 +47,8 @@ struct batch {
 struct import {
     struct vt_cli *cli;
     char file_sha256[VT_CLI_SHA256_HEX];
-    struct vt_value mapping;
+    struct vt_value mapping;            /* as it is sent */
+    struct vt_mapping *checked;         /* as it is read here */
     uint64_t file_bytes;
     size_t batch_rows;
     struct range *done;
@@ -256,8 +257,7 @@ static VT_RESULT read_mapping(struct import *import)
     struct vt_bytes text;
     VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, "mapping", VT_LIMIT_YAML_BYTES, false, &text, err_of(import)));
     VT_TRY(vt_yaml_read(cli->pool, text, &import->mapping, err_of(import)));
-    struct vt_mapping *mapping;
-    return vt_mapping_parse(cli->pool, &import->mapping, &mapping, err_of(import));
+    return vt_mapping_parse(cli->pool, &import->mapping, &import->checked, err_of(import));
 }
 
 static VT_RESULT read_done(struct import *import)
@@ -338,6 +338,7 @@ static VT_RESULT import_file(struct import *import, int fd, enum vt_cli_rows_for
 {
     struct vt_cli *cli = import->cli;
     VT_TRY(vt_cli_rows_hash(fd, import->file_sha256, err_of(import)));
+    VT_TRY(vt_cli_rows_check(fd, format, import->checked, err_of(import)));
     VT_TRY(vt_cli_connect(cli));
     VT_TRY(read_done(import));
     vt_cli_progress_begin(&import->progress, "import", vt_cli_progress_fd(cli));

@@ -12,12 +12,13 @@
 #include "libvault/codec/limits.h"
 #include "libvault/codec/text.h"
 #include "libvault/crypto/digest.h"
+#include "libvault/schema/mapping.h"
 
 enum { PIECE_BYTES = 64 * 1024, ROW_POOL_MAX = 32 * VT_LIMIT_IMPORT_LINE_BYTES };
 
 VT_RESULT vt_cli_rows_open(const char *path, int *out_fd, uint64_t *out_bytes, struct vt_err *err)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* a pipe is to be refused, not waited for */
     if (fd < 0 && errno == ENOENT) return vt_fail(err, VAULT_E_NOT_FOUND, "file", "The file to import does not exist.");
     if (fd < 0) return vt_fail(err, VAULT_E_IO, "file", "The file to import could not be opened: %s.", strerror(errno));
     struct stat about;
@@ -69,6 +70,7 @@ struct pass {
     uint64_t record;
     struct vt_pool pool;            /* of one row */
     struct vt_pool names;           /* the header's, as long as the pass */
+    const struct vt_mapping *mapping;   /* NULL: the header has been checked */
     struct vt_bytes *header;        /* CSV */
     size_t column_count;
 };
@@ -101,7 +103,9 @@ static VT_RESULT keep_header(struct pass *pass, const struct vt_csv_cell *cells,
                 return vt_fail(pass->err, VAULT_E_PARSE, "file", "Columns %zu and %zu have the same name.", k + 1, i + 1);
     }
     pass->column_count = count;
-    return VAULT_OK;
+    if (pass->mapping == NULL) return VAULT_OK;
+    struct vt_mapping_plan *plan;
+    return vt_mapping_bind(&pass->names, pass->mapping, cells, count, &plan, pass->err);
 }
 
 static vault_status csv_record(void *context, uint64_t number, uint64_t line, const struct vt_csv_cell *cells, size_t count)
@@ -133,11 +137,21 @@ static VT_RESULT read_csv(int fd, struct pass *pass)
         vt_wipe(piece, len);
         VT_TRY(status);
     }
-    return VAULT_OK;
+    if (pass->header != NULL) return VAULT_OK;
+    return vt_fail(pass->err, VAULT_E_PARSE, "file", "The file is empty: a CSV file begins with a header.");
+}
+
+/* Some programs put a mark at the begin of UTF-8 text; it is no part of it. */
+static struct vt_bytes without_mark(struct vt_bytes text, uint64_t line)
+{
+    static const uint8_t MARK[] = {0xef, 0xbb, 0xbf};
+    const bool has_mark = line == 1 && text.len >= sizeof MARK && memcmp(text.data, MARK, sizeof MARK) == 0;
+    return has_mark ? vt_bytes(text.data + sizeof MARK, text.len - sizeof MARK) : text;
 }
 
 static VT_RESULT json_line(struct pass *pass, struct vt_bytes text, uint64_t line)
 {
+    text = without_mark(text, line);
     if (text.len != 0 && text.data[text.len - 1] == '\r') text.len--;
     if (text.len == 0) return VAULT_OK;
     struct vt_value columns;
@@ -183,12 +197,33 @@ static VT_RESULT read_jsonl(int fd, struct pass *pass)
     return json_line(pass, vt_buf_bytes(&pending), line + 1);
 }
 
-VT_RESULT vt_cli_rows_read(int fd, enum vt_cli_rows_format format, vt_cli_on_row on_row, void *context, struct vt_err *err)
+static VT_RESULT read_file(int fd, enum vt_cli_rows_format format, const struct vt_mapping *mapping, vt_cli_on_row on_row,
+                           void *context, struct vt_err *err)
 {
     __attribute__((cleanup(pass_release))) struct pass pass = {.on_row = on_row,
                                                                .context = context,
                                                                .err = err,
+                                                               .mapping = mapping,
                                                                .pool = VT_POOL_INIT(ROW_POOL_MAX),
                                                                .names = VT_POOL_INIT(VT_LIMIT_IMPORT_LINE_BYTES * 4)};
     return format == VT_CLI_ROWS_CSV ? read_csv(fd, &pass) : read_jsonl(fd, &pass);
+}
+
+static vault_status pass_over(void *context, const struct vt_cli_row *row)
+{
+    (void)context;
+    (void)row;
+    return VAULT_OK;
+}
+
+VT_RESULT vt_cli_rows_check(int fd, enum vt_cli_rows_format format, const struct vt_mapping *mapping, struct vt_err *err)
+{
+    VT_TRY(read_file(fd, format, mapping, pass_over, NULL, err));
+    if (lseek(fd, 0, SEEK_SET) != 0) return vt_fail(err, VAULT_E_IO, "file", "The file to import cannot be read again.");
+    return VAULT_OK;
+}
+
+VT_RESULT vt_cli_rows_read(int fd, enum vt_cli_rows_format format, vt_cli_on_row on_row, void *context, struct vt_err *err)
+{
+    return read_file(fd, format, NULL, on_row, context, err);
 }

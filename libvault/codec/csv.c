@@ -73,8 +73,7 @@ void vt_csv_reader_free(struct vt_csv_reader *reader)
 static vault_status refuse(const struct vt_csv_reader *reader, vault_status status, const char *what,
                            struct vt_err *err)
 {
-    return vt_fail(err, status, NULL, "Record %llu, line %llu: %s.", (unsigned long long)reader->record,
-                   (unsigned long long)reader->line, what);
+    return vt_fail(err, status, NULL, "Line %llu: %s.", (unsigned long long)reader->line, what);
 }
 
 static VT_RESULT cell_add(struct vt_csv_reader *reader, struct vt_bytes bytes, struct vt_err *err)

@@ -23,7 +23,7 @@ VT_RESULT vt_csv_reader_new(vt_csv_on_record on_record, void *context, struct vt
 /** Feed the next piece of the file; pieces may end anywhere. A UTF-8 mark at the start is skipped.
  *  A lone CR ends a record only where the first record break of the file is one; elsewhere it is refused, since it
  * might as well belong to a cell that lacks its quotes. After a failure every further call gives it again.
- *  @return with record and line in @p err, never content: VAULT_E_PARSE for invalid UTF-8, NUL, a stray quote, text
+ *  @return with the line in @p err, never content: VAULT_E_PARSE for invalid UTF-8, NUL, a stray quote, text
  * behind a closing quote or a stray line break; VAULT_E_TOO_LARGE for more than VT_LIMIT_CSV_CELL_BYTES in a cell,
  *  VT_LIMIT_CSV_COLUMNS in a record or VT_LIMIT_IMPORT_LINE_BYTES in all cells of one; VAULT_E_MEMORY; what on_record
  *  returned, @p err untouched */

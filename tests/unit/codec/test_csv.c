@@ -133,33 +133,33 @@ END_TEST
 
 START_TEST(a_line_break_of_another_kind_is_refused_since_it_may_belong_to_a_cell)
 {
-    REFUSED("a,b\r\nc\rd,e\r\n", "Record 2, line 2: a line break is not of the kind that ends the first record.");
-    REFUSED("a,b\nc,d\r", "Record 2, line 2: a line break is not of the kind that ends the first record.");
-    REFUSED("a,b\rc,d\n", "Record 2, line 2: a line break is not of the kind that ends the first record.");
-    REFUSED("a,b\rc,d\r\n", "Record 2, line 2: a line break is not of the kind that ends the first record.");
+    REFUSED("a,b\r\nc\rd,e\r\n", "Line 2: a line break is not of the kind that ends the first record.");
+    REFUSED("a,b\nc,d\r", "Line 2: a line break is not of the kind that ends the first record.");
+    REFUSED("a,b\rc,d\n", "Line 2: a line break is not of the kind that ends the first record.");
+    REFUSED("a,b\rc,d\r\n", "Line 2: a line break is not of the kind that ends the first record.");
 }
 END_TEST
 
-START_TEST(stray_quotes_are_refused_with_record_and_line)
+START_TEST(stray_quotes_are_refused_with_their_line)
 {
-    REFUSED("a\"b\r\n", "Record 1, line 1: a quote stands inside an unquoted cell.");
-    REFUSED("x\r\n\"l\nl\",a \"b\"\r\n", "Record 2, line 3: a quote stands inside an unquoted cell.");
-    REFUSED("\"a\"b\r\n", "Record 1, line 1: text follows a closing quote.");
-    REFUSED("\"a\" ,b\r\n", "Record 1, line 1: text follows a closing quote.");
-    REFUSED("a\r\n\"b\nc", "Record 2, line 3: the file ends inside a quoted cell.");
-    REFUSED("\"", "Record 1, line 1: the file ends inside a quoted cell.");
+    REFUSED("a\"b\r\n", "Line 1: a quote stands inside an unquoted cell.");
+    REFUSED("x\r\n\"l\nl\",a \"b\"\r\n", "Line 3: a quote stands inside an unquoted cell.");
+    REFUSED("\"a\"b\r\n", "Line 1: text follows a closing quote.");
+    REFUSED("\"a\" ,b\r\n", "Line 1: text follows a closing quote.");
+    REFUSED("a\r\n\"b\nc", "Line 3: the file ends inside a quoted cell.");
+    REFUSED("\"", "Line 1: the file ends inside a quoted cell.");
 }
 END_TEST
 
-START_TEST(nul_and_invalid_utf8_are_refused_with_record_and_line)
+START_TEST(nul_and_invalid_utf8_are_refused_with_their_line)
 {
-    REFUSED("a\r\nb\0c\r\n", "Record 2, line 2: a NUL byte.");
-    REFUSED("a\r\n\"b\n\0\"\r\n", "Record 2, line 3: a NUL byte.");
-    REFUSED("\0", "Record 1, line 1: a NUL byte.");
-    REFUSED("a\r\nx,\xc3(\r\n", "Record 2, line 2: a cell is not valid UTF-8.");
-    REFUSED("a\r\n\"x\n\",\"l\nl\n\xed\xa0\x80\"\r\n", "Record 2, line 3: a cell is not valid UTF-8.");
-    REFUSED("a,\xe2\x82,\xac\r\n", "Record 1, line 1: a cell is not valid UTF-8.");
-    REFUSED("last\xff", "Record 1, line 1: a cell is not valid UTF-8.");
+    REFUSED("a\r\nb\0c\r\n", "Line 2: a NUL byte.");
+    REFUSED("a\r\n\"b\n\0\"\r\n", "Line 3: a NUL byte.");
+    REFUSED("\0", "Line 1: a NUL byte.");
+    REFUSED("a\r\nx,\xc3(\r\n", "Line 2: a cell is not valid UTF-8.");
+    REFUSED("a\r\n\"x\n\",\"l\nl\n\xed\xa0\x80\"\r\n", "Line 3: a cell is not valid UTF-8.");
+    REFUSED("a,\xe2\x82,\xac\r\n", "Line 1: a cell is not valid UTF-8.");
+    REFUSED("last\xff", "Line 1: a cell is not valid UTF-8.");
 }
 END_TEST
 
@@ -176,8 +176,8 @@ START_TEST(a_utf8_mark_is_skipped_at_the_start_and_nowhere_else)
           "a>\n");
     READS("\xef\xbb\x80\r\n", "1@1 <\xef\xbb\x80>\n"); /* U+FEC0 begins like the mark */
     READS("a,\xef\xbb\xbf\r\n", "1@1 <a><\xef\xbb\xbf>\n");
-    REFUSED("\xef\xbb", "Record 1, line 1: a cell is not valid UTF-8.");
-    REFUSED("\xef", "Record 1, line 1: a cell is not valid UTF-8.");
+    REFUSED("\xef\xbb", "Line 1: a cell is not valid UTF-8.");
+    REFUSED("\xef", "Line 1: a cell is not valid UTF-8.");
 }
 END_TEST
 
@@ -238,7 +238,7 @@ START_TEST(the_longest_cell_is_read_and_one_byte_more_is_refused)
         append_many(&file, 'x', 1);
         if (is_quoted) append_many(&file, '"', 1);
         ck_assert_status(read_counting(vt_buf_bytes(&file), &total, &err), VAULT_E_TOO_LARGE);
-        ck_assert_str_eq(err.message, "Record 1, line 1: a cell is too long.");
+        ck_assert_str_eq(err.message, "Line 1: a cell is too long.");
     }
 }
 END_TEST
@@ -253,7 +253,7 @@ START_TEST(the_widest_record_is_read_and_one_column_more_is_refused)
     ck_assert_uint_eq(total, VT_LIMIT_CSV_COLUMNS);
     append_many(&file, ',', 1);
     ck_assert_status(read_counting(vt_buf_bytes(&file), &total, &err), VAULT_E_TOO_LARGE);
-    ck_assert_str_eq(err.message, "Record 1, line 1: the record has too many columns.");
+    ck_assert_str_eq(err.message, "Line 1: the record has too many columns.");
 }
 END_TEST
 
@@ -270,7 +270,7 @@ START_TEST(the_longest_record_is_read_and_one_byte_more_is_refused)
     ck_assert_ok(read_counting(vt_buf_bytes(&file), &total, &err));
     append_many(&file, 'x', 1);
     ck_assert_status(read_counting(vt_buf_bytes(&file), &total, &err), VAULT_E_TOO_LARGE);
-    ck_assert_str_eq(err.message, "Record 2, line 2: the record is too long.");
+    ck_assert_str_eq(err.message, "Line 2: the record is too long.");
 }
 END_TEST
 
@@ -453,7 +453,7 @@ VT_TEST_MAIN("codec/csv", the_rules_of_rfc_4180_are_read, an_empty_cell_is_absen
              every_kind_of_line_break_inside_quotes_is_content_and_counts_as_one_line,
              records_end_in_crlf_or_lf_mixed_or_in_cr_throughout,
              a_line_break_of_another_kind_is_refused_since_it_may_belong_to_a_cell,
-             stray_quotes_are_refused_with_record_and_line, nul_and_invalid_utf8_are_refused_with_record_and_line,
+             stray_quotes_are_refused_with_their_line, nul_and_invalid_utf8_are_refused_with_their_line,
              a_utf8_mark_is_skipped_at_the_start_and_nowhere_else,
              a_failing_consumer_stops_the_parse_and_its_status_comes_back,
              the_longest_cell_is_read_and_one_byte_more_is_refused,
