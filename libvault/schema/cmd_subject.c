@@ -149,7 +149,7 @@ const struct vt_command VT_CMD_RECORD_IMPORT = {
     .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "docs/OPERATIONS.md", .alias = "import",
     .args = VT_FIELDS({"file_sha256", VT_T_TEXT, VT_REQUIRED, 64, "hex hash of the whole file: the import's identity"},
                       {"mapping", VT_T_MAP, VT_REQUIRED, 0, "columns to collections and fields"},
-                      {"first_record", VT_T_INT, VT_REQUIRED | VT_POSITIVE, 0, "number of the first row in the file"},
+                      {"first_record", VT_T_INT, VT_REQUIRED | VT_POSITIVE, 0, "number of the first row sent; rows of data count from 1, a header does not"},
                       {"rows", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, VT_LIMIT_BATCH_ITEMS, "maps of column -> text, or value; absent cells absent"}),
     .results = VT_FIELDS({"imported", VT_T_INT, VT_REQUIRED, 0, "rows stored"},
                          {"rejected", VT_T_LIST, VT_REQUIRED, 0, "record number, status, field, message; never a value"},
@@ -170,7 +170,7 @@ const struct vt_command VT_CMD_SCHEMA_APPLY = {
     .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS({"schema", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, VT_LIMIT_YAML_BYTES, "YAML"}),
     .results = VT_FIELDS({"collections", VT_T_LIST, VT_REQUIRED, 0, "name, version, created or extended"}),
-    .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_REFUSED_TYPE, VAULT_E_CONFLICT),
+    .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_REFUSED_TYPE, VAULT_E_STATE),
 };
 
 const struct vt_command VT_CMD_SCHEMA_SHOW = {

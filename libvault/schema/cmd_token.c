@@ -62,7 +62,7 @@ const struct vt_command VT_CMD_TEMPLATE_APPLY = {
     .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS({"template", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, VT_LIMIT_YAML_BYTES, "YAML"}),
     .results = VT_FIELDS({"templates", VT_T_LIST, VT_REQUIRED, 0, "name, created or unchanged"}),
-    .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_NOT_FOUND, VAULT_E_CONFLICT),
+    .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_NOT_FOUND, VAULT_E_STATE),
 };
 
 const struct vt_command VT_CMD_TEMPLATE_SHOW = {

@@ -282,11 +282,11 @@ static VT_RESULT apply_field(struct vt_collection *collection, const struct vt_f
         struct vt_field *now = &collection->fields[i];
         if (!vt_bytes_equal(now->name, old->name)) continue;
         const char *conflict = field_conflict(now, old);
-        if (conflict != NULL) return vt_fail(err, VAULT_E_CONFLICT, name, "Field %s %s.", name, conflict);
+        if (conflict != NULL) return vt_fail(err, VAULT_E_STATE, name, "Field %s %s.", name, conflict);
         now->id = old->id;
         return VAULT_OK;
     }
-    return vt_fail(err, VAULT_E_CONFLICT, name, "Field %s would be removed, and records may hold it.", name);
+    return vt_fail(err, VAULT_E_STATE, name, "Field %s would be removed, and records may hold it.", name);
 }
 
 static const char *collection_conflict(const struct vt_collection *now, const struct vt_collection *old)
@@ -307,7 +307,7 @@ static VT_RESULT number_new_fields(struct vt_collection *collection, bool is_fir
         const char *name = (const char *)field->name.data;
         if (field->id != 0) continue;
         if (field->is_required && !is_first) {
-            return vt_fail(err, VAULT_E_CONFLICT, name, "Field %s is new and required, and records lack it.", name);
+            return vt_fail(err, VAULT_E_STATE, name, "Field %s is new and required, and records lack it.", name);
         }
         if (collection->next_field_id == UINT16_MAX) {
             return vt_fail(err, VAULT_E_LIMIT, name, "The collection has no field numbers left.");
@@ -324,7 +324,7 @@ VT_RESULT vt_collection_apply(struct vt_collection *collection, const struct vt_
     collection->next_field_id = old != NULL ? old->next_field_id : 1;
     const char *changed = old != NULL ? collection_conflict(collection, old) : NULL;
     if (changed != NULL) {
-        return vt_fail(err, VAULT_E_CONFLICT, "", "The collection would change %s, on which its records rest.",
+        return vt_fail(err, VAULT_E_STATE, "", "The collection would change %s, on which its records rest.",
                        changed);
     }
     for (size_t i = 0; old != NULL && i < old->field_count; i++) VT_TRY(apply_field(collection, &old->fields[i], err));

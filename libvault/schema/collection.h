@@ -71,7 +71,7 @@ VT_RESULT vt_collection_read_yaml(struct vt_pool *pool, struct vt_bytes text, st
 
 /** Give a parsed collection its field numbers and version.
  *  @param old  what is applied now, or NULL the first time
- *  @return VAULT_E_CONFLICT with a sentence when a field was removed, retyped, recategorised, re-indexed, made required
+ *  @return VAULT_E_STATE with a sentence when a field was removed, retyped, recategorised, re-indexed, made required
  *  or
  *          narrowed, or when cardinality, subjects or forgetting changed; VAULT_E_LIMIT when numbers run out */
 VT_RESULT vt_collection_apply(struct vt_collection *collection, const struct vt_collection *old, struct vt_err *err);

@@ -559,6 +559,12 @@ static const struct refused_name {
     {"chipdata", TRACK_TEXT},
 };
 
+/* Parts that no other word holds: a prefix or a number around them hides nothing. */
+static const struct refused_name REFUSED_PARTS[] = {
+    {"cvv", CODE_TEXT},      {"cvc2", CODE_TEXT},       {"cav2", CODE_TEXT},
+    {"pinblock", PIN_TEXT},  {"magstripe", TRACK_TEXT}, {"magneticstripe", TRACK_TEXT},
+};
+
 const char *vt_field_refused_name(struct vt_bytes name)
 {
     char plain[VT_LIMIT_NAME_BYTES + 1];
@@ -573,6 +579,9 @@ const char *vt_field_refused_name(struct vt_bytes name)
     const char *bare = len > 4 && strncmp(plain, "card", 4) == 0 ? plain + 4 : plain;
     for (size_t i = 0; i < VT_ARRAY_LEN(REFUSED_NAMES); i++) {
         if (strcmp(bare, REFUSED_NAMES[i].name) == 0) return REFUSED_NAMES[i].why;
+    }
+    for (size_t i = 0; i < VT_ARRAY_LEN(REFUSED_PARTS); i++) {
+        if (strstr(plain, REFUSED_PARTS[i].name) != NULL) return REFUSED_PARTS[i].why;
     }
     return NULL;
 }

@@ -88,10 +88,12 @@ EXAMPLES = {
     "schema.apply": Example("administrator", {"schema": SCHEMA}, [
         ({"schema": CANARY}, "argument", None),
         ({"schema": "name: x\nfields: [{name: cvv, type: text, category: B}]"}, "refused-type", "fields[0]"),
+        ({"schema": "name: profile\nfields: [{name: city, type: text, category: A}]"}, "state", "given_name"),
         ({"schema": "a: &a [*a]\n"}, "parse", None)]),
     "schema.show": Example("application", {"collection": "profile"}),
     "schema.list": Example("auditor"),
     "template.apply": Example("administrator", {"template": TEMPLATE}, [
+        ({"template": TEMPLATE.replace("card-two", "card")}, "state", "templates"),
         ({"template": CANARY}, "argument", "templates"),
         ({"template": TEMPLATE.replace("cards", CANARY)}, "not-found", "collection")]),
     "template.show": Example("application", {"name": "card"}, [({"name": CANARY}, "not-found", "name")]),

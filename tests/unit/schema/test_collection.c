@@ -270,7 +270,7 @@ START_TEST(what_rows_rest_on_cannot_change)
         struct vt_err err = {0};
         const struct vt_collection *before = applied(&pool, ROWS[i].before, NULL);
         struct vt_collection *after = parsed(&pool, ROWS[i].after);
-        ck_assert_msg(vt_collection_apply(after, before, &err) == VAULT_E_CONFLICT, "%s was applied", ROWS[i].after);
+        ck_assert_msg(vt_collection_apply(after, before, &err) == VAULT_E_STATE, "%s was applied", ROWS[i].after);
         ck_assert_msg(strstr(err.message, ROWS[i].why) != NULL, "%s", err.message);
     }
 }
