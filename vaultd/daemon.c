@@ -57,6 +57,16 @@ static void signals_end_at_once(const sigset_t *signals)
 
 /* Opening ------------------------------------------------------------------------------------------------------------- */
 
+/* What to look at; the status alone names something else in these cases. */
+static const char *keeper_failure(vault_status status)
+{
+    switch (status) {
+    case VAULT_E_KEEPER: return "it is not there, and the store is not new: without it the store does not open.";
+    case VAULT_E_STATE: return "it must be one file with one name and mode 0600.";
+    default: return vault_status_text(status);
+    }
+}
+
 static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config_keeper *setting, bool must_exist,
                              struct vt_keeper **out_keeper, struct vt_err *err)
 {
@@ -69,7 +79,7 @@ static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config
     if (status == VAULT_OK)
         status = vt_keeper_file_compare_device(keeper, vt_config_text(daemon->options->config, VT_SET_DATA_DIR));
     if (status != VAULT_OK)
-        return vt_fail(err, status, "keepers", "The keeper file %s cannot be opened: %s", setting->file, vault_status_text(status));
+        return vt_fail(err, status, "keepers", "The keeper file %s cannot be opened: %s", setting->file, keeper_failure(status));
     *out_keeper = VT_MOVE(keeper);
     return VAULT_OK;
 }

@@ -96,8 +96,11 @@ static VT_RESULT secret_read(const char *path, struct vt_buf *out)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     VT_ENSURE(fd >= 0, errno == ENOENT ? VAULT_E_NOT_FOUND : VAULT_E_IO);
+    struct stat about;
     uint8_t *space;
-    vault_status status = vt_buf_reserve(out, KEY_FILE_MAX, &space);
+    vault_status status = fstat(fd, &about) == 0 ? VAULT_OK : VAULT_E_IO;
+    if (status == VAULT_OK && (about.st_mode & 077) != 0) status = VAULT_E_STATE;
+    if (status == VAULT_OK) status = vt_buf_reserve(out, KEY_FILE_MAX, &space);
     const ssize_t len = status == VAULT_OK ? read(fd, space, KEY_FILE_MAX) : 0;
     if (len < 0) status = VAULT_E_IO;
     if (len > 0) vt_buf_commit(out, (size_t)len);
@@ -206,6 +209,8 @@ static VT_RESULT unseal_by_file(struct vt_vault *vault, struct vt_bytes file, st
     VT_AUTO(vt_key) key = VT_KEY_INIT;
     VT_TRY(vt_epoch_wraps(vt_vault_epoch(vault), &wraps));
     const vault_status status = vt_wraps_open_key_file(wraps, file, &key);
+    if (status == VAULT_E_PARSE)
+        return vt_fail(err, status, NULL, "The unseal key file is none: it must hold 32 bytes, as hexadecimal digits or base64.");
     if (status != VAULT_OK)
         return vt_fail(err, status, NULL, "The unseal key file does not open this vault: %s", vault_status_text(status));
     return vt_vault_unseal(vault, &key, err);
@@ -216,6 +221,9 @@ static VT_RESULT initialise(struct vt_vault *vault, struct vt_buf *file, struct 
     if (vt_vault_get_options(vault)->is_read_only)
         return vt_fail(err, VAULT_E_NOT_INITIALISED, NULL, "There is no vault to serve read-only.");
     const vault_status status = vt_epoch_initialise(vt_vault_epoch(vault), wrap_by_key_file, file);
+    if (status == VAULT_E_EXISTS)
+        return vt_fail(err, status, NULL,
+                       "The store is empty, but a keeper holds a share of some vault already: put the store's files back.");
     if (status != VAULT_OK)
         return vt_fail(err, status, NULL, "The vault could not be initialised: %s", vault_status_text(status));
     return vt_vault_unseal(vault, NULL, err);
@@ -232,6 +240,8 @@ static VT_RESULT key_file_open(const struct vt_options *options, const char *dir
         status = key_file_make(file);
         if (status == VAULT_OK) status = secret_read(file, out_file);
     }
+    if (status == VAULT_E_STATE)
+        return vt_fail(err, status, NULL, "The unseal key file %s can be read by others: its mode must be 0600.", file);
     if (status != VAULT_OK) return vt_fail(err, status, NULL, "The unseal key file %s cannot be used.", file);
     return VAULT_OK;
 }

@@ -88,6 +88,9 @@ static VT_RESULT init_run(struct vt_call *call, struct vt_value *map)
     VT_ENSURE(vt_vault_state(vault) == VT_VAULT_NOT_INITIALISED, VAULT_E_EXISTS);
     VT_TRY(vt_wrap_wish_read(call, &wish));
     vault_status status = vt_epoch_initialise(vault->epoch, vt_wrap_wish_add, &wish);
+    if (status == VAULT_E_EXISTS)
+        status = vt_fail(&call->err, status, NULL,
+                         "The store is empty, but a keeper holds a share of some vault already: put the store's files back.");
     if (status == VAULT_OK) status = vt_wrap_wish_shares(call, &wish, &shares);
     vt_wrap_wish_release(&wish);
     VT_TRY(status);
