@@ -35,23 +35,40 @@ class Client:
     """One connection. call() waits for its answer; send() and receive() pipeline."""
 
     def __init__(self, address=None, ca=None, credential=None, path=None, timeout=60):
-        if path is not None:
-            plain = socket.socket(socket.AF_UNIX)
-            plain.settimeout(timeout)
-            plain.connect(path)
-            self.socket = plain
-        else:
-            host, port = address.rsplit(":", 1)
-            context = ssl.create_default_context(cafile=ca)
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-            plain = socket.create_connection((host, int(port)), timeout=timeout)
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.socket = context.wrap_socket(plain, server_hostname=host)
         self.unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=256 << 20)
         self.next_id = 1
         self.answers = {}
-        if credential is not None:
-            self.call("auth.login", credential=credential)
+        self.socket = self.connect_local(path, timeout) if path is not None else self.connect_tls(address, ca, timeout)
+        try:
+            if credential is not None:
+                self.call("auth.login", credential=credential)
+        except BaseException:
+            self.socket.close()         # who never gets the object cannot close it
+            raise
+
+    @staticmethod
+    def connect_local(path, timeout):
+        plain = socket.socket(socket.AF_UNIX)
+        try:
+            plain.settimeout(timeout)
+            plain.connect(path)
+        except BaseException:
+            plain.close()
+            raise
+        return plain
+
+    @staticmethod
+    def connect_tls(address, ca, timeout):
+        host, port = address.rsplit(":", 1)
+        context = ssl.create_default_context(cafile=ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        plain = socket.create_connection((host, int(port)), timeout=timeout)
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return context.wrap_socket(plain, server_hostname=host)
+        except BaseException:
+            plain.close()
+            raise
 
     def __enter__(self):
         return self
