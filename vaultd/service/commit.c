@@ -40,6 +40,7 @@ static const uint8_t NOBODY[16];
 /* Has a shred, a cancel or a revocation overtaken the call since it began? Then it is prepared again. */
 static bool item_is_overtaken(struct vt_stamps *stamps, const struct vt_commit_item *item)
 {
+    if (item->is_done) return false;
     if (memcmp(item->principal, NOBODY, sizeof NOBODY) != 0 && vt_stamps_changed(stamps, item->principal, item->since))
         return true;
     /* What was prepared under keys that a rotation has replaced would be written where nobody looks for its like. */

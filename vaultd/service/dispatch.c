@@ -115,6 +115,7 @@ static void attempt_begin(struct vt_call *call)
     call->wants_worker_after = false;
     call->is_repeat = false;
     call->retries_checks = false;
+    call->item.is_done = false;
     call->err = (struct vt_err){{0}, {0}};
     call->item.since = vt_stamps_now(vt_vault_stamps(call->vault));
     call->now_ms = vt_clock_now_ms(vt_vault_clock(call->vault));

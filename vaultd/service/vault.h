@@ -78,6 +78,7 @@ struct vt_commit_item {
     vault_status status;                    /* in: what the gate refused with, or VAULT_OK. out: VAULT_OK: durable */
     vault_status gate_status;               /* the committer's own: what came in, for another try */
     uint8_t gate_effect;
+    bool is_done;                           /* its effect is outside the store and made: nothing has it prepared again */
     bool is_durable;                        /* the leaf is in the log: a refusal may be answered, too */
     uint64_t leaf_sequence;
     void (*on_done)(struct vt_commit_item *item);       /* committer thread: hand it back to its owner; NULL: nobody waits */
