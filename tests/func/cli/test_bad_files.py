@@ -224,8 +224,9 @@ class BadFiles(unittest.TestCase):
             "fewer fields than are applied": (base.replace("hostile", "profile"), "would be removed, and records may hold it"),
         }
         for name in ("cvv", "CVV", "cvc", "cvv2", "c_v_v", "cvv-2", "card_cvv", "cvvcode", "security_code", "card_security_code",
-                     "verification_value", "cid", "pin", "my_cvv_field", "cvv_x", "pin_block", "track1", "track_2", "magnetic_stripe", "csc",
-                     "cav2"):
+                     "verification_value", "cid", "pin", "my_cvv_field", "cvv_x", "pin_block", "track1", "track_2",
+                     "magnetic_stripe",
+                     "csc", "cav2"):
             cases[f"field {name}"] = (field % (name, "text"), "")
         for kind in ("cvv", "cvc", "pin", "track2", "security_code"):
             cases[f"type {kind}"] = (field % ("x", kind), "")

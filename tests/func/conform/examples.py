@@ -161,6 +161,20 @@ EXAMPLES = {
     "audit.verify": Example("auditor"),
     "audit.checkpoint": Example("auditor"),
     "audit.export": Example("auditor", {"from": 0, "limit": 1}),
+    "subject.shred": Example("privacy", {"subject": subject_of("bob"), "reference": "case"}, WHO + [
+        ({"token": token_of("ada")}, "argument", "subject"), ({"category": CANARY}, "argument", "category"),
+        ({"category": "K"}, "not-found", "category"), ({"record": 7}, "state", "record"),
+        ({"subjects": ["nobody"]}, "argument", "subject"),
+        ({"subject": ABSENT, "subjects": ["nobody"], "record": 7}, "argument", "record"),
+        ({"subject": ABSENT, "subjects": ["nobody"], "sid": ID}, "argument", "sid"),
+        ({"subject": ABSENT, "subjects": ["nobody"], "token": CANARY}, "argument", "token"),
+        ({"subject": ABSENT, "subjects": ["nobody"], "dry_run": True}, "argument", "dry_run"),
+        ({"subject": ABSENT, "subjects": ["nobody"], "category": CANARY}, "argument", "category")]),
+    "certificate.show": Example("auditor", {"number": lambda world: world.pending["certificate"]}, [
+        ({"number": 1 << 40}, "not-found", None)]),
+    "certificate.verify": Example("application", {"note": lambda world: world.pending["note"]}),
+    "subject.cancel-shred": Example("privacy", {"certificate": lambda world: world.pending["certificate"]}, [
+        ({"certificate": 1 << 40}, "not-found", "certificate")]),
     "key.status": Example("administrator", {}, [({"subject": CANARY}, "not-found", None)]),
     "key.rotate": Example("administrator", {"what": "tenant", "key": "config"}, [
         ({"what": "subject", "key": ABSENT}, "argument", "subject"),
@@ -181,20 +195,6 @@ EXAMPLES = {
         ({"from": path_of(CANARY)}, "not-found", "from")]),
     "store.check": Example("operator"),
     "clock.set": Example("operator", {"now": "2031-01-01T00:00:00Z"}),
-    "subject.shred": Example("privacy", {"subject": subject_of("bob"), "reference": "case"}, WHO + [
-        ({"token": token_of("ada")}, "argument", "subject"), ({"category": CANARY}, "argument", "category"),
-        ({"category": "K"}, "not-found", "category"), ({"record": 7}, "state", "record"),
-        ({"subjects": ["nobody"]}, "argument", "subject"),
-        ({"subject": ABSENT, "subjects": ["nobody"], "record": 7}, "argument", "record"),
-        ({"subject": ABSENT, "subjects": ["nobody"], "sid": ID}, "argument", "sid"),
-        ({"subject": ABSENT, "subjects": ["nobody"], "token": CANARY}, "argument", "token"),
-        ({"subject": ABSENT, "subjects": ["nobody"], "dry_run": True}, "argument", "dry_run"),
-        ({"subject": ABSENT, "subjects": ["nobody"], "category": CANARY}, "argument", "category")]),
-    "certificate.show": Example("auditor", {"number": lambda world: world.pending["certificate"]}, [
-        ({"number": 1 << 40}, "not-found", None)]),
-    "certificate.verify": Example("application", {"note": lambda world: world.pending["note"]}),
-    "subject.cancel-shred": Example("privacy", {"certificate": lambda world: world.pending["certificate"]}, [
-        ({"certificate": 1 << 40}, "not-found", "certificate")]),
     "record.delete": Example("application", {"subject": subject_of("ada"), "collection": "profile"}, WHO + WHICH),
     "epoch.close": Example("operator"),
     "credential.revoke": Example("administrator", {"name": "made"}, [({"name": CANARY}, "not-found", None)]),

@@ -559,6 +559,15 @@ class Conform(unittest.TestCase):
             fields = application.call("record.get", subject=name, collection="profile", view="plain", purpose="testing")["fields"]
             self.assertEqual(fields, {"email": "kept@example.com"})
 
+    def test_zzz_a_backup_that_a_rotation_overtakes_is_made_and_listed_once(self):
+        administrator, operator = self.world.clients["administrator"], self.world.clients["operator"]
+        before = len(operator.call("backup.list")["backups"])
+        for number in range(2):
+            rotation = administrator.send("key.rotate", what="tenant", key="audit")
+            operator.call("backup.create", to=os.path.join(self.world.daemon.root, f"overtaken-{number}"))
+            administrator.receive(rotation)
+        self.assertEqual(len(operator.call("backup.list")["backups"]), before + 2)
+
     def assert_result(self, command, result):
         known = {result["name"]: result for result in command["results"]}
         self.assertLessEqual(set(result), set(known), command["name"])
