@@ -129,26 +129,19 @@ static VT_RESULT create_registered(struct vt_call *call, struct vt_backup_entry 
     return status;
 }
 
-/* In a commit of its own again: a rotation or a shred that overtakes the call would have it prepared once more, and then the
- * directory is there. What is written rests on nothing that they change; the same goes for the call's leaf. */
-static VT_RESULT register_finished(struct vt_call *call, const struct vt_backup_entry *entry)
-{
-    vault_status status = VAULT_E_CONFLICT;
-    for (unsigned i = 0; i < VT_CALL_ATTEMPTS_MAX && status == VAULT_E_CONFLICT; i++) status = register_commit(call, entry, true);
-    return status == VAULT_E_CONFLICT ? VAULT_E_BUSY : status;
-}
-
 static vault_status backup_create_prepare(struct vt_call *call)
 {
     struct vt_backup_entry entry = {.bytes = 0};
     struct vt_backup_manifest manifest;
+    struct vt_change *change;
     struct vt_value map = vt_value_map();
     VT_TRY(create_registered(call, &entry, &manifest));
     entry.epoch = manifest.epoch;
     entry.commit_number = manifest.commit_number;
     entry.bytes = manifest.bytes;
-    VT_TRY(register_finished(call, &entry));
-    call->item.is_done = true;
+    VT_TRY(vt_call_change(call, &change));
+    VT_TRY(register_put(change, &entry));
+    call->item.is_done = true;          /* prepared once more, it would find its own directory there */
     VT_TRY(vt_put_id(call, &map, "backup", manifest.backup_id));
     VT_TRY(vt_put_int(call, &map, "bytes", (int64_t)manifest.bytes));
     VT_TRY(vt_put_int(call, &map, "epoch", (int64_t)manifest.epoch));

@@ -565,7 +565,9 @@ class Conform(unittest.TestCase):
         for number in range(2):
             rotation = administrator.send("key.rotate", what="tenant", key="audit")
             operator.call("backup.create", to=os.path.join(self.world.daemon.root, f"overtaken-{number}"))
-            administrator.receive(rotation)
+            job = administrator.receive(rotation)["job"]
+            while administrator.call("job.status", job=job)["jobs"][0]["state"] == "running":
+                pass
         self.assertEqual(len(operator.call("backup.list")["backups"]), before + 2)
 
     def assert_result(self, command, result):

@@ -206,7 +206,7 @@ class Damaged(unittest.TestCase):
         })
 
     def test_a_config_file_with_a_mistake_stops_the_start_with_its_line(self):
-        for text, code, sentence in (("data_dir: [x]\n", 3, "line 1"), ("\n\nlisten: 7\n", 3, "line 3"), 
+        for text, code, sentence in (("data_dir: [x]\n", 3, "line 1"), ("\n\nlisten: 7\n", 3, "line 3"),
                                      ("a: &a [*a]\n", 3, "ine 1"),
                                      ("quorum: 0\n", 3, "line 1"), ("quorum: 2\n", 3, "quorum"),
                                      ("threads: {workers: 99999}\n", 3, "line 1"), ("log: {level: loud}\n", 3, "line 1"),
