@@ -11,8 +11,9 @@ packages_of() {
                     libyaml-dev libjansson-dev libutf8proc-dev libseccomp-dev libsystemd-dev ;;
         test)  echo check openssl python3 python3-msgpack python3-cryptography ;;
         fuzz)  echo clang libclang-rt-14-dev ;;
+        valgrind) echo valgrind ;;
         bench) echo redis-server openssl python3 ;;
-        *)     echo "packages.sh: no such set: $1 (build test fuzz bench)" >&2; return 2 ;;
+        *)     echo "packages.sh: no such set: $1 (build test fuzz valgrind bench)" >&2; return 2 ;;
     esac
 }
 
