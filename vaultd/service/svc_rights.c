@@ -81,7 +81,7 @@ static VT_RESULT import_run(struct importing *importing)
     VT_TRY(vt_import_new(&env, vt_call_value(call, "mapping"), change, &import));
     call->retries_checks = true;
     VT_TRY(import_rows(importing, import));
-    VT_TRY(vt_import_range_put(call->view, change, importing->file, &importing->range));
+    VT_TRY(vt_import_range_put(call->view, change, &call->scratch, importing->file, &importing->range));
     return import_touch(importing, import);
 }
 

@@ -348,6 +348,27 @@ START_TEST(nobody_is_the_other_side_of_ones_own_record)
 }
 END_TEST
 
+static const char IMPORT_OF[] = "{file_sha256: \"%064d\", mapping: {name: n, subject: id, existing: add, columns: {line: notes.line}},"
+                                " first_record: %d, rows: [%s]}";
+
+START_TEST(an_import_that_another_one_of_the_file_overlaps_imports_no_row_twice)
+{
+    struct waiting waiting;
+    char params[512];
+    unsigned attempts;
+    setup();
+    create("ada");
+    snprintf(params, sizeof params, IMPORT_OF, 7, 1, "{id: ada, line: one}, {id: ada, line: two}, {id: ada, line: three}");
+    wait_with(&waiting, "application", "record.import", params);
+    snprintf(params, sizeof params, IMPORT_OF, 7, 3, "{id: ada, line: three}, {id: ada, line: four}");
+    ck_assert_ok(world_call(&world, "application", "record.import", params, NULL));
+    ck_assert_status(go_on(&waiting, &attempts, NULL), VAULT_E_STATE);
+    ck_assert_uint_eq(attempts, 2);
+    ck_assert_uint_eq(count_of("application", "record.list", "{subject: ada, collection: notes, purpose: service}", "records"), 2);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_refusal_that_the_commit_finds_is_audited)
 {
     struct waiting waiting;
@@ -405,4 +426,5 @@ VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
              a_record_being_erased_leaves_the_subjects_other_data_readable,
              a_token_of_an_erased_record_is_dead_to_show_as_well, a_batch_may_name_one_stored_record_twice,
              nobody_is_the_other_side_of_ones_own_record,
-             a_refusal_that_the_commit_finds_is_audited)
+             a_refusal_that_the_commit_finds_is_audited,
+             an_import_that_another_one_of_the_file_overlaps_imports_no_row_twice)

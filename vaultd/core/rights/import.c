@@ -400,24 +400,31 @@ static bool is_of_file(struct vt_bytes key, const uint8_t wanted[RANGE_KEY_LEN])
     return key.len == RANGE_KEY_LEN && vt_bytes_equal(vt_bytes(key.data, PREFIX_LEN), vt_bytes(wanted, PREFIX_LEN));
 }
 
-/* The last range that begins before the end of the wanted one is the only one that can reach into it. */
-VT_RESULT vt_import_range_find(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN],
-                               const struct vt_import_range *wanted, struct vt_import_range *out_range)
+/* The last range that begins before @p end, the end of the wanted one, is the only one that can reach into it. */
+static VT_RESULT range_find(struct vt_txn *txn, const uint8_t end[RANGE_KEY_LEN], const struct vt_import_range *wanted,
+                            struct vt_import_range *out_range)
 {
-    uint8_t end[RANGE_KEY_LEN];
     struct vt_bytes key, value;
     struct vt_import_range range;
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
-    VT_ENSURE(wanted->first <= UINT64_MAX - wanted->count, VAULT_E_ARGUMENT);
-    VT_TRY(range_key(view, file, wanted->first + wanted->count, end));
-    VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_JOB, &cursor));
-    VT_TRY(vt_cursor_last(cursor, &VT_BYTES_OF(end), &key, &value));
+    const struct vt_bytes before = vt_bytes(end, RANGE_KEY_LEN);
+    VT_TRY(vt_cursor_open(txn, VT_TABLE_JOB, &cursor));
+    VT_TRY(vt_cursor_last(cursor, &before, &key, &value));
     VT_ENSURE(is_of_file(key, end), VAULT_E_NOT_FOUND);
     VT_TRY(range_read(key, value, &range));
     VT_ENSURE(range.first + range.count > wanted->first, VAULT_E_NOT_FOUND);
     VT_ENSURE(range.first == wanted->first && range.count == wanted->count, VAULT_E_STATE);
     *out_range = range;
     return VAULT_OK;
+}
+
+VT_RESULT vt_import_range_find(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN],
+                               const struct vt_import_range *wanted, struct vt_import_range *out_range)
+{
+    uint8_t end[RANGE_KEY_LEN];
+    VT_ENSURE(wanted->first <= UINT64_MAX - wanted->count, VAULT_E_ARGUMENT);
+    VT_TRY(range_key(view, file, wanted->first + wanted->count, end));
+    return range_find(vt_keyring_view_txn(view), end, wanted, out_range);
 }
 
 VT_RESULT vt_import_range_next(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t from,
@@ -433,9 +440,30 @@ VT_RESULT vt_import_range_next(struct vt_keyring_view *view, const uint8_t file[
     return range_read(key, value, out_range);
 }
 
-VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, const uint8_t file[VT_IMPORT_FILE_LEN],
+struct range_guard {
+    uint8_t end[RANGE_KEY_LEN];
+    struct vt_import_range range;
+};
+
+/* Two importers of one file with ranges of other borders: each saw nothing of the other when it began. */
+static vault_status range_is_free(void *context, struct vt_txn *txn)
+{
+    const struct range_guard *guard = context;
+    struct vt_import_range other;
+    const vault_status found = range_find(txn, guard->end, &guard->range, &other);
+    if (found == VAULT_E_NOT_FOUND) return VAULT_OK;
+    return found == VAULT_OK || found == VAULT_E_STATE ? VAULT_E_CONFLICT : found;
+}
+
+VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, struct vt_pool *pool,
+                              const uint8_t file[VT_IMPORT_FILE_LEN],
                               const struct vt_import_range *range)
 {
+    struct range_guard *guard = vt_pool_alloc(pool, sizeof *guard);
+    VT_ENSURE(guard != NULL, VAULT_E_MEMORY);
+    guard->range = *range;
+    VT_TRY(range_key(view, file, range->first + range->count, guard->end));
+    VT_TRY(vt_change_guard_add(change, range_is_free, guard));
     uint8_t key[RANGE_KEY_LEN], value[RANGE_LEN] = {RANGE_FORMAT};
     VT_TRY(range_key(view, file, range->first, key));
     vt_put_u32(value + 1, range->count);

@@ -47,5 +47,8 @@ VT_RESULT vt_import_range_find(struct vt_keyring_view *view, const uint8_t file[
 /** The first range at or behind record @p from. @return VAULT_E_NOT_FOUND at the end */
 VT_RESULT vt_import_range_next(struct vt_keyring_view *view, const uint8_t file[VT_IMPORT_FILE_LEN], uint64_t from,
                                struct vt_import_range *out_range);
-VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, const uint8_t file[VT_IMPORT_FILE_LEN],
+/** Recorded with the rows, and only where no other range of the file has come to overlap it meanwhile.
+ *  @param pool must live until the change has been applied. @return at apply: VAULT_E_CONFLICT */
+VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, struct vt_pool *pool,
+                              const uint8_t file[VT_IMPORT_FILE_LEN],
                               const struct vt_import_range *range);

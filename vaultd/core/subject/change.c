@@ -15,6 +15,7 @@ enum op_kind {
     OP_EXPECT,
     OP_EXPECT_ROWS,
     OP_EXPECT_INDEX,
+    OP_GUARD,
     OP_PUT_KEYBLOCK,
     OP_INDEX_ADD,
     OP_INDEX_REMOVE,
@@ -47,6 +48,10 @@ struct op {
             struct vt_sid sid;
             uint8_t hash[VT_SHA256_LEN];
         } rows;
+        struct {
+            vt_change_guard holds;
+            void *context;
+        } guard;
         struct {
             vt_change_hook run;
             void *context;
@@ -283,6 +288,11 @@ VT_RESULT vt_change_delete(struct vt_change *change, enum vt_table table, struct
     return change_add(change, &op);
 }
 
+VT_RESULT vt_change_guard_add(struct vt_change *change, vt_change_guard guard, void *context)
+{
+    return change_add(change, &(struct op){.kind = OP_GUARD, .guard = {guard, context}});
+}
+
 VT_RESULT vt_change_hook_add(struct vt_change *change, vt_change_hook hook, void *context)
 {
     change->touches_tree = true;
@@ -400,6 +410,7 @@ static VT_RESULT op_check(const struct vt_change *change, size_t at, struct vt_k
     case OP_EXPECT: return check_expected(op, txn);
     case OP_EXPECT_ROWS: return check_rows(op, txn);
     case OP_EXPECT_INDEX: return check_present(change, op, write);
+    case OP_GUARD: return op->guard.holds(op->guard.context, txn);
     case OP_PUT_KEYBLOCK: return vt_keyring_check_keyblock(write, op->draft);
     case OP_INDEX_ADD: return op->is_flagged ? check_unique(change, op, view) : check_many(change, op, write);
     case OP_INDEX_REMOVE: return check_present(change, op, write);
@@ -428,7 +439,8 @@ static VT_RESULT op_apply(const struct vt_change *change, const struct op *op, s
     case OP_REQUIRE_LIVE:
     case OP_EXPECT:
     case OP_EXPECT_ROWS:
-    case OP_EXPECT_INDEX: return VAULT_OK;
+    case OP_EXPECT_INDEX:
+    case OP_GUARD: return VAULT_OK;
     case OP_PUT_KEYBLOCK: return vt_keyring_put_keyblock(write, op->draft);
     case OP_INDEX_ADD: return vt_keyring_index_add(write, change->tenant, &op->index.hash, op->index.data, op->is_flagged);
     case OP_INDEX_REMOVE: return vt_keyring_index_remove(write, change->tenant, &op->index.hash, op->index.data);

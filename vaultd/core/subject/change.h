@@ -34,6 +34,10 @@ VT_RESULT vt_change_expect_rows(struct vt_change *change, struct vt_keyring_view
 /** The index entry is still there. @return at apply: VAULT_E_CONFLICT */
 VT_RESULT vt_change_expect_index(struct vt_change *change, const struct vt_index_hash *hash,
                                  const uint8_t data[VT_INDEX_DATA_LEN]);
+/** A condition that the list cannot say: run in the first pass, changes nothing.
+ *  @param context borrowed: must live until the call is done. @return at apply: what @p guard returned */
+typedef vault_status (*vt_change_guard)(void *context, struct vt_txn *txn);
+VT_RESULT vt_change_guard_add(struct vt_change *change, vt_change_guard guard, void *context);
 
 /* Effects. Values and keys are copied. */
 
