@@ -348,8 +348,8 @@ START_TEST(nobody_is_the_other_side_of_ones_own_record)
 }
 END_TEST
 
-static const char IMPORT_OF[] = "{file_sha256: \"%064d\", mapping: {name: n, subject: id, existing: add, columns: {line: notes.line}},"
-                                " first_record: %d, rows: [%s]}";
+static const char IMPORT_OF[] = "{file_sha256: \"%064d\", first_record: %d, rows: [%s],"
+                                " mapping: {name: n, subject: id, existing: add, columns: {line: notes.line}}}";
 
 START_TEST(an_import_that_another_one_of_the_file_overlaps_imports_no_row_twice)
 {
