@@ -14,13 +14,17 @@ static const char *const BUILT_IN_PURPOSES[] = {"customer-care", "service",  "bi
                                                 "operations",    "testing"};
 
 
-/* Without a server every item is a batch of its own, committed by the caller. */
+/* Without a server every item is a batch of its own, committed by the caller. Jobs have threads of their own, so callers take turns
+ * at being the committer. */
 static vault_status submit_inline(void *context, struct vt_commit_item *item)
 {
+    struct vt_vault *vault = context;
     struct vt_list items;
     vt_list_init(&items);
     vt_list_push_back(&items, &item->link);
-    vt_vault_commit_batch(context, &items);
+    pthread_mutex_lock(&vault->inline_mutex);
+    vt_vault_commit_batch(vault, &items);
+    pthread_mutex_unlock(&vault->inline_mutex);
     return VAULT_OK;
 }
 
@@ -111,6 +115,7 @@ static void vault_take(struct vt_vault *vault, const struct vt_vault_options *op
     vault->submit_context = vault;
     pthread_mutex_init(&vault->epoch_mutex, NULL);
     pthread_mutex_init(&vault->closing_mutex, NULL);
+    pthread_mutex_init(&vault->inline_mutex, NULL);
     pthread_mutex_init(&vault->unseal_mutex, NULL);
     pthread_cond_init(&vault->epoch_served, NULL);
 }
@@ -151,6 +156,7 @@ void vt_vault_free(struct vt_vault *vault)
     vt_store_free(vault->store);
     pthread_mutex_destroy(&vault->epoch_mutex);
     pthread_mutex_destroy(&vault->closing_mutex);
+    pthread_mutex_destroy(&vault->inline_mutex);
     pthread_mutex_destroy(&vault->unseal_mutex);
     pthread_cond_destroy(&vault->epoch_served);
     free(vault);

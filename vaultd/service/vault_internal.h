@@ -25,6 +25,7 @@ struct vt_vault {
 
     vault_status (*submit)(void *context, struct vt_commit_item *item);
     void *submit_context;
+    pthread_mutex_t inline_mutex;           /* one committer at a time where there is no server */
 
     /* Unsealing and initialising: one at a time; Shamir shares entered so far. */
     pthread_mutex_t unseal_mutex;
