@@ -82,10 +82,10 @@ static vault_status step_with_tries(struct vt_rotation *rotation, bool *out_done
     return status;
 }
 
-/* What it was for is gone, or cannot be: there is nothing to go on with. */
+/* What it was for is gone or going, or cannot be: there is nothing to go on with. */
 static bool is_final(vault_status status)
 {
-    return status == VAULT_E_NOT_FOUND || status == VAULT_E_LIMIT;
+    return status == VAULT_E_NOT_FOUND || status == VAULT_E_SHRED_PENDING || status == VAULT_E_LIMIT;
 }
 
 static vault_status rotation_run(void *context, const uint8_t id[16])

@@ -7,6 +7,7 @@
 #include "libvault/codec/text.h"
 #include "libvault/codec/yaml.h"
 #include "tests/support/world.h"
+#include "vaultd/core/subject/row.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/rotation.h"
 
@@ -886,6 +887,226 @@ START_TEST(a_key_that_does_not_exist_is_refused)
 }
 END_TEST
 
+START_TEST(a_rotation_goes_on_by_itself_after_the_command_that_unseals)
+{
+    struct vt_value params = vt_value_map();
+    uint8_t id[16];
+    bool is_done;
+    setup(false);
+    populate(4);
+    struct vt_rotation *rotation = begin_key(VT_TENANT_KEY_INDEX, 3);
+    for (unsigned steps = 0; steps < 4; steps++) ck_assert_ok(vt_rotation_step(rotation, &is_done));
+    ck_assert_ok(call("all", "vault.seal", NULL, "{}"));
+    ck_assert_status(vt_rotation_step(rotation, &is_done), VAULT_E_SEALED);
+    vt_rotation_free(rotation);
+    ck_assert_ok(vt_value_put(&world.pool, &params, "key_file", vt_value_str(world_key_file), NULL));
+    ck_assert_ok(world_call_value(&world, "all", "vault.unseal", &params, NULL));
+    first_job(id);
+    const struct vt_value job = job_when_over(id);
+    job_ends(&job, "done", true);
+    nothing_is_stored();
+    everybody_is_right();
+    teardown();
+}
+END_TEST
+
+/* Rows from a backup ------------------------------------------------------------------------------------------------- */
+
+enum { ROWS_MAX = 16, REFERENCES_MAX = 8 };
+
+/** One stored row and what it remembers of itself in the index. */
+struct kept_row {
+    uint8_t key[VT_ROW_KEY_LEN];
+    uint8_t value[4096];
+    size_t len;
+    struct vt_reference references[REFERENCES_MAX];
+    size_t count;
+};
+
+static size_t keep_rows(const struct vt_sid *sid, struct kept_row *out_rows)
+{
+    struct vt_txn *txn;
+    struct vt_keyring_view *view;
+    const struct vt_subject_keys *keys;
+    uint16_t collection = 1;            /* behind the subject's own row */
+    uint64_t record = 0;
+    size_t kept = 0;
+    ck_assert_ok(vt_vault_view(world.vault, &txn, &view));
+    ck_assert_ok(vt_keyring_subject_keys(view, VT_TENANT_DEFAULT, sid, &keys));
+    while (vt_record_entry_next(txn, sid, &collection, &record) == VAULT_OK) {
+        struct vt_row_name names[VT_ROWS_PER_RECORD];
+        size_t count;
+        ck_assert_ok(vt_rows_of_record(txn, record, names, &count));
+        for (size_t i = 0; i < count; i++) {
+            struct kept_row *row = &out_rows[kept++];
+            struct vt_bytes value;
+            struct vt_row opened;
+            ck_assert_uint_le(kept, ROWS_MAX);
+            vt_row_key(record, names[i].category, 0, row->key);
+            ck_assert_ok(vt_store_get(txn, VT_TABLE_ROW, VT_BYTES_OF(row->key), &value));
+            ck_assert_uint_le(value.len, sizeof row->value);
+            memcpy(row->value, value.data, value.len);
+            row->len = value.len;
+            ck_assert_ok(vt_row_open(view, VT_TENANT_DEFAULT, keys, record, names[i].category, &world.pool, &opened));
+            ck_assert_uint_le(opened.reference_count, REFERENCES_MAX);
+            row->count = opened.reference_count;
+            if (row->count != 0) memcpy(row->references, opened.references, row->count * sizeof *row->references);
+        }
+    }
+    vt_keyring_view_end(view);
+    vt_txn_abort(txn);
+    return kept;
+}
+
+/** Rows as they were, and their entries in the index with them: what a restore makes of a backup. */
+struct putting_back {
+    const struct kept_row *old, *now;
+    size_t count;
+};
+
+static vault_status put_back(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    const struct putting_back *putting = context;
+    for (size_t i = 0; i < putting->count; i++) {
+        const struct kept_row *old = &putting->old[i], *now = &putting->now[i];
+        VT_TRY(vt_store_put(txn, VT_TABLE_ROW, VT_BYTES_OF(old->key), vt_bytes(old->value, old->len), VT_PUT_DEFAULT));
+        for (size_t j = 0; j < old->count; j++) {
+            const struct vt_reference *from = &now->references[j], *to = &old->references[j];
+            ck_assert_int_eq(from->kind, to->kind);
+            const vault_status status = vt_keyring_index_move(write, VT_TENANT_DEFAULT, &from->hash, &to->hash, to->data);
+            VT_ENSURE(status == VAULT_OK || to->kind == VT_REF_TOKEN_VALUE, status);    /* its holders share it */
+        }
+    }
+    return vt_epoch_write_finish(vt_vault_epoch(world.vault), write, vt_store_commit_number(txn));
+}
+
+START_TEST(entries_of_rows_from_before_an_index_rotation_move_with_the_next_one)
+{
+    static struct kept_row old[ROWS_MAX], now[ROWS_MAX];
+    char token[NAME_MAX_LEN];
+    setup(false);
+    create();
+    create();
+    for (unsigned who = 0; who < 2; who++) {
+        token_of("same", who, 0, tokens[0][0]);
+        people[who].card = 0;
+    }
+    const struct vt_sid sid = subject_wish(0, false).sid;
+    const size_t count = keep_rows(&sid, old);
+    run(begin_key(VT_TENANT_KEY_INDEX, 0));
+    ck_assert_uint_eq(keep_rows(&sid, now), count);
+    const uint64_t entries = look(VT_TENANT_KEY_INDEX).entries;
+    struct putting_back putting = {old, now, count};
+    struct vt_commit_item item = {.exclusive = put_back, .context = &putting, .is_unaudited = true};
+    ck_assert_ok(vt_vault_commit_wait(world.vault, &item));
+    ck_assert_uint_eq(found("email", 'e', 0), 1);           /* of two: nothing explains the other's entry */
+    run(begin_key(VT_TENANT_KEY_INDEX, 0));
+    ck_assert_uint_eq(look(VT_TENANT_KEY_INDEX).entries, entries);
+    token_of("same", 1, 0, token);
+    ck_assert_str_eq(token, tokens[0][0]);
+    ck_assert_uint_eq(found("email", 'e', 0), 2);
+    ck_assert_ok(call("privacy", "subject.shred", NULL, "{subject: p1, now: true}"));
+    ck_assert_ok(call("application", "token.reveal", NULL, "{token: '%s', view: plain, purpose: billing}", token));
+    ck_assert_ok(call("privacy", "subject.shred", NULL, "{subject: p0, now: true}"));
+    token_is_dead(token);
+    ck_assert_uint_eq(look(VT_TENANT_KEY_INDEX).entries, 0);
+    teardown();
+}
+END_TEST
+
+/* Damage ------------------------------------------------------------------------------------------------------------- */
+
+/* The only place there is, changed by @p flip at @p at. */
+static void damage_place(size_t at, uint8_t flip)
+{
+    struct vt_txn *txn;
+    struct vt_bytes key, value;
+    uint8_t name[64], copy[512];
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    ck_assert_ok(vt_txn_begin_write(vt_vault_store(world.vault), &txn));
+    ck_assert_ok(vt_cursor_open(txn, VT_TABLE_META, &cursor));
+    ck_assert_ok(vt_cursor_seek(cursor, vt_bytes_str("rotate."), &key, &value));
+    ck_assert_uint_le(key.len, sizeof name);
+    ck_assert_uint_le(value.len, sizeof copy);
+    const struct vt_bytes name_bytes = vt_bytes(name, key.len), copy_bytes = vt_bytes(copy, value.len);
+    memcpy(name, key.data, key.len);
+    memcpy(copy, value.data, value.len);
+    copy[at] ^= flip;
+    vt_cursor_free(VT_MOVE(cursor));
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_META, name_bytes, copy_bytes, VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+}
+
+START_TEST(a_place_that_cannot_be_read_is_refused_and_shown_as_a_failed_job)
+{
+    struct vt_rotation *rotation;
+    struct vt_rotation_wish wish = {.what = VT_ROTATE_TREE, .tenant = VT_TENANT_DEFAULT};
+    uint8_t id[16];
+    bool is_done;
+    setup(false);
+    ck_assert_ok(vt_rotation_new(world.vault, &wish, &rotation));
+    ck_assert_ok(vt_rotation_step(rotation, &is_done));
+    vt_rotation_free(rotation);
+    damage_place(100, 1);
+    ck_assert_status(vt_rotation_open_stored(world.vault, &rotation), VAULT_E_AUTHENTICITY);
+    ck_assert_status(vt_rotation_start(world.vault, &wish, id), VAULT_E_AUTHENTICITY);
+    damage_place(100, 1);
+    damage_place(0, 3);
+    ck_assert_status(vt_rotation_open_stored(world.vault, &rotation), VAULT_E_FORMAT);
+    vt_rotations_resume(world.vault);
+    first_job(id);
+    const struct vt_value job = job_when_over(id);
+    job_ends(&job, "failed", false);
+    damage_place(0, 3);
+    ck_assert_ok(vt_rotation_open_stored(world.vault, &rotation));
+    run(rotation);
+    teardown();
+}
+END_TEST
+
+START_TEST(the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_place)
+{
+    struct vt_rotation *rotation;
+    uint8_t id[16];
+    bool is_done;
+    setup(false);
+    populate(2);
+    const struct vt_rotation_wish wish = subject_wish(0, true);
+    ck_assert_ok(vt_rotation_new(world.vault, &wish, &rotation));
+    ck_assert_ok(vt_rotation_step(rotation, &is_done));
+    vt_rotation_free(rotation);
+    ck_assert_ok(call("privacy", "subject.shred", NULL, "{subject: p0}"));
+    ck_assert_ok(vt_rotation_start(world.vault, &wish, id));
+    const struct vt_value job = job_when_over(id);
+    job_ends(&job, "failed", true);
+    nothing_is_stored();
+    teardown();
+}
+END_TEST
+
+START_TEST(nine_rotations_that_were_stopped_are_one_too_many)
+{
+    uint8_t id[16];
+    bool is_done;
+    setup(false);
+    populate(9);
+    for (unsigned who = 0; who < 9; who++) {
+        const struct vt_rotation_wish wish = subject_wish(who, false);
+        struct vt_rotation *rotation;
+        if (who == 8) {
+            ck_assert_status(vt_rotation_start(world.vault, &wish, id), VAULT_E_LIMIT);
+            break;
+        }
+        ck_assert_ok(vt_rotation_new(world.vault, &wish, &rotation));
+        ck_assert_ok(vt_rotation_step(rotation, &is_done));
+        vt_rotation_free(rotation);
+    }
+    vt_rotations_resume(world.vault);
+    vt_jobs_stop(vt_vault_jobs(world.vault));
+    teardown();
+}
+END_TEST
+
 VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_the_old_version,
              whatever_is_written_between_the_steps_of_an_index_rotation_is_found_and_forgotten,
              an_index_rotation_that_was_stopped_after_any_step_goes_on_after_a_restart,
@@ -906,4 +1127,9 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              the_rotation_of_a_subject_that_is_forgotten_ends_and_leaves_no_place,
              all_keys_of_a_tenant_rotate_in_one_job,
              the_status_of_keys_counts_what_lies_under_each_version,
-             a_key_that_does_not_exist_is_refused)
+             a_key_that_does_not_exist_is_refused,
+             entries_of_rows_from_before_an_index_rotation_move_with_the_next_one,
+             a_place_that_cannot_be_read_is_refused_and_shown_as_a_failed_job,
+             the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_place,
+             nine_rotations_that_were_stopped_are_one_too_many,
+             a_rotation_goes_on_by_itself_after_the_command_that_unseals)
