@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "libvault/codec/limits.h"
+#include "vaultd/core/backup/backup.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/jobs.h"
@@ -9,6 +10,8 @@
 #include "vaultd/service/rotation.h"
 #include "vaultd/service/vault_internal.h"
 #include "vaultd/service/wraps.h"
+
+enum { LOSS_BOUND_MAX = 256 };
 
 /* vault.health, version ---------------------------------------------------------------------------------------------- */
 
@@ -257,6 +260,34 @@ static VT_RESULT status_epoch(struct status_writer *writer)
     return VAULT_OK;
 }
 
+static vault_status newest_backup(void *context, const struct vt_backup_entry *entry)
+{
+    int64_t *newest_ms = context;
+    if (entry->bytes != 0) *newest_ms = VT_MAX(*newest_ms, entry->created_at_ms);       /* 0: never finished */
+    return VAULT_OK;
+}
+
+/* With a journal no key is lost but those of commits that it waits for; the rows are as old as the last backup. */
+static VT_RESULT put_loss_bound(struct status_writer *writer)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(LOSS_BOUND_MAX);
+    struct vt_call *call = writer->call;
+    int64_t newest_ms = 0;
+    char when[VT_TIME_TEXT_LEN];
+    VT_TRY(vt_txn_begin_read(call->vault->store, &txn));
+    VT_TRY(vt_backup_each(txn, newest_backup, &newest_ms));
+    VT_TRY(vt_buf_append_str(&text, "Losing the store's disk now would lose "));
+    vt_time_format(newest_ms, when);
+    VT_TRY(newest_ms != 0 ? vt_buf_printf(&text, "the rows written since the backup of %s", when)
+                          : vt_buf_append_str(&text, "every row, since no backup is registered"));
+    const uint64_t unsynced = writer->epoch.journal.unsynced_commits;
+    VT_TRY(unsynced == 0 ? vt_buf_append_str(&text, ", and no key.")
+                         : vt_buf_printf(&text, ", and the keys of %llu commits that the journal has not synced.",
+                                         (unsigned long long)unsynced));
+    return vt_put_bytes_text(call, &writer->map, "loss_bound", vt_buf_bytes(&text));
+}
+
 static VT_RESULT status_journal(struct status_writer *writer)
 {
     struct vt_call *call = writer->call;
@@ -272,11 +303,7 @@ static VT_RESULT status_journal(struct status_writer *writer)
     VT_TRY(vt_put_int(call, &map, "bytes", (int64_t)epoch->journal.bytes));
     VT_TRY(vt_put_int(call, &map, "unsynced_commits", (int64_t)epoch->journal.unsynced_commits));
     VT_TRY(vt_put_value(call, &writer->map, "journal", map));
-    return vt_put_text(call, &writer->map, "loss_bound",
-                       epoch->journal.unsynced_commits == 0
-                           ? "Losing the store's disk now would lose the rows written since the last backup, and no key."
-                           : "Losing the store's disk now would lose the rows since the last backup and the keys of the "
-                             "unsynced commits.");
+    return put_loss_bound(writer);
 }
 
 static VT_RESULT status_memory(struct status_writer *writer)
