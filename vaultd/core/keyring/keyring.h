@@ -160,6 +160,21 @@ enum vt_system_key_name {
 };
 const struct vt_key *vt_keyring_system_key(struct vt_keyring_view *view, enum vt_system_key_name name);
 
+/** Incarnations. A take-over from a backup ends one and begins the next; what the former ones wrote stays readable, so T_sys
+ *  lists them. Whatever names an incarnation that is neither the present one nor listed was not written by this vault: a
+ *  copy that was fenced and ran on by itself, or a forgery. */
+enum { VT_INCARNATIONS_MAX = 63 };
+struct vt_incarnation {
+    uint64_t number;
+    uint64_t last_epoch;            /* when it ended */
+    uint64_t last_commit;
+    int64_t ended_at_ms;
+};
+/** The former ones, in order of number. Borrowed until the view ends. @return how many */
+size_t vt_keyring_incarnations(const struct vt_keyring_view *view, const struct vt_incarnation **out_list);
+/** Is @p incarnation the present one or a listed former one? */
+bool vt_keyring_accepts(const struct vt_keyring_view *view, uint64_t incarnation);
+
 /** T_idx. An entry's data is 24 bytes that mean something to its owner: {sid 16, record 8}, or a token block. */
 enum { VT_INDEX_HASH_LEN = 16, VT_INDEX_DATA_LEN = 24 };
 struct vt_index_hash {
@@ -252,6 +267,9 @@ VT_RESULT vt_keyring_index_remove(struct vt_keyring_write *write, vt_tenant_id t
  *  already) */
 VT_RESULT vt_keyring_index_move(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_index_hash *from,
                                 const struct vt_index_hash *to, const uint8_t data[VT_INDEX_DATA_LEN]);
+/** List @p former in T_sys. The write is to be finished under a later incarnation.
+ *  @return VAULT_E_EXISTS, VAULT_E_LIMIT past VT_INCARNATIONS_MAX */
+VT_RESULT vt_keyring_list_incarnation(struct vt_keyring_write *write, const struct vt_incarnation *former);
 VT_RESULT vt_keyring_create_tenant(struct vt_keyring_write *write, vt_tenant_id tenant, int64_t now_ms);
 /** Drop a tenant's page from T_dir: everything of it is forgotten with the epoch. Its key blocks and the rows of its
  *  subjects are the caller's to delete (walk them before); its pages go with vt_keyring_purge_tenant(). */

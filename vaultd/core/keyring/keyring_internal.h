@@ -41,6 +41,8 @@ struct vt_key_table {
     struct vt_cached head;
     uint8_t counts[VT_KEY_TABLE_NAMES];
     struct vt_tenant_key keys[VT_KEY_TABLE_NAMES][VT_TENANT_KEY_VERSIONS];
+    uint8_t incarnation_count;      /* T_sys */
+    struct vt_incarnation incarnations[VT_INCARNATIONS_MAX];
 };
 
 /** A tenant as a view last looked at it. References are the view's pins. */
@@ -125,6 +127,10 @@ void vt_key_table_cache_key(vt_tenant_id tenant, uint8_t tree, uint64_t root_id,
 /** Entry of a named key: position SHA-256(label || version 4)[0:16], payload key 32 | version 4 | created at ms 8 |
  * state 1 | name 2 | zero 2. @p name is a vt_system_key_name or vt_tenant_key_name, as the tree says. */
 VT_RESULT vt_named_key_position(uint8_t tree, unsigned name, uint32_t version, uint8_t out_key[VT_ENTRY_KEY_LEN]);
+/** The entry of a former incarnation in T_sys: position SHA-256("sys:incarnation" || number 8)[0:16], payload number 8 | last
+ * epoch 8 | last commit 8 | ended at ms 8 | zero 12 | state 1 | name 2 = 256 | zero 2. */
+VT_RESULT vt_incarnation_entry(const struct vt_incarnation *incarnation, uint8_t out_key[VT_ENTRY_KEY_LEN],
+                               uint8_t out_payload[VT_ENTRY_PAYLOAD_LEN]);
 void vt_named_key_payload(unsigned name, const struct vt_tenant_key *key, uint8_t out_payload[VT_ENTRY_PAYLOAD_LEN]);
 
 VT_RESULT vt_view_block_read(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_sid *sid,

@@ -23,6 +23,7 @@ static const char *const tenant_labels[VT_TENANT_KEY_COUNT] = {
 };
 
 enum { NAMED_VERSION = 32, NAMED_CREATED = 36, NAMED_STATE = 44, NAMED_NAME = 45, NAMED_STATE_LIVE = 1 };
+enum { NAME_INCARNATION = 256 };    /* no key: a former incarnation */
 
 static size_t name_count(uint8_t tree)
 {
@@ -65,6 +66,42 @@ static VT_RESULT table_add(struct vt_key_table *table, unsigned name, const uint
     return VAULT_OK;
 }
 
+VT_RESULT vt_incarnation_entry(const struct vt_incarnation *incarnation, uint8_t out_key[VT_ENTRY_KEY_LEN],
+                               uint8_t out_payload[VT_ENTRY_PAYLOAD_LEN])
+{
+    static const char label[] = "sys:incarnation";
+    uint8_t hash[VT_SHA256_LEN], number[8];
+    vt_put_u64(number, incarnation->number);
+    const struct vt_bytes pieces[] = {vt_bytes_str(label), VT_BYTES_OF(number)};
+    VT_TRY(vt_sha256(pieces, VT_ARRAY_LEN(pieces), hash));
+    memcpy(out_key, hash, VT_ENTRY_KEY_LEN);
+    memset(out_payload, 0, VT_ENTRY_PAYLOAD_LEN);
+    vt_put_u64(out_payload, incarnation->number);
+    vt_put_u64(out_payload + 8, incarnation->last_epoch);
+    vt_put_u64(out_payload + 16, incarnation->last_commit);
+    vt_put_u64(out_payload + 24, (uint64_t)incarnation->ended_at_ms);
+    out_payload[NAMED_STATE] = NAMED_STATE_LIVE;
+    vt_put_u16(out_payload + NAMED_NAME, NAME_INCARNATION);
+    return VAULT_OK;
+}
+
+/* In order of their numbers, whatever the order of their positions. */
+static VT_RESULT table_add_incarnation(struct vt_key_table *table, const uint8_t *entry)
+{
+    const uint8_t *payload = entry + VT_ENTRY_KEY_LEN;
+    const struct vt_incarnation one = {vt_get_u64(payload), vt_get_u64(payload + 8), vt_get_u64(payload + 16),
+                                       (int64_t)vt_get_u64(payload + 24)};
+    uint8_t position[VT_ENTRY_KEY_LEN], again[VT_ENTRY_PAYLOAD_LEN];
+    size_t at = table->incarnation_count;
+    VT_ENSURE(at < VT_INCARNATIONS_MAX, VAULT_E_CORRUPT);
+    VT_TRY(vt_incarnation_entry(&one, position, again));
+    VT_ENSURE(memcmp(position, entry, sizeof position) == 0 && memcmp(again, payload, sizeof again) == 0, VAULT_E_CORRUPT);
+    for (; at > 0 && table->incarnations[at - 1].number > one.number; at--) table->incarnations[at] = table->incarnations[at - 1];
+    table->incarnations[at] = one;
+    table->incarnation_count++;
+    return VAULT_OK;
+}
+
 struct table_walk {
     struct vt_key_table *table;
     uint8_t tree;
@@ -77,6 +114,8 @@ static vault_status table_visit(void *context, const uint8_t *entry, bool *out_s
     const unsigned name = vt_get_u16(payload + NAMED_NAME);
     uint8_t position[VT_ENTRY_KEY_LEN];
     (void)out_stop;
+    const bool is_incarnation = walk->tree == VT_TREE_SYS && name == NAME_INCARNATION && payload[NAMED_STATE] == NAMED_STATE_LIVE;
+    if (is_incarnation) return table_add_incarnation(walk->table, entry);
     VT_ENSURE(payload[NAMED_STATE] == NAMED_STATE_LIVE && name < name_count(walk->tree), VAULT_E_FORMAT);
     VT_TRY(vt_named_key_position(walk->tree, name, vt_get_u32(payload + NAMED_VERSION), position));
     VT_ENSURE(memcmp(position, entry, sizeof position) == 0, VAULT_E_CORRUPT);

@@ -302,6 +302,20 @@ const struct vt_key *vt_keyring_system_key(struct vt_keyring_view *view, enum vt
     return view->system->counts[name] != 0 ? &view->system->keys[name][0].key : NULL;
 }
 
+size_t vt_keyring_incarnations(const struct vt_keyring_view *view, const struct vt_incarnation **out_list)
+{
+    *out_list = view->system->incarnations;
+    return view->system->incarnation_count;
+}
+
+bool vt_keyring_accepts(const struct vt_keyring_view *view, uint64_t incarnation)
+{
+    if (incarnation == view->root->record.incarnation) return true;
+    for (size_t i = 0; i < view->system->incarnation_count; i++)
+        if (view->system->incarnations[i].number == incarnation) return true;
+    return false;
+}
+
 VT_RESULT vt_keyring_tenant_counts(struct vt_keyring_view *view, vt_tenant_id tenant,
                                    struct vt_tenant_counts *out_counts)
 {

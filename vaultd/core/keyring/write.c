@@ -289,6 +289,22 @@ VT_RESULT vt_keyring_rotate_tenant_key(struct vt_keyring_write *write, vt_tenant
     return VAULT_OK;
 }
 
+VT_RESULT vt_keyring_list_incarnation(struct vt_keyring_write *write, const struct vt_incarnation *former)
+{
+    struct vt_path path;
+    uint8_t position[VT_ENTRY_KEY_LEN], payload[VT_ENTRY_PAYLOAD_LEN];
+    const struct vt_key_table *system = write->view.system;
+    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
+    VT_ENSURE(system->incarnation_count < VT_INCARNATIONS_MAX, VAULT_E_LIMIT);
+    for (size_t i = 0; i < system->incarnation_count; i++)
+        VT_ENSURE(system->incarnations[i].number != former->number, VAULT_E_EXISTS);
+    VT_TRY(vt_incarnation_entry(former, position, payload));
+    VT_TRY(vt_tree_make_room(&write->sys, &write->overlay, position, &path));
+    vt_leaf_insert(vt_path_leaf(&path), position, payload);
+    vt_write_mark(write, NULL);
+    return VAULT_OK;
+}
+
 static bool table_has(const struct vt_key_table *table, enum vt_tenant_key_name name, uint32_t version)
 {
     for (size_t i = 0; i < table->counts[name]; i++)

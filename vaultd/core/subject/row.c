@@ -106,6 +106,7 @@ static VT_RESULT group_open(struct vt_keyring_view *view, vt_tenant_id tenant, c
     struct vt_row_head head;
     struct vt_seal_ctx ctx;
     VT_TRY(vt_row_head_read(value, &head));
+    VT_ENSURE(vt_keyring_accepts(view, head.incarnation), VAULT_E_AUTHENTICITY);
     VT_ENSURE(head.version == row->version && head.dek_version == row->dek_version, VAULT_E_CORRUPT);
     row_context(view, tenant, &row->sid, row->record, row->category, group, &head, &ctx);
     return vt_unseal(&key->key, &ctx, vt_bytes(value.data + VT_ROW_HEAD_LEN, value.len - VT_ROW_HEAD_LEN), plain);
