@@ -58,7 +58,7 @@ const struct vt_data_key *vt_row_find_key(const struct vt_subject_keys *keys, ui
                                           const struct vt_row_head *head);
 
 /** Open the row (record, category). @return VAULT_E_NOT_FOUND (no row), VAULT_E_ERASED (its key is gone), VAULT_E_CORRUPT,
- *  VAULT_E_AUTHENTICITY, VAULT_E_FORMAT */
+ *  VAULT_E_AUTHENTICITY (of an incarnation that is none of the vault's, too), VAULT_E_FORMAT */
 VT_RESULT vt_row_open(struct vt_keyring_view *view, vt_tenant_id tenant, const struct vt_subject_keys *keys, uint64_t record,
                       uint16_t category, struct vt_pool *pool, struct vt_row *out_row);
 /** The same row as another store has it: what a restore asks of a backup. @p txn borrowed */
@@ -80,6 +80,12 @@ VT_RESULT vt_external_id_hash(struct vt_keyring_view *view, vt_tenant_id tenant,
 /** The index entry of an indexed field's value. */
 VT_RESULT vt_field_hash(const struct vt_subject_env *env, size_t key_index, uint16_t collection, const struct vt_field *field,
                         const struct vt_value *value, struct vt_index_hash *out_hash);
+
+/** Make the row's references of fields those that its content, the schema and the index keys of now ask for; references of tokens
+ *  stay. Nothing is written. @param row of a collection, not the subject's own. @return VAULT_E_CORRUPT */
+VT_RESULT vt_row_refresh_references(const struct vt_subject_env *env, struct vt_row *row, bool *out_changed);
+/** May only one entry lie under this reference's hash? */
+bool vt_reference_is_unique(const struct vt_schema_set *schemas, const struct vt_row *row, const struct vt_reference *reference);
 
 /** Walk the (record, category) pairs of one record, in order of category. */
 struct vt_row_name {
