@@ -102,7 +102,7 @@ START_TEST(an_unknown_operation_is_refused)
     struct ring_write change = ring_begin(&world);
     struct vt_ledger_entry entry = entry_of(1, 0, 0, 0, 1);
     ck_assert_status(vt_ledger_append(change.view, change.txn, &entry), VAULT_E_ARGUMENT);
-    entry.op = VT_LEDGER_DELETE_RECORD + 1;
+    entry.op = VT_LEDGER_TAKE_OVER + 1;
     ck_assert_status(vt_ledger_append(change.view, change.txn, &entry), VAULT_E_ARGUMENT);
     ring_abort(&change);
     ring_world_free(&world);

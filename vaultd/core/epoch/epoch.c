@@ -81,6 +81,7 @@ VT_RESULT vt_epoch_open(struct vt_store *store, struct vt_keyring *ring, struct 
     struct vt_epoch *made = vt_calloc(1, sizeof *made);
     VT_ENSURE(made != NULL, VAULT_E_MEMORY);
     pthread_mutex_init(&made->mutex, NULL);
+    pthread_mutex_init(&made->push_mutex, NULL);
     VT_AUTO_PTR(vt_epoch) epoch = made;
     epoch->store = store;
     epoch->ring = ring;
@@ -99,7 +100,9 @@ void vt_epoch_free(struct vt_epoch *epoch)
 {
     if (epoch == NULL) return;
     vt_closing_release(epoch->unfinished);
+    if (epoch->closing != NULL && epoch->closing->is_kept) vt_closing_release(epoch->closing);
     vt_secret_free(epoch->secrets);
+    pthread_mutex_destroy(&epoch->push_mutex);
     pthread_mutex_destroy(&epoch->mutex);
     free(epoch);
 }
@@ -191,6 +194,7 @@ VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_st
     status.tolerance = epoch->tolerance;
     const struct vt_epoch_closing *closing = epoch->closing != NULL ? epoch->closing : epoch->unfinished;
     status.closing = closing != NULL ? closing->count : 0;
+    status.is_closing = closing != NULL;
     memcpy(status.keepers, epoch->infos, sizeof status.keepers);
     memcpy(status.floors, epoch->floors, sizeof status.floors);
     if (status.pending != 0 && epoch->first_pending_at_ms != 0)
@@ -278,7 +282,7 @@ static VT_RESULT commit_number_now(struct vt_epoch *epoch, uint64_t *out_number)
     return VAULT_OK;
 }
 
-VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch)
+static VT_RESULT push_floor(struct vt_epoch *epoch)
 {
     uint64_t commit_number;
     unsigned answered = 0;
@@ -296,6 +300,20 @@ VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch)
         vt_epoch_note_floor(epoch, i);
     }
     return answered >= epoch->options.quorum ? VAULT_OK : VAULT_E_KEEPER;
+}
+
+VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch)
+{
+    pthread_mutex_lock(&epoch->push_mutex);
+    const vault_status status = push_floor(epoch);
+    pthread_mutex_unlock(&epoch->push_mutex);
+    return status;
+}
+
+void vt_epoch_await_push(struct vt_epoch *epoch)
+{
+    pthread_mutex_lock(&epoch->push_mutex);
+    pthread_mutex_unlock(&epoch->push_mutex);
 }
 
 /* Wraps ----------------------------------------------------------------------------------------------------------- */

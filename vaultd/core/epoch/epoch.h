@@ -85,6 +85,21 @@ VT_RESULT vt_epoch_freeze(struct vt_epoch *epoch, struct vt_keyring_view *view, 
  *  replace the old ones in the transaction of S4. docs/decisions/0011. */
 VT_RESULT vt_epoch_freeze_rotation(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context,
                                    struct vt_epoch_closing **out_closing);
+/** The same for a take-over: an empty batch; the next incarnation begins with the next epoch. Its commit is not this store's:
+ * see vt_epoch_take_over_begin(). docs/decisions/0013.
+ *  @return also VAULT_E_STATE while shreds are pending, VAULT_E_BUSY while a closing is under way or unfinished */
+VT_RESULT vt_epoch_freeze_take_over(struct vt_epoch *epoch, struct vt_epoch_closing **out_closing);
+/** Unseal another keyring, over a copy of this vault's tree, with the present root key. For a take-over, after
+ *  vt_epoch_prepare(). @return VAULT_E_KEEPER, VAULT_E_AUTHENTICITY */
+VT_RESULT vt_epoch_take_over_open(struct vt_epoch_closing *closing, struct vt_keyring *ring);
+/** The first commit of a take-over in the new environment, instead of vt_epoch_commit(): the former incarnation is listed, a
+ *  ledger entry names the backup, the closing's rows are put, and the root page goes under R' and the next incarnation, so
+ *  that nothing the new environment ever writes can be reached from the old root key. The caller commits @p txn. */
+VT_RESULT vt_epoch_take_over_begin(struct vt_epoch_closing *closing, struct vt_keyring_write *write, struct vt_txn *txn,
+                                   const uint8_t backup_id[16]);
+/** The new environment is whole: its shares stay prepared at the keepers, whatever becomes of this closing. Whichever of the
+ *  two environments is unsealed next decides. No other epoch closes before that. Free the closing as usual. */
+void vt_epoch_take_over_keep(struct vt_epoch_closing *closing);
 /** S2, epoch thread: fresh R', attempt id, PREPARE at every keeper; k + tolerance must answer. Keepers that were away erase
  *  what is old first. @return VAULT_E_KEEPER: the attempt has been aborted, free the closing. VAULT_E_SEALED, VAULT_E_IO
  *  while it is in doubt whether a failed commit was kept */
@@ -148,6 +163,7 @@ struct vt_epoch_status {
     bool is_initialised, is_sealed;
     struct vt_vault_id vault_id;
     uint64_t incarnation, epoch, commit_number, pending, closing;
+    bool is_closing;                    /* one is under way or unfinished; a rotation's and a take-over's batch is empty */
     unsigned quorum, tolerance;
     size_t keeper_count;
     struct vt_keeper_info keepers[VT_KEEPERS_MAX];

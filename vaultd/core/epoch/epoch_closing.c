@@ -107,15 +107,14 @@ static VT_RESULT take_turn(struct vt_epoch *epoch, struct vt_epoch_closing **out
     return status;
 }
 
-static void give_turn(struct vt_epoch *epoch, struct vt_epoch_closing *closing)
+void vt_closing_give_turn(struct vt_epoch *epoch, struct vt_epoch_closing *closing)
 {
     pthread_mutex_lock(&epoch->mutex);
     epoch->closing = closing;
     pthread_mutex_unlock(&epoch->mutex);
 }
 
-/* A fresh R' and attempt for the epoch after the present one. */
-static VT_RESULT draw_next(struct vt_epoch_closing *closing)
+VT_RESULT vt_closing_draw(struct vt_epoch_closing *closing)
 {
     const struct vt_epoch_id current = vt_epoch_current(closing->owner);
     closing->stage = VT_CLOSING_FROZEN;
@@ -128,7 +127,7 @@ static VT_RESULT draw_next(struct vt_epoch_closing *closing)
 static VT_RESULT freeze_batch(struct vt_epoch_closing *closing, struct vt_keyring_view *view, bool even_if_empty)
 {
     struct collecting collecting = {closing, view, VAULT_OK};
-    VT_TRY(draw_next(closing));
+    VT_TRY(vt_closing_draw(closing));
     VT_TRY(vt_pending_walk(view, collect_one, &collecting));
     VT_TRY(collecting.status);
     VT_ENSURE(closing->count != 0 || even_if_empty, VAULT_E_NOT_FOUND);
@@ -148,7 +147,7 @@ VT_RESULT vt_epoch_freeze(struct vt_epoch *epoch, struct vt_keyring_view *view, 
             vt_closing_release(closing);
             return status;
         }
-        give_turn(epoch, closing);
+        vt_closing_give_turn(epoch, closing);
         vt_fault_step("S1.frozen");
     }
     *out_closing = closing;
@@ -158,7 +157,7 @@ VT_RESULT vt_epoch_freeze(struct vt_epoch *epoch, struct vt_keyring_view *view, 
 static VT_RESULT freeze_rotation(struct vt_epoch_closing *closing, vt_epoch_add_wraps add_wraps, void *context)
 {
     VT_AUTO_PTR(vt_wraps) wraps = NULL;
-    VT_TRY(draw_next(closing));
+    VT_TRY(vt_closing_draw(closing));
     VT_TRY(vt_random_key(&closing->secrets->unseal));
     VT_TRY(vt_wraps_new(&closing->owner->vault_id, &wraps));
     VT_TRY(add_wraps(context, wraps, &closing->secrets->unseal));
@@ -182,7 +181,7 @@ VT_RESULT vt_epoch_freeze_rotation(struct vt_epoch *epoch, vt_epoch_add_wraps ad
         vt_closing_release(closing);
         return status;
     }
-    give_turn(epoch, closing);
+    vt_closing_give_turn(epoch, closing);
     vt_fault_step("S1.frozen");
     *out_closing = closing;
     return VAULT_OK;
@@ -197,6 +196,7 @@ VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing)
     VT_ENSURE(!closing->is_aborted, VAULT_E_STATE);
     VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);  /* U is gone: nothing may be sealed under what is left of it */
     VT_TRY(vt_epoch_resolve_doubt(epoch));
+    vt_epoch_await_push(epoch);
     const struct vt_key *unseal_key = closing->is_rotation ? &closing->secrets->unseal : &epoch->secrets->unseal;
     pthread_mutex_lock(&epoch->mutex);
     const unsigned needed = epoch->options.quorum + epoch->tolerance;
@@ -273,7 +273,7 @@ VT_RESULT vt_epoch_commit(struct vt_epoch_closing *closing, struct vt_keyring_wr
     VT_AUTO(vt_buf) rows = VT_BUF_INIT(VT_EPOCH_ROWS_MAX);
     struct vt_keyring_view *view = vt_keyring_write_view(write);
     if (closing->stage >= VT_CLOSING_COMMITTED) return VAULT_OK;
-    VT_ENSURE(closing->stage == VT_CLOSING_PREPARED && !closing->is_aborted, VAULT_E_STATE);
+    VT_ENSURE(closing->stage == VT_CLOSING_PREPARED && !closing->is_aborted && !closing->is_take_over, VAULT_E_STATE);
     closing->commit_number = vt_store_commit_number(txn);
     for (size_t i = 0; i < closing->count; i++)
         VT_TRY(destroy_item(closing, write, txn, &closing->items[i], destroy, context, &rows));
@@ -435,6 +435,11 @@ void vt_epoch_closing_free(struct vt_epoch_closing *closing)
 {
     if (closing == NULL) return;
     struct vt_epoch *epoch = closing->owner;
+    if (closing->is_kept) {
+        /* The turn is never given back: this environment closes no epoch any more. vt_epoch_free() has the rest. */
+        vt_wipe(closing->secrets, sizeof *closing->secrets);
+        return;
+    }
     if (closing->stage <= VT_CLOSING_PREPARED) {
         const bool may_abort = closing->stage == VT_CLOSING_PREPARED && vt_epoch_resolve_doubt(epoch) == VAULT_OK;
         if (may_abort) vt_shares_abort(epoch, &closing->next);

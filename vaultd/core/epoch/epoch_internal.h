@@ -28,6 +28,7 @@ struct vt_epoch {
     struct vt_certificate_keeper evidence_keepers[VT_KEEPERS_MAX];
     struct vt_evidence evidence;
     struct vt_epoch_secrets *secrets;
+    pthread_mutex_t push_mutex;         /* held while a floor is pushed; taken before the other */
     pthread_mutex_t mutex;              /* guards all below */
     bool is_sealed;
     struct vt_vault_id vault_id;
@@ -66,6 +67,8 @@ struct vt_epoch_closing {
     uint64_t commit_number;
     int64_t effective_at_ms;
     bool is_rotation;
+    bool is_take_over;
+    bool is_kept;                       /* a take-over's new environment is whole: nothing is aborted any more */
     struct vt_buf wraps;                /* encoded, in a rotation */
     struct vt_closing_secrets *secrets;
     struct vt_closing_item *items;
@@ -109,6 +112,9 @@ void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index);
 VT_RESULT vt_closing_new(struct vt_epoch *epoch, struct vt_epoch_closing **out_closing);
 void vt_closing_release(struct vt_epoch_closing *closing);
 VT_RESULT vt_closing_add(struct vt_epoch_closing *closing, const struct vt_closing_item *item);
+/** A fresh R' and attempt for the epoch after the present one. */
+VT_RESULT vt_closing_draw(struct vt_epoch_closing *closing);
+void vt_closing_give_turn(struct vt_epoch *epoch, struct vt_epoch_closing *closing);
 
 /* closing_rows.c: the batch as it lies in META between S4 and S7 */
 VT_RESULT vt_closing_rows_put(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn,
@@ -127,6 +133,8 @@ int64_t vt_epoch_now_ms(const struct vt_epoch *epoch);
  *  needed: no keeper is told to abort before the store has shown that it is sound and still at the epoch before.
  *  @return VAULT_E_IO while that is in doubt: opening the store again resolves it */
 VT_RESULT vt_epoch_resolve_doubt(struct vt_epoch *epoch);
+/** A floor that was being pushed when the closing began has been pushed: keepers have one caller at a time. */
+void vt_epoch_await_push(struct vt_epoch *epoch);
 /** U is in force: the vault serves. */
 void vt_epoch_adopt(struct vt_epoch *epoch, const struct vt_vault_id *vault_id, const struct vt_epoch_id *id,
                     const struct vt_key *unseal_key, uint64_t commit_number);

@@ -150,7 +150,7 @@ VT_RESULT vt_ledger_append(struct vt_keyring_view *view, struct vt_txn *txn, str
     VT_AUTO(vt_buf) value = VT_BUF_INIT(512);
     uint8_t plain[VT_LEDGER_PLAIN_LEN], sequence_bytes[8], by_sid[SID_KEY_LEN];
     uint64_t sequence;
-    VT_ENSURE(entry->op >= VT_LEDGER_SHRED && entry->op <= VT_LEDGER_DELETE_RECORD, VAULT_E_ARGUMENT);
+    VT_ENSURE(entry->op >= VT_LEDGER_SHRED && entry->op <= VT_LEDGER_TAKE_OVER, VAULT_E_ARGUMENT);
     VT_TRY(vt_counter_next(txn, VT_COUNTER_LEDGER, &sequence));
     vt_put_u64(sequence_bytes, sequence);
     ledger_encode(entry, plain);

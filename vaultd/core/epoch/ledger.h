@@ -15,6 +15,7 @@ enum vt_ledger_op {
     VT_LEDGER_REVOKE_CREDENTIAL = 4,
     VT_LEDGER_POLICY = 5,
     VT_LEDGER_DELETE_RECORD = 6,
+    VT_LEDGER_TAKE_OVER = 7,        /* a restore from the backup `object_id` became the vault */
 };
 struct vt_ledger_entry {
     uint64_t sequence;              /* given by vt_ledger_append */
