@@ -9,6 +9,8 @@
 #include "vaultd/core/keyring/keyring.h"
 #include "vaultd/core/keyring/stamps.h"
 
+struct vt_schema_set;
+
 #define VT_BACKUP_FIRST_LINE "vaultd backup manifest v1"
 enum { VT_BACKUP_MANIFEST_MAX = 8192, VT_BACKUP_PATH_MAX = 4096 };
 
@@ -63,9 +65,13 @@ VT_RESULT vt_backup_each(struct vt_txn *txn, vt_backup_visitor visitor, void *co
 struct vt_restore_report {
     uint64_t subjects_in_backup, subjects_kept, subjects_erased;
     uint64_t records, rows_kept, rows_erased;
+    uint64_t rows_of_now;           /* the backup's are dead since their key was replaced: those of now stay */
     uint64_t rows_lost;             /* written since the backup, or in another version now */
     uint64_t subjects_without_rows; /* created since the backup: keys without rows */
     uint64_t tokens;
+    /* of vt_restore_reindex() */
+    uint64_t index_removed, index_added;
+    uint64_t index_conflicts;       /* entries that could not be restored: somebody else has the value now, or too many have it */
 };
 struct vt_restore_options {
     struct vt_store *backup;        /* opened by vt_backup_open() */
@@ -78,7 +84,38 @@ struct vt_restore_options {
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
 };
-/** Build a new environment row by row: keyring, ledger, certificates, configuration and audit log are the live vault's, rows the
- *  backup's where their key is alive, tokens both (the live ones win). It carries its final name only once it is whole and synced.
+/** Build a new environment row by row: keyring, ledger, certificates, configuration, audit log and the subjects' own rows (who
+ *  there is, external ids) are the live vault's; other rows the backup's where their key is alive, and the live ones where that
+ *  key was replaced; tokens both (the live ones win). Its index is the live one, as it was: vt_restore_reindex(). It
+ *  carries its final name only once it is whole and synced.
  *  @return VAULT_E_EXISTS, VAULT_E_CANCELLED, VAULT_E_IO, VAULT_E_DISK_FULL */
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err);
+
+/* Take-over: docs/decisions/0013 ------------------------------------------------------------------------------------- */
+
+/** What the new environment's index is made from. */
+struct vt_restore_index {
+    struct vt_keyring_view *live;       /* the view that vt_restore_build() used; its vault stands still */
+    vt_tenant_id tenant;
+    const struct vt_schema_set *schemas;
+    struct vt_store *store;             /* the new environment, and a keyring over it, unsealed */
+    struct vt_keyring *ring;
+    bool (*progress)(void *context, uint64_t done, uint64_t total);     /* false cancels; NULL allowed */
+    void *progress_context;
+};
+/** Make T_idx that of the rows that are there: entries of rows that did not come over go, those of restored rows come, under the
+ *  index keys of now. In bounded commits. A value that only one may have and somebody else has is a conflict: the row stays, its
+ *  entry does not, and the report counts it. @return VAULT_E_CANCELLED, VAULT_E_CORRUPT, VAULT_E_IO, VAULT_E_DISK_FULL */
+VT_RESULT vt_restore_reindex(const struct vt_restore_index *options, struct vt_restore_report *report);
+/** Every page of the new environment's keyring under a fresh key, in bounded commits. live and schemas are not looked at. */
+VT_RESULT vt_restore_rekey(const struct vt_restore_index *options);
+
+/** Name of the directory below the data directory in which a take-over builds: "restore." and 32 hex digits. */
+enum { VT_RESTORE_DIR_NAME_LEN = 41 };
+void vt_restore_dir_name(const uint8_t id[16], char out_name[VT_RESTORE_DIR_NAME_LEN]);
+/** The commit point: the data file of the environment in DATA_DIR/@p name takes the place of the vault's, durably. Both must be
+ *  closed. A crash leaves either the one or the other in place. @return VAULT_E_ARGUMENT, VAULT_E_NOT_FOUND, VAULT_E_IO */
+VT_RESULT vt_restore_install(const char *data_dir, const char *name);
+/** Remove what take-overs that did not happen have left. The vault's store must be locked, so that nobody is building there.
+ *  @p visit hears of each, removed or not; NULL allowed. @return VAULT_E_IO */
+VT_RESULT vt_restore_clear(const char *data_dir, void (*visit)(void *context, const char *name, bool is_removed), void *context);

@@ -94,16 +94,38 @@ static VT_RESULT subject_turn(struct restore *restore, const struct vt_sid *sid)
     return VAULT_OK;
 }
 
-static VT_RESULT row_groups_copy(struct restore *restore, const struct vt_row_name *name)
+static VT_RESULT row_groups_copy(struct restore *restore, struct vt_txn *from, const struct vt_row_name *name)
 {
     for (uint16_t group = 0; group < name->group_count; group++) {
         uint8_t key[VT_ROW_KEY_LEN];
         struct vt_bytes value;
         vt_row_key(name->record, name->category, group, key);
-        VT_TRY(vt_store_get(restore->backup, VT_TABLE_ROW, VT_BYTES_OF(key), &value));
+        VT_TRY(vt_store_get(from, VT_TABLE_ROW, VT_BYTES_OF(key), &value));
         VT_TRY(target_put(restore, VT_TABLE_ROW, VT_BYTES_OF(key), value));
     }
     return VAULT_OK;
+}
+
+/* The backup's row is dead although its subject lives. When its key was replaced (a correction whose old value must not come
+ * back, a rotation that destroyed the old version), the row of now is what that left behind, and it stays. */
+static VT_RESULT row_of_now(struct restore *restore, const struct vt_row_name *name, bool *out_kept)
+{
+    const struct vt_restore_options *options = restore->options;
+    struct vt_row row;
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(ROW_POOL_MAX);
+    vault_status status = VAULT_E_NOT_FOUND;
+    const struct vt_scope scope = {restore->sid, name->category, name->record};
+    if (restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope))
+        status = vt_row_open(options->view, options->tenant, restore->keys, name->record, name->category, &pool, &row);
+    if (status == VAULT_E_NOT_FOUND || status == VAULT_E_ERASED) {
+        restore->report.rows_erased += name->group_count;
+        return VAULT_OK;
+    }
+    VT_TRY(status);
+    restore->report.rows_of_now += row.group_count;
+    *out_kept = true;
+    const struct vt_row_name now = {name->record, name->category, row.group_count};
+    return row_groups_copy(restore, restore->live, &now);
 }
 
 /* A key version may have been dropped and its number never comes back, but only opening the row proves that it is alive. */
@@ -117,14 +139,11 @@ static VT_RESULT row_restore(struct restore *restore, const struct vt_row_name *
     if (restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope))
         status = vt_row_open_in(restore->backup, options->view, options->tenant, restore->keys, name->record, name->category,
                                 &pool, &row);
-    if (status == VAULT_E_ERASED || status == VAULT_E_AUTHENTICITY) {
-        restore->report.rows_erased += name->group_count;
-        return VAULT_OK;
-    }
+    if (status == VAULT_E_ERASED || status == VAULT_E_AUTHENTICITY) return row_of_now(restore, name, out_kept);
     VT_TRY(status);
     restore->report.rows_kept += name->group_count;
     *out_kept = true;
-    return row_groups_copy(restore, name);
+    return row_groups_copy(restore, restore->backup, name);
 }
 
 static VT_RESULT record_restore(struct restore *restore, struct vt_bytes key)
@@ -137,6 +156,10 @@ static VT_RESULT record_restore(struct restore *restore, struct vt_bytes key)
     memcpy(sid.bytes, key.data, sizeof sid.bytes);
     VT_TRY(subject_turn(restore, &sid));
     VT_TRY(vt_rows_of_record(restore->backup, vt_get_u64(key.data + 18), names, &count));
+    if (vt_get_u16(key.data + 16) == 0) {       /* the subject's own comes from the live vault: own_records_keep() */
+        for (size_t i = 0; restore->keys == NULL && i < count; i++) restore->report.rows_erased += names[i].group_count;
+        return VAULT_OK;
+    }
     const vault_status gone = restore->options->find_deletion(restore->options->view, &sid, vt_get_u64(key.data + 18));
     VT_ENSURE(gone == VAULT_OK || gone == VAULT_E_NOT_FOUND, gone);
     for (size_t i = 0; gone == VAULT_OK && i < count; i++) restore->report.rows_erased += names[i].group_count;
@@ -160,9 +183,46 @@ static VT_RESULT records_restore(struct restore *restore)
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
 }
 
+/* Who there is, and by which external id, is the live vault's, as its keyring and index are: whoever came since the backup has no
+ * records any more, but is known and can be forgotten, since younger backups hold their data. */
+static VT_RESULT own_record_keep(struct restore *restore, struct vt_bytes key, struct vt_bytes value)
+{
+    struct vt_row_name names[VT_ROWS_PER_RECORD];
+    struct vt_sid sid;
+    size_t count;
+    const struct vt_subject_keys *keys;
+    VT_ENSURE(key.len == VT_RECORD_KEY_LEN, VAULT_E_CORRUPT);
+    if (vt_get_u16(key.data + 16) != 0) return VAULT_OK;
+    memcpy(sid.bytes, key.data, sizeof sid.bytes);
+    if (vt_stamps_is_pending(restore->options->stamps, &(struct vt_scope){.sid = sid})) return VAULT_OK;
+    const vault_status alive = vt_keyring_subject_keys(restore->options->view, restore->options->tenant, &sid, &keys);
+    if (alive == VAULT_E_NOT_FOUND) return VAULT_OK;
+    VT_TRY(alive);
+    VT_TRY(vt_rows_of_record(restore->live, vt_get_u64(key.data + 18), names, &count));
+    for (size_t i = 0; i < count; i++) {
+        restore->report.rows_kept += names[i].group_count;
+        VT_TRY(row_groups_copy(restore, restore->live, &names[i]));
+    }
+    restore->report.records++;
+    return target_put(restore, VT_TABLE_RECORD, key, value);
+}
+
+static VT_RESULT own_records_keep(struct restore *restore)
+{
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes key, value;
+    vault_status status;
+    VT_TRY(vt_cursor_open(restore->live, VT_TABLE_RECORD, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
+        VT_TRY(own_record_keep(restore, key, value));
+        VT_TRY(progress(restore));
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
 /* The gap ------------------------------------------------------------------------------------------------------------ */
 
-/* Rows of now that the backup has not, or has in another state. */
+/* Rows of now that the new environment has not, or has in another state. */
 static VT_RESULT count_lost(struct restore *restore)
 {
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
@@ -170,7 +230,7 @@ static VT_RESULT count_lost(struct restore *restore)
     vault_status status;
     VT_TRY(vt_cursor_open(restore->live, VT_TABLE_ROW, &cursor));
     while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
-        const vault_status found = vt_store_get(restore->backup, VT_TABLE_ROW, key, &old);
+        const vault_status found = vt_store_get(restore->write, VT_TABLE_ROW, key, &old);
         VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
         restore->report.rows_lost += found == VAULT_E_NOT_FOUND || !vt_bytes_equal(old, value);
         VT_TRY(progress(restore));
@@ -205,6 +265,7 @@ static VT_RESULT tables_restore(struct restore *restore)
     VT_TRY(copy_table(restore, restore->backup, VT_TABLE_TOKEN, &restore->report.tokens));
     VT_TRY(copy_table(restore, restore->live, VT_TABLE_TOKEN, NULL));
     VT_TRY(records_restore(restore));
+    VT_TRY(own_records_keep(restore));
     VT_TRY(count_lost(restore));
     return count_new_subjects(restore);
 }
