@@ -199,7 +199,8 @@ VT_RESULT vt_cli_complete(struct vt_cli *cli, bool is_new)
 VT_RESULT vt_cli_confirm(struct vt_cli *cli)
 {
     const struct vt_command *command = cli->line.command;
-    const bool is_dry = vt_value_get_bool(&cli->line.params, "dry_run", false);
+    const bool is_dry = vt_value_get_bool(&cli->line.params, "dry_run", false) ||
+                        vt_value_get_bool(&cli->line.params, "check_only", false);
     if ((command->flags & VT_CONFIRM) == 0 || cli->line.globals.is_yes || is_dry) return VAULT_OK;
     const char *verb = strchr(command->name, '.') + 1;
     char question[512];
@@ -305,7 +306,9 @@ VT_RESULT vt_cli_generic(struct vt_cli *cli, bool is_new)
     /* Printed first: new shares are shown even when the job behind them fails. */
     VT_TRY(vt_cli_print(cli, result));
     const struct vt_bytes job = vt_value_get_text(result, "job");
-    return job.len == 0 || cli->line.globals.is_no_wait ? VAULT_OK : await_job(cli, job);
+    /* A vault that restarts has forgotten the job, which has ended. */
+    const bool is_over = job.len == 0 || vt_value_get_bool(result, "restarts", false);
+    return is_over || cli->line.globals.is_no_wait ? VAULT_OK : await_job(cli, job);
 }
 
 static VT_RESULT give_help(struct vt_cli *cli)

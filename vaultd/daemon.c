@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libvault/base/fault.h"
 #include "libvault/base/log.h"
 #include "libvault/base/thread.h"
 #include "libvault/wire/tls.h"
 #include "vaultd/dev.h"
 #include "vaultd/server/notify.h"
 #include "vaultd/server/server.h"
+#include "vaultd/service/take_over.h"
 
 enum { COUNTS_EVERY_S = 60 };
 
@@ -22,6 +24,7 @@ struct daemon {
     struct vt_vault *vault;
     struct vt_server *server;
     char socket_path[VT_PATH_MAX];
+    char listen[VT_PATH_MAX];           /* after a restart: with the port that clients know */
 };
 
 /* Signals ------------------------------------------------------------------------------------------------------------- */
@@ -34,6 +37,7 @@ static sigset_t signals_block(void)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR2);   /* our own: a restored environment is whole */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);   /* a file size limit is a full disk, not an end */
@@ -158,6 +162,27 @@ static void set_clock(struct daemon *daemon)
         vt_clock_shift(&daemon->clock, daemon->options->test_clock_ms - vt_clock_now_ms(&daemon->clock));
 }
 
+/* Any thread: the main one takes it between its other work. */
+static void wish_restart(void *context)
+{
+    (void)context;
+    kill(getpid(), SIGUSR2);
+}
+
+static void log_leftover(void *context, const char *name, bool is_removed)
+{
+    (void)context;
+    vt_log(is_removed ? VT_LOG_INFO : VT_LOG_WARN, "restore.leftover", "dir=%s removed=%s", name, is_removed ? "yes" : "no");
+}
+
+/* The store is ours now, so nobody builds there: what is left are restores that did not become the vault, or one that has. */
+static void clear_leftovers(const struct daemon *daemon)
+{
+    if (daemon->options->is_read_only) return;
+    const vault_status status = vt_restore_clear(vt_config_text(daemon->options->config, VT_SET_DATA_DIR), log_leftover, NULL);
+    if (status != VAULT_OK) vt_log(VT_LOG_WARN, "restore.leftover", "status=%s", vault_status_code(status));
+}
+
 static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
 {
     const struct vt_config *config = daemon->options->config;
@@ -173,10 +198,16 @@ static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
         .is_read_only = daemon->options->is_read_only,
     };
     parts.purposes = vt_config_names(config, VT_SET_PURPOSES, &parts.purpose_count);
+    if (!parts.is_read_only) parts.data_dir = vt_config_text(config, VT_SET_DATA_DIR);
     const vault_status status = open_parts(daemon, &parts, err);
-    if (status == VAULT_OK) return vt_vault_open(&parts, &daemon->vault, err);
-    free_parts(&parts);
-    return status;
+    if (status != VAULT_OK) {
+        free_parts(&parts);
+        return status;
+    }
+    clear_leftovers(daemon);
+    VT_TRY(vt_vault_open(&parts, &daemon->vault, err));
+    vt_vault_set_restart(daemon->vault, wish_restart, NULL);
+    return VAULT_OK;
 }
 
 static unsigned network_threads(const struct vt_config *config)
@@ -191,7 +222,7 @@ static VT_RESULT open_server(struct daemon *daemon, struct vt_err *err)
     const struct vt_config *config = daemon->options->config;
     const struct vt_server_options options = {
         .vault = daemon->vault,
-        .listen = vt_config_text(config, VT_SET_LISTEN),
+        .listen = daemon->listen[0] != '\0' ? daemon->listen : vt_config_text(config, VT_SET_LISTEN),
         .certificate_file = vt_config_text(config, VT_SET_TLS_CERTIFICATE),
         .key_file = vt_config_text(config, VT_SET_TLS_KEY),
         .socket_path = daemon->socket_path,
@@ -250,13 +281,62 @@ static void reload(struct daemon *daemon)
     vt_notify("READY=1");
 }
 
-static void serve(struct daemon *daemon, const sigset_t *signals)
+/* A take-over: close, let the new environment take the old one's place, open -----------------------------------------------*/
+
+/* The port that was bound, also when the setting left it to the system: clients know that one. */
+static VT_RESULT keep_port(struct daemon *daemon)
+{
+    const char *listen = vt_config_text(daemon->options->config, VT_SET_LISTEN), *colon = strrchr(listen, ':');
+    VT_ENSURE(colon != NULL, VAULT_E_ARGUMENT);
+    const int len = snprintf(daemon->listen, sizeof daemon->listen, "%.*s:%u", (int)(colon - listen), listen,
+                             vt_server_port(daemon->server));
+    return len < (int)sizeof daemon->listen ? VAULT_OK : VAULT_E_TOO_LARGE;
+}
+
+static VT_RESULT close_all(struct daemon *daemon)
+{
+    const vault_status status = daemon->server != NULL ? vt_server_stop(daemon->server) : VAULT_OK;
+    vt_server_free(VT_MOVE(daemon->server));
+    vt_vault_free(VT_MOVE(daemon->vault));
+    return status;
+}
+
+static VT_RESULT open_all(struct daemon *daemon, struct vt_err *err)
+{
+    VT_TRY(open_vault(daemon, err));
+    VT_TRY(open_server(daemon, err));
+    if (daemon->options->is_dev) VT_TRY(vt_dev_unseal(daemon->options, daemon->vault, err));
+    return vt_server_listen(daemon->server, err);
+}
+
+/* Whatever becomes of the rename, one of the two environments is in place and is opened. */
+static VT_RESULT restart(struct daemon *daemon, struct vt_err *err)
+{
+    char dir[VT_RESTORE_DIR_NAME_LEN];
+    snprintf(dir, sizeof dir, "%s", vt_vault_take_over_dir(daemon->vault));
+    vt_notify("RELOADING=1");
+    vt_log(VT_LOG_INFO, "restore.restarting", "dir=%s", dir);
+    VT_TRY(keep_port(daemon));
+    const vault_status stopped = close_all(daemon);
+    if (stopped != VAULT_OK) vt_log(VT_LOG_WARN, "server.stopped", "status=%s", vault_status_code(stopped));
+    vt_fault_step("takeover.closed");
+    const vault_status status = vt_restore_install(vt_config_text(daemon->options->config, VT_SET_DATA_DIR), dir);
+    vt_log(status == VAULT_OK ? VT_LOG_INFO : VT_LOG_ERROR, "restore.installed", "dir=%s status=%s", dir,
+           vault_status_code(status));
+    VT_TRY(open_all(daemon, err));
+    vt_notify("READY=1");
+    vt_log(VT_LOG_INFO, "server.ready", "state=%s", vt_vault_state_name(vt_vault_state(daemon->vault)));
+    return VAULT_OK;
+}
+
+static VT_RESULT serve(struct daemon *daemon, const sigset_t *signals, struct vt_err *err)
 {
     const struct timespec interval = {COUNTS_EVERY_S, 0};
     for (;;) {
         const int taken = sigtimedwait(signals, NULL, &interval);
-        if (taken == SIGTERM || taken == SIGINT) return;
+        if (taken == SIGTERM || taken == SIGINT) return VAULT_OK;
         if (taken == SIGHUP) reload(daemon);
+        if (taken == SIGUSR2 && vt_vault_take_over_dir(daemon->vault) != NULL) VT_TRY(restart(daemon, err));
         vt_server_log_counts(daemon->server);
     }
 }
@@ -296,35 +376,24 @@ static VT_RESULT start(struct daemon *daemon, struct vt_err *err)
     set_log_level(options->config);
     VT_TRY(make_run_dir(daemon, err));
     set_clock(daemon);
-    VT_TRY(open_vault(daemon, err));
-    VT_TRY(open_server(daemon, err));
-    if (options->is_dev) VT_TRY(vt_dev_unseal(options, daemon->vault, err));
-    return vt_server_listen(daemon->server, err);
-}
-
-static VT_RESULT stop(struct daemon *daemon)
-{
-    const vault_status status = daemon->server != NULL ? vt_server_stop(daemon->server) : VAULT_OK;
-    vt_server_free(daemon->server);
-    vt_vault_free(daemon->vault);
-    return status;
+    return open_all(daemon, err);
 }
 
 static VT_RESULT run(struct vt_options *options, const sigset_t *signals, struct vt_err *err)
 {
     struct daemon daemon = {.options = options};
-    const vault_status started = start(&daemon, err);
+    vault_status started = start(&daemon, err);
     if (started == VAULT_OK) {
         announce(&daemon);
         vt_notify("READY=1");
         vt_log(VT_LOG_INFO, "server.ready", "state=%s", vt_vault_state_name(vt_vault_state(daemon.vault)));
-        serve(&daemon, signals);
+        started = serve(&daemon, signals, err);
         vt_notify("STOPPING=1");
         vt_log(VT_LOG_INFO, "server.draining", "timeout_ms=%lld",
                (long long)vt_config_int(options->config, VT_SET_TIMEOUTS_DRAIN_MS));
         signals_end_at_once(signals);
     }
-    const vault_status stopped = stop(&daemon);
+    const vault_status stopped = close_all(&daemon);
     if (started != VAULT_OK) return started;
     vt_log(stopped == VAULT_OK ? VT_LOG_INFO : VT_LOG_WARN, "server.stopped", "status=%s", vault_status_code(stopped));
     if (stopped != VAULT_OK) return vt_fail(err, stopped, NULL, "Connections had to be cut off.");

@@ -15,7 +15,7 @@ const struct vt_command VT_CMD_VAULT_HEALTH = {
     .id = 2, .name = "vault.health", .summary = "Is it ready: ready, overloaded, not initialised, or sealed.", .since = "0.1",
     .scope = VT_SCOPE_PUBLIC, .effect = VT_READS, .flags = VT_WHILE_SEALED | VT_UNAUDITED | VT_TOP_LEVEL,
     .source = "docs/OPERATIONS.md",
-    .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "ready, sealed, not-initialised, read-only or disk-full"}),
+    .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "ready, sealed, not-initialised, read-only, disk-full or taking-over"}),
 };
 
 const struct vt_command VT_CMD_VAULT_VERSION = {
@@ -45,6 +45,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"store", VT_T_MAP, 0, 0, "bytes used, file, entries, full"},
                          {"audit", VT_T_MAP, 0, 0, "tree size and root"},
                          {"backup", VT_T_MAP, 0, 0, "running, last"},
+                         {"last_restore", VT_T_MAP, 0, 0, "the take-over that made this incarnation: when, backup, job, report"},
                          {"jobs", VT_T_LIST, 0, 0, "imports, rotations under way"},
                          {"warnings", VT_T_LIST, VT_REQUIRED, 0, "full sentences"}),
 };
@@ -77,7 +78,7 @@ const struct vt_command VT_CMD_VAULT_UNSEAL = {
 
 const struct vt_command VT_CMD_VAULT_SEAL = {
     .id = 7, .name = "vault.seal", .summary = "Forget every key in memory; nothing is served until unsealed.", .since = "0.1",
-    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW | VT_TOP_LEVEL | VT_CONFIRM,
+    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW | VT_TOP_LEVEL | VT_CONFIRM | VT_WHILE_TAKING_OVER,
     .source = "docs/OPERATIONS.md",
 };
 
@@ -161,15 +162,20 @@ const struct vt_command VT_CMD_BACKUP_LIST = {
 
 const struct vt_command VT_CMD_BACKUP_RESTORE = {
     .id = 33, .name = "backup.restore", .summary = "Build a new environment from a backup, without whatever has been forgotten.",
-    .since = "0.1", .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW,
+    .since = "0.1", .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW | VT_CONFIRM,
     .source = "FORGETTING section 7; docs/OPERATIONS.md",
     .args = VT_FIELDS({"from", VT_T_TEXT, VT_REQUIRED, 4096, "directory of the backup"},
-                      {"to", VT_T_TEXT, VT_REQUIRED, 4096, "data directory to build; must not exist"},
+                      {"to", VT_T_TEXT, 0, 4096, "with check_only: data directory to build; must not exist"},
                       {"check_only", VT_T_BOOL, 0, 0, "build it to be served read-only beside the live vault"},
                       {"take_over", VT_T_BOOL, 0, 0, "make it the vault: new incarnation, root re-key, this one is fenced"}),
     .results = VT_FIELDS({"job", VT_T_ID, VT_REQUIRED, 0, "for progress"},
-                         {"report", VT_T_MAP, VT_REQUIRED, 0, "subjects and rows kept, erased since, lost updates, keys without rows"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_CORRUPT, VAULT_E_AUTHENTICITY, VAULT_E_FORMAT, VAULT_E_EXISTS),
+                         {"report", VT_T_MAP, VT_REQUIRED, 0,
+                          "subjects and rows kept, erased since, lost updates, keys without rows, index conflicts"},
+                         {"restarts", VT_T_BOOL, VT_REQUIRED, 0, "the vault closes now and opens as the restored one"},
+                         {"next", VT_T_TEXT, VT_REQUIRED, 0, "what is left to do"}),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_CORRUPT, VAULT_E_AUTHENTICITY, VAULT_E_FORMAT, VAULT_E_EXISTS,
+                        VAULT_E_BUSY, VAULT_E_STATE, VAULT_E_KEEPER, VAULT_E_DISK_FULL, VAULT_E_CANCELLED,
+                        VAULT_E_UNSUPPORTED),
 };
 
 const struct vt_command VT_CMD_STORE_CHECK = {
@@ -182,7 +188,7 @@ const struct vt_command VT_CMD_STORE_CHECK = {
 
 const struct vt_command VT_CMD_JOB_STATUS = {
     .id = 35, .name = "job.status", .summary = "Progress of slow work.", .since = "0.1", .scope = VT_SCOPE_STATUS,
-    .effect = VT_READS, .source = "docs/OPERATIONS.md",
+    .effect = VT_READS, .flags = VT_WHILE_TAKING_OVER, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"job", VT_T_ID, 0, 0, "one job; all when absent"}),
     .results = VT_FIELDS({"jobs", VT_T_LIST, VT_REQUIRED, 0, "id, kind, state, done, total, started_at, resumed, message"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND),

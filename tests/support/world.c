@@ -6,6 +6,7 @@
 #include "libvault/codec/limits.h"
 #include "libvault/codec/msgpack.h"
 #include "libvault/codec/yaml.h"
+#include "vaultd/service/take_over.h"
 
 enum { WORLD_POOL_MAX = 1024 * 1024 * 1024 };
 const char world_key_file[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -59,6 +60,12 @@ static void open_keepers(const struct world *world, unsigned count, struct vt_ke
     }
 }
 
+static void wish_restart(void *context)
+{
+    struct world *world = context;
+    world->wants_restart = true;
+}
+
 static void open_vault(struct world *world)
 {
     struct vt_keeper *keepers[WORLD_KEEPERS_MAX];
@@ -72,8 +79,10 @@ static void open_vault(struct world *world)
     open_store(world, &options.store);
     open_journal(world, &options.journal);
     if (world->options.on_open != NULL) world->options.on_open(world->options.context, options.store, keepers);
+    if (world->options.is_on_disk) options.data_dir = world->dir;
     const vault_status status = vt_vault_open(&options, &world->vault, &err);
     ck_assert_msg(status == VAULT_OK, "%s: %s", vault_status_code(status), err.message);
+    vt_vault_set_restart(world->vault, wish_restart, world);
 }
 
 static vault_status add_wraps(void *context, struct vt_wraps *wraps, const struct vt_key *unseal_key)
@@ -97,17 +106,47 @@ void world_new(struct world *world, const struct world_options *options)
     ck_assert_ok(vt_vault_unseal(world->vault, NULL, &world->err));
 }
 
-void world_reopen(struct world *world)
+void world_close(struct world *world)
 {
     ck_assert(world->options.is_on_disk);
     vt_vault_free(world->vault);
     world->vault = NULL;
+}
+
+void world_open(struct world *world)
+{
     open_vault(world);
+}
+
+vault_status world_unseal(struct world *world)
+{
     VT_AUTO_PTR(vt_wraps) wraps = NULL;
     VT_AUTO(vt_key) key = VT_KEY_INIT;
-    ck_assert_ok(vt_epoch_wraps(vt_vault_epoch(world->vault), &wraps));
-    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world->key_file), &key));
-    ck_assert_ok(vt_vault_unseal(world->vault, &key, &world->err));
+    world->err = (struct vt_err){{0}, {0}};
+    VT_TRY(vt_epoch_wraps(vt_vault_epoch(world->vault), &wraps));
+    VT_TRY(vt_wraps_open_key_file(wraps, vt_bytes_str(world->key_file), &key));
+    return vt_vault_unseal(world->vault, &key, &world->err);
+}
+
+void world_reopen(struct world *world)
+{
+    world_close(world);
+    world_open(world);
+    ck_assert_ok(world_unseal(world));
+}
+
+void world_restart(struct world *world)
+{
+    char dir[VT_RESTORE_DIR_NAME_LEN];
+    ck_assert(world->wants_restart);
+    ck_assert_ptr_nonnull(vt_vault_take_over_dir(world->vault));
+    snprintf(dir, sizeof dir, "%s", vt_vault_take_over_dir(world->vault));
+    world->wants_restart = false;
+    world_close(world);
+    ck_assert_ok(vt_restore_install(world->dir, dir));
+    world_open(world);
+    ck_assert_ok(vt_restore_clear(world->dir, NULL, NULL));
+    ck_assert_ok(world_unseal(world));
 }
 
 void world_free(struct world *world)

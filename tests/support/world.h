@@ -25,6 +25,7 @@ struct world {
     struct vt_pool pool;            /* results live here until world_forget() or world_free() */
     struct vt_err err;              /* of the call made last */
     uint64_t certificate;           /* of the call made last, when its error named one */
+    bool wants_restart;             /* a take-over is whole: world_restart() */
 };
 
 /** @p options NULL: all false. Initialised and unsealed; the key file holds world_key_file. */
@@ -33,6 +34,12 @@ void world_free(struct world *world);
 /** Close and open again, unsealed: worlds on disk only. */
 void world_reopen(struct world *world);
 void world_keeper_path(const struct world *world, unsigned keeper, char out_path[160]);
+/** The same in steps: close; open, still sealed; unseal. */
+void world_close(struct world *world);
+void world_open(struct world *world);
+vault_status world_unseal(struct world *world);
+/** What the daemon does when a take-over is whole: close, put the new environment in place, open, unseal. */
+void world_restart(struct world *world);
 extern const char world_key_file[];
 
 /** Run a command. @param role a built-in role, or "all" for every scope at once; NULL: nobody has logged in

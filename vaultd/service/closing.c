@@ -177,7 +177,8 @@ static bool forgetting_is_due(struct vt_vault *vault)
 bool vt_vault_epoch_is_due(struct vt_vault *vault)
 {
     const enum vt_vault_state state = vt_vault_state(vault);
-    if (state != VT_VAULT_READY && state != VT_VAULT_DISK_FULL) return false;
+    /* While a vault is being taken over: whoever waits for a close must be told. */
+    if (state != VT_VAULT_READY && state != VT_VAULT_DISK_FULL && state != VT_VAULT_TAKING_OVER) return false;
     pthread_mutex_lock(&vault->epoch_mutex);
     const bool is_wished = vault->epoch_wished > vault->epoch_begun;
     pthread_mutex_unlock(&vault->epoch_mutex);
@@ -190,7 +191,7 @@ static VT_RESULT close_with_leftover(struct vt_vault *vault, bool even_if_empty)
     struct vt_epoch_status before;
     VT_TRY(vt_epoch_status(vault->epoch, &before));
     const vault_status status = vt_vault_close_epoch(vault, even_if_empty);
-    if (status != VAULT_OK || before.closing == 0) return status;
+    if (status != VAULT_OK || !before.is_closing) return status;
     const vault_status again = vt_vault_close_epoch(vault, even_if_empty);
     return again == VAULT_E_NOT_FOUND ? VAULT_OK : again;
 }

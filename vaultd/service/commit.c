@@ -222,6 +222,10 @@ static void alone_failed(struct vt_vault *vault, struct vt_list *alone, vault_st
 static void batch_commit(struct vt_vault *vault, struct vt_list *items)
 {
     if (vt_list_is_empty(items)) return;
+    if (atomic_load(&vault->take_over.is_still)) {
+        items_done(items, VAULT_E_BUSY);            /* what is being built beside would not have it */
+        return;
+    }
     vault_status status = batch_run(vault, items);
     if (status == VAULT_E_BUSY || status == VAULT_E_DISK_FULL) {
         items_reset(items);                         /* the map has grown, or the ballast has been dropped meanwhile */

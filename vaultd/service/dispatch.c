@@ -34,6 +34,9 @@ static VT_RESULT gate_state(struct vt_call *call)
     if ((flags & VT_LOCAL_ONLY) != 0 && !call->principal.is_local)
         return vt_fail(&call->err, VAULT_E_FORBIDDEN, NULL, "This command is answered on the local socket only.");
     if ((flags & VT_WHILE_SEALED) != 0) return VAULT_OK;
+    if (state == VT_VAULT_TAKING_OVER && (flags & VT_WHILE_TAKING_OVER) == 0)
+        return vt_fail(&call->err, VAULT_E_BUSY, NULL,
+                       "A restored environment is taking the vault over; it answers again when that is done.");
     VT_ENSURE(state != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
     VT_ENSURE(state != VT_VAULT_SEALED, VAULT_E_SEALED);
     const bool changes = call->command->effect == VT_WRITES || call->command->effect == VT_DESTROYS;
@@ -203,6 +206,7 @@ static bool is_audited(const struct vt_call *call)
 {
     const enum vt_vault_state state = vt_vault_state(call->vault);
     if (state == VT_VAULT_SEALED || state == VT_VAULT_NOT_INITIALISED) return false;
+    if (state == VT_VAULT_TAKING_OVER) return false;    /* the log stands still: the new environment's goes on from it */
     if (call->command != NULL && (call->command->flags & VT_UNAUDITED) != 0) return false;
     return call->principal.role != NULL || call->login.role != NULL;
 }

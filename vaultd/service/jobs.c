@@ -248,6 +248,14 @@ static bool is_any_running(const struct vt_jobs *jobs)
     return false;
 }
 
+bool vt_jobs_is_any_running(struct vt_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    const bool is_any = is_any_running(jobs);
+    pthread_mutex_unlock(&jobs->mutex);
+    return is_any;
+}
+
 void vt_jobs_stop(struct vt_jobs *jobs)
 {
     pthread_mutex_lock(&jobs->mutex);

@@ -32,6 +32,8 @@ VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const stru
                               vault_status (*work)(void *context, const uint8_t id[16]), void *context, uint8_t out_id[16]);
 /** Does a running job have the topic? */
 bool vt_jobs_topic_is_running(struct vt_jobs *jobs, const struct vt_job_topic *topic);
+/** Does a spawned job run? */
+bool vt_jobs_is_any_running(struct vt_jobs *jobs);
 /** Tell every job to stop at its next step. */
 void vt_jobs_cancel_all(struct vt_jobs *jobs);
 /** The same, and wait until none has a thread any more. They commit and wait for epochs, so what serves them must still run. */

@@ -5,23 +5,17 @@
 #include "libvault/proof/checkpoint.h"
 #include "libvault/proof/tlog_proof.h"
 #include "vaultd/service/bind.h"
+#include "vaultd/service/verifiers.h"
 
 enum { TAIL_DEFAULT = 50, EXPORT_DEFAULT = 1000 };
 
-/* Signers: the vault's audit and certificate keys, under its origin. */
-struct signer {
-    char origin[VT_ORIGIN_LEN];
-    struct vt_note_signer signer;
-};
-
-static VT_RESULT signer_make(struct vt_call *call, enum vt_system_key_name name, struct signer *out_signer)
+/* The vault's audit and certificate keys, under its present origin. */
+static VT_RESULT signer_make(struct vt_call *call, enum vt_system_key_name name, struct vt_origin_signer *out_signer)
 {
-    vt_origin_format(vt_keyring_view_vault_id(call->view)->bytes, vt_keyring_view_incarnation(call->view), out_signer->origin);
-    out_signer->signer = (struct vt_note_signer){out_signer->origin, vt_keyring_system_key(call->view, name)};
-    return out_signer->signer.seed != NULL ? VAULT_OK : VAULT_E_CORRUPT;
+    return vt_origin_signer_at(call->view, name, 0, out_signer);
 }
 
-static VT_RESULT put_verifier(struct vt_call *call, const struct signer *signer, struct vt_value *map)
+static VT_RESULT put_verifier(struct vt_call *call, const struct vt_origin_signer *signer, struct vt_value *map)
 {
     struct vt_note_verifier verifier;
     VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_NOTE_KEY_TEXT_MAX);
@@ -107,7 +101,8 @@ const struct vt_handler VT_HANDLER_AUDIT_EXPORT = {.command = "audit.export", .p
 /* audit.checkpoint, prove, verify ------------------------------------------------------------------------------------ */
 
 /* A checkpoint over the tree as this snapshot has it, signed on the spot. */
-static VT_RESULT checkpoint_sign(struct vt_call *call, const struct signer *signer, uint64_t size, struct vt_buf *out_note)
+static VT_RESULT checkpoint_sign(struct vt_call *call, const struct vt_origin_signer *signer, uint64_t size,
+                                 struct vt_buf *out_note)
 {
     struct vt_checkpoint checkpoint = {.size = size};
     snprintf(checkpoint.origin, sizeof checkpoint.origin, "%s", signer->origin);
@@ -118,7 +113,7 @@ static VT_RESULT checkpoint_sign(struct vt_call *call, const struct signer *sign
 static vault_status audit_checkpoint_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
-    struct signer signer;
+    struct vt_origin_signer signer;
     uint64_t size;
     VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_NOTE_MAX);
     VT_TRY(signer_make(call, VT_SYSTEM_KEY_AUDIT_SIGN, &signer));
@@ -160,7 +155,7 @@ static VT_RESULT prove_leaf(struct vt_call *call, uint64_t sequence, uint64_t si
 static vault_status audit_prove_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
-    struct signer signer;
+    struct vt_origin_signer signer;
     struct vt_merkle_proof proof;
     struct vt_merkle_hash root;
     uint64_t size;
@@ -197,14 +192,13 @@ static VT_RESULT put_fault(struct vt_call *call, const struct vt_audit_report *r
 static vault_status audit_verify_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
-    struct signer signer;
-    struct vt_note_verifier verifier;
+    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
+    size_t verifier_count;
     struct vt_audit_report report;
-    VT_TRY(signer_make(call, VT_SYSTEM_KEY_AUDIT_SIGN, &signer));
-    VT_TRY(vt_note_verifier_of(&signer.signer, &verifier));
+    VT_TRY(vt_origin_verifiers(call->view, VT_SYSTEM_KEY_AUDIT_SIGN, verifiers, &verifier_count));
     vt_keyring_view_end(call->view);        /* the log needs no key, and epochs wait for views */
     call->view = NULL;
-    const vault_status status = vt_audit_verify(call->txn, &verifier, 1, &report);
+    const vault_status status = vt_audit_verify(call->txn, verifiers, verifier_count, &report);
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_CORRUPT, status);
     const struct vt_bytes root = vt_pool_copy(&call->scratch, vt_bytes(report.root.bytes, 32));
     VT_ENSURE(root.data != NULL, VAULT_E_MEMORY);
@@ -219,19 +213,25 @@ const struct vt_handler VT_HANDLER_AUDIT_VERIFY = {.command = "audit.verify", .p
 /* certificate.* ------------------------------------------------------------------------------------------------------ */
 
 static VT_RESULT certificate_open(struct vt_call *call, struct vt_bytes note, struct vt_certificate *out_certificate,
-                                  struct signer *signer)
+                                  struct vt_origin_signer *signer)
 {
-    struct vt_note_verifier verifier;
-    VT_TRY(signer_make(call, VT_SYSTEM_KEY_CERTIFICATE_SIGN, signer));
-    VT_TRY(vt_note_verifier_of(&signer->signer, &verifier));
-    return vt_certificate_verify(&call->scratch, note, &verifier, 1, out_certificate, &call->err);
+    vault_status status = VAULT_E_AUTHENTICITY;
+    for (size_t i = 0; status == VAULT_E_AUTHENTICITY; i++) {
+        struct vt_note_verifier verifier;
+        const vault_status found = vt_origin_signer_at(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN, i, signer);
+        if (found == VAULT_E_NOT_FOUND) return status;
+        VT_TRY(found);
+        VT_TRY(vt_note_verifier_of(&signer->signer, &verifier));
+        status = vt_certificate_verify(&call->scratch, note, &verifier, 1, out_certificate, &call->err);
+    }
+    return status;
 }
 
 static vault_status certificate_show_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map(), view;
     struct vt_certificate certificate;
-    struct signer signer;
+    struct vt_origin_signer signer;
     VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     VT_TRY(vt_certificate_get(call->txn, (uint64_t)vt_call_int(call, "number", 0), &note));
     VT_TRY(certificate_open(call, vt_buf_bytes(&note), &certificate, &signer));
@@ -249,7 +249,7 @@ static vault_status certificate_verify_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
     struct vt_certificate certificate;
-    struct signer signer;
+    struct vt_origin_signer signer;
     const vault_status status = certificate_open(call, vt_call_text(call, "note"), &certificate, &signer);
     const bool is_judged = status == VAULT_OK || status == VAULT_E_AUTHENTICITY || status == VAULT_E_PARSE ||
                            status == VAULT_E_ARGUMENT || status == VAULT_E_FORMAT;

@@ -8,23 +8,10 @@
 #include "vaultd/service/bind.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/parse.h"
+#include "vaultd/service/take_over.h"
+#include "vaultd/service/verifiers.h"
 
 enum { FAULTS_MAX = 32 };
-
-struct signer {
-    char origin[VT_ORIGIN_LEN];
-    struct vt_note_signer signer;
-    struct vt_note_verifier verifier;
-};
-
-static VT_RESULT signer_make(struct vt_call *call, struct signer *out_signer)
-{
-    vt_origin_format(vt_keyring_view_vault_id(call->view)->bytes, vt_keyring_view_incarnation(call->view), out_signer->origin);
-    out_signer->signer =
-        (struct vt_note_signer){out_signer->origin, vt_keyring_system_key(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN)};
-    VT_ENSURE(out_signer->signer.seed != NULL, VAULT_E_CORRUPT);
-    return vt_note_verifier_of(&out_signer->signer, &out_signer->verifier);
-}
 
 /* What takes long without a key must not hold up epochs, whose fence waits for views. */
 static void view_end(struct vt_call *call)
@@ -90,9 +77,9 @@ static VT_RESULT entry_begin(struct vt_call *call, struct vt_backup_entry *entry
 }
 
 /* The copy reads the store on its own and opens nothing. */
-static VT_RESULT view_let_go(struct vt_call *call, struct signer *signer, struct vt_key *out_seed)
+static VT_RESULT view_let_go(struct vt_call *call, struct vt_origin_signer *signer, struct vt_key *out_seed)
 {
-    VT_TRY(signer_make(call, signer));
+    VT_TRY(vt_origin_signer_at(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN, 0, signer));
     memcpy(out_seed->bytes, signer->signer.seed->bytes, sizeof out_seed->bytes);
     signer->signer.seed = out_seed;
     view_end(call);
@@ -103,7 +90,7 @@ static VT_RESULT create_copy(struct vt_call *call, const struct vt_backup_entry 
                              struct vt_backup_manifest *out_manifest)
 {
     VT_AUTO(vt_key) seed = VT_KEY_INIT;
-    struct signer signer;
+    struct vt_origin_signer signer;
     struct job job = {.call = call};
     VT_TRY(view_let_go(call, &signer, &seed));
     VT_TRY(vt_jobs_begin(vt_vault_jobs(call->vault), "backup.create", NULL, job.id));
@@ -155,12 +142,13 @@ const struct vt_handler VT_HANDLER_BACKUP_CREATE = {.command = "backup.create", 
 static VT_RESULT open_argument(struct vt_call *call, struct vt_backup_manifest *out_manifest, struct vt_store **out_store)
 {
     char from[VT_BACKUP_PATH_MAX];
-    struct signer signer;
+    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
+    size_t count;
     VT_TRY(path_argument(call, "from", from));
-    VT_TRY(signer_make(call, &signer));
+    VT_TRY(vt_origin_verifiers(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN, verifiers, &count));
     view_end(call);                     /* the copy's bytes are hashed: hours, perhaps */
     VT_AUTO_PTR(vt_store) copy = NULL;
-    VT_TRY(vt_backup_open(from, &signer.verifier, 1, out_manifest, &copy, &call->err));
+    VT_TRY(vt_backup_open(from, verifiers, count, out_manifest, &copy, &call->err));
     VT_TRY(vt_vault_view(call->vault, &call->txn, &call->view));
     *out_store = VT_MOVE(copy);
     return VAULT_OK;
@@ -225,7 +213,7 @@ const struct vt_handler VT_HANDLER_BACKUP_LIST = {.command = "backup.list", .pre
 
 /* backup.restore ----------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT report_value(struct vt_call *call, const struct vt_restore_report *report, struct vt_value *out_map)
+VT_RESULT vt_call_restore_report(struct vt_call *call, const struct vt_restore_report *report, struct vt_value *out_map)
 {
     struct vt_value map = vt_value_map();
     VT_TRY(vt_put_int(call, &map, "subjects_in_backup", (int64_t)report->subjects_in_backup));
@@ -234,9 +222,13 @@ static VT_RESULT report_value(struct vt_call *call, const struct vt_restore_repo
     VT_TRY(vt_put_int(call, &map, "records", (int64_t)report->records));
     VT_TRY(vt_put_int(call, &map, "rows_kept", (int64_t)report->rows_kept));
     VT_TRY(vt_put_int(call, &map, "rows_erased", (int64_t)report->rows_erased));
+    VT_TRY(vt_put_int(call, &map, "rows_of_now", (int64_t)report->rows_of_now));
     VT_TRY(vt_put_int(call, &map, "rows_lost", (int64_t)report->rows_lost));
     VT_TRY(vt_put_int(call, &map, "subjects_without_rows", (int64_t)report->subjects_without_rows));
     VT_TRY(vt_put_int(call, &map, "tokens", (int64_t)report->tokens));
+    VT_TRY(vt_put_int(call, &map, "index_removed", (int64_t)report->index_removed));
+    VT_TRY(vt_put_int(call, &map, "index_added", (int64_t)report->index_added));
+    VT_TRY(vt_put_int(call, &map, "index_conflicts", (int64_t)report->index_conflicts));
     *out_map = map;
     return VAULT_OK;
 }
@@ -247,7 +239,7 @@ static vault_status find_deletion(struct vt_keyring_view *view, const struct vt_
     return vt_ledger_find_deletion(view, sid, record, &entry);
 }
 
-static VT_RESULT restore_run(struct vt_call *call, struct job *job, struct vt_restore_report *out_report)
+static VT_RESULT restore_check(struct vt_call *call, struct job *job, struct vt_restore_report *out_report)
 {
     VT_AUTO_PTR(vt_store) copy = NULL;
     struct vt_backup_manifest manifest;
@@ -261,6 +253,22 @@ static VT_RESULT restore_run(struct vt_call *call, struct job *job, struct vt_re
     return vt_restore_build(&options, out_report, &call->err);
 }
 
+/* The call holds no snapshot from here on: the vault closes its epoch first, and that waits for readers. */
+static VT_RESULT restore_take_over(struct vt_call *call, struct job *job, struct vt_restore_report *out_report)
+{
+    VT_AUTO_PTR(vt_store) copy = NULL;
+    struct vt_backup_manifest manifest;
+    if (vt_call_text(call, "to").data != NULL)
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "to", "A take-over builds in the vault's own data directory; leave to out.");
+    VT_TRY(open_argument(call, &manifest, &copy));
+    view_end(call);
+    struct vt_take_over options = {.backup = copy, .manifest = &manifest, .tenant = call->tenant, .job = job->id,
+                                   .progress = job_progress, .progress_context = job};
+    options.leaf = (struct vt_audit_leaf){.tenant = call->tenant, .command = call->command->id};
+    memcpy(options.leaf.principal, call->principal.id, sizeof options.leaf.principal);
+    return vt_vault_take_over(call->vault, &options, out_report, &call->err);
+}
+
 static vault_status backup_restore_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map(), report_map;
@@ -269,17 +277,19 @@ static vault_status backup_restore_prepare(struct vt_call *call)
     const bool check_only = vt_call_bool(call, "check_only", false), take_over = vt_call_bool(call, "take_over", false);
     if (check_only == take_over)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "check_only", "Give either check_only or take_over.");
-    if (take_over)
-        return vt_fail(&call->err, VAULT_E_UNSUPPORTED, "take_over",
-                       "This version cannot make a restored environment the vault yet; check_only builds one to be read.");
     VT_TRY(vt_jobs_begin(vt_vault_jobs(call->vault), "backup.restore", NULL, job.id));
-    const vault_status status = restore_run(call, &job, &report);
+    const vault_status status = take_over ? restore_take_over(call, &job, &report) : restore_check(call, &job, &report);
     vt_jobs_end(vt_vault_jobs(call->vault), job.id, status, NULL);
     VT_TRY(status);
     call->item.is_done = true;
-    VT_TRY(report_value(call, &report, &report_map));
+    VT_TRY(vt_call_restore_report(call, &report, &report_map));
     VT_TRY(vt_put_id(call, &map, "job", job.id));
     VT_TRY(vt_put_value(call, &map, "report", report_map));
+    VT_TRY(vt_put_bool(call, &map, "restarts", take_over));
+    VT_TRY(vt_put_text(call, &map, "next",
+                       take_over ? "The vault closes now and opens as the restored one. Unseal it, unless it does that by itself, "
+                                   "and look at last_restore in its status."
+                                 : "Serve the directory with --read-only beside this vault and look at it."));
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_BACKUP_RESTORE = {.command = "backup.restore", .prepare = backup_restore_prepare};
@@ -357,12 +367,10 @@ static VT_RESULT check_tree(struct checking *checking, struct vt_keyring_check *
 static VT_RESULT check_audit(struct checking *checking)
 {
     struct vt_audit_report report;
-    struct signer signer;
-    struct vt_note_verifier verifier;
-    VT_TRY(signer_make(checking->call, &signer));
-    const struct vt_note_signer audit = {signer.origin, vt_keyring_system_key(checking->call->view, VT_SYSTEM_KEY_AUDIT_SIGN)};
-    VT_TRY(vt_note_verifier_of(&audit, &verifier));
-    const vault_status status = vt_audit_verify(checking->call->txn, &verifier, 1, &report);
+    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
+    size_t count;
+    VT_TRY(vt_origin_verifiers(checking->call->view, VT_SYSTEM_KEY_AUDIT_SIGN, verifiers, &count));
+    const vault_status status = vt_audit_verify(checking->call->txn, verifiers, count, &report);
     if (status == VAULT_OK) return VAULT_OK;
     VT_ENSURE(status == VAULT_E_CORRUPT, status);
     char sentence[128];

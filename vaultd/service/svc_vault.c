@@ -8,6 +8,7 @@
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/parse.h"
 #include "vaultd/service/rotation.h"
+#include "vaultd/service/take_over.h"
 #include "vaultd/service/vault_internal.h"
 #include "vaultd/service/wraps.h"
 
@@ -188,10 +189,12 @@ const struct vt_handler VT_HANDLER_VAULT_UNSEAL = {.command = "vault.unseal", .p
 static vault_status seal_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
+    if (vt_vault_state(call->vault) == VT_VAULT_TAKING_OVER) VT_TRY(vt_vault_take_over_cancel(call->vault));
     return vt_call_result(call, &map);
 }
 static vault_status seal_finish(struct vt_call *call)
 {
+    if (vt_vault_state(call->vault) == VT_VAULT_TAKING_OVER) VT_TRY(vt_vault_take_over_cancel(call->vault));
     vt_vault_seal(call->vault);
     return VAULT_OK;
 }
@@ -338,6 +341,30 @@ static VT_RESULT status_store(struct status_writer *writer)
     return vt_put_value(call, &writer->map, "store", map);
 }
 
+static VT_RESULT put_last_restore(struct status_writer *writer, const struct vt_take_over_record *record)
+{
+    struct vt_call *call = writer->call;
+    struct vt_value map = vt_value_map(), report;
+    VT_TRY(vt_put_time(call, &map, "at", record->at_ms));
+    VT_TRY(vt_put_int(call, &map, "incarnation", (int64_t)record->incarnation));
+    VT_TRY(vt_put_id(call, &map, "backup", record->backup_id));
+    VT_TRY(vt_put_id(call, &map, "job", record->job));
+    VT_TRY(vt_call_restore_report(call, &record->report, &report));
+    VT_TRY(vt_put_value(call, &map, "report", report));
+    return vt_put_value(call, &writer->map, "last_restore", map);
+}
+
+static VT_RESULT status_last_restore(struct status_writer *writer)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_take_over_record record;
+    VT_TRY(vt_txn_begin_read(writer->call->vault->store, &txn));
+    const vault_status status = vt_take_over_record_read(txn, &record);
+    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;
+    VT_TRY(status);
+    return put_last_restore(writer, &record);
+}
+
 static VT_RESULT status_rest(struct status_writer *writer)
 {
     struct vt_call *call = writer->call;
@@ -351,6 +378,8 @@ static VT_RESULT status_rest(struct status_writer *writer)
         VT_TRY(warn(writer, "Dev mode: the keeper and the unseal key lie beside the data. "
                             "Never keep people's data in it."));
     if (options->clock->is_test_clock) VT_TRY(warn(writer, "The test clock is set: what is signed says so."));
+    if (vt_vault_state(call->vault) == VT_VAULT_TAKING_OVER)
+        VT_TRY(warn(writer, "A restored environment is taking the vault over; seal cancels that until it is whole."));
     if (options->is_read_only) VT_TRY(warn(writer, "Read-only: a restored environment under inspection."));
     return VAULT_OK;
 }
@@ -364,6 +393,7 @@ static vault_status status_prepare(struct vt_call *call)
     VT_TRY(status_journal(&writer));
     VT_TRY(status_memory(&writer));
     VT_TRY(status_store(&writer));
+    VT_TRY(status_last_restore(&writer));
     VT_TRY(status_rest(&writer));
     VT_TRY(vt_put_value(call, &writer.map, "warnings", writer.warnings));
     return vt_call_result(call, &writer.map);

@@ -118,6 +118,8 @@ static void vault_take(struct vt_vault *vault, const struct vt_vault_options *op
     pthread_mutex_init(&vault->inline_mutex, NULL);
     pthread_mutex_init(&vault->unseal_mutex, NULL);
     pthread_cond_init(&vault->epoch_served, NULL);
+    pthread_mutex_init(&vault->take_over.mutex, NULL);
+    pthread_cond_init(&vault->take_over.changed, NULL);
 }
 
 VT_RESULT vt_vault_open(const struct vt_vault_options *options, struct vt_vault **out_vault, struct vt_err *err)
@@ -159,6 +161,8 @@ void vt_vault_free(struct vt_vault *vault)
     pthread_mutex_destroy(&vault->inline_mutex);
     pthread_mutex_destroy(&vault->unseal_mutex);
     pthread_cond_destroy(&vault->epoch_served);
+    pthread_mutex_destroy(&vault->take_over.mutex);
+    pthread_cond_destroy(&vault->take_over.changed);
     free(vault);
 }
 
@@ -254,7 +258,8 @@ enum vt_vault_state vt_vault_state(struct vt_vault *vault)
 
 const char *vt_vault_state_name(enum vt_vault_state state)
 {
-    static const char *const NAMES[] = {"not-initialised", "sealed", "ready", "disk-full", "read-only"};
+    static const char *const NAMES[] = {"not-initialised", "sealed", "ready", "disk-full", "read-only",
+                                        "taking-over"};
     return (size_t)state < VT_ARRAY_LEN(NAMES) ? NAMES[state] : "unknown";
 }
 

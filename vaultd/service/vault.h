@@ -32,6 +32,7 @@ struct vt_vault_options {
     uint64_t close_after_count;             /* epochs: pending shreds; 0: 1,000 */
     int64_t close_after_ms;                 /* epochs: 0: 15 min */
     bool is_dev;                            /* dev mode: status and certificates say so */
+    const char *data_dir;                   /* borrowed; where take-overs build; NULL: there are none */
     bool is_read_only;                      /* a restored environment under inspection: nothing but audit leaves is written */
 };
 VT_RESULT vt_vault_open(const struct vt_vault_options *options, struct vt_vault **out_vault, struct vt_err *err);
@@ -43,7 +44,14 @@ VT_DEFINE_AUTO_PTR(vt_vault);
 /** @p unseal_key may be NULL right after vt_epoch_initialise(), which leaves the epoch unsealed. */
 VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_key, struct vt_err *err);
 void vt_vault_seal(struct vt_vault *vault);
-enum vt_vault_state { VT_VAULT_NOT_INITIALISED, VT_VAULT_SEALED, VT_VAULT_READY, VT_VAULT_DISK_FULL, VT_VAULT_READ_ONLY };
+enum vt_vault_state {
+    VT_VAULT_NOT_INITIALISED,
+    VT_VAULT_SEALED,
+    VT_VAULT_READY,
+    VT_VAULT_DISK_FULL,
+    VT_VAULT_READ_ONLY,
+    VT_VAULT_TAKING_OVER,                   /* take_over.h */
+};
 enum vt_vault_state vt_vault_state(struct vt_vault *vault);
 const char *vt_vault_state_name(enum vt_vault_state state);
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "vaultd/core/backup/backup.h"
 #include "vaultd/service/vault.h"
 
 struct vt_vault {
@@ -42,4 +43,15 @@ struct vt_vault {
     vault_status epoch_last_status;
     void (*epoch_wake)(void *context);
     void *epoch_wake_context;
+
+    /* take_over.c */
+    struct {
+        pthread_mutex_t mutex;
+        pthread_cond_t changed;             /* it has ended */
+        atomic_bool is_still;               /* the committer refuses whatever comes */
+        atomic_bool is_cancelled;
+        char dir[VT_RESTORE_DIR_NAME_LEN];  /* "": none is whole */
+        void (*restart)(void *context);
+        void *restart_context;
+    } take_over;
 };

@@ -1,0 +1,520 @@
+/* backup restore --take-over: FORGETTING section 7, docs/decisions/0013. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libvault/base/fault.h"
+#include "tests/unit/backup/take_over_world.h"
+
+#define PAN "4000001234567899"
+static struct world world;
+
+static void taken_over(struct vt_value *out_result)
+{
+    const vault_status status = people_take_over(&world, "b1", out_result);
+    ck_assert_msg(status == VAULT_OK, "%s: %s", vault_status_code(status), world.err.message);
+    world_restart(&world);
+}
+
+static int64_t reported(const struct vt_value *result, const char *name)
+{
+    return vt_value_get_int(vt_value_get(result, "report"), name, -1);
+}
+
+static void assert_email(const char *name, const char *email)
+{
+    char value[64];
+    ck_assert_ok(people_field(&world, name, "email", value));
+    ck_assert_str_eq(value, email);
+    ck_assert_uint_eq(people_find(&world, "email", email), 1);
+}
+
+static bool has_leftover(void)
+{
+    DIR *dir = opendir(world.dir);
+    bool has = false;
+    ck_assert_ptr_nonnull(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) has = has || strncmp(entry->d_name, "restore.", 8) == 0;
+    closedir(dir);
+    return has;
+}
+
+/* Nothing has happened: the vault serves as before, and a take-over would work now. */
+static void assert_unchanged(void)
+{
+    ck_assert(!world.wants_restart);
+    ck_assert(!has_leftover());
+    ck_assert_int_eq(people_incarnation(&world), 1);
+    assert_email("bob", "other@example.org");
+    people_create(&world, "later");
+    people_assert_sound(&world);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: later, now: true}", NULL));
+    taken_over(NULL);
+    assert_email("bob", "bob@example.org");
+    people_assert_sound(&world);
+}
+
+/* ada and bob, a backup, then another address for bob. */
+static void two_people(bool has_journal)
+{
+    people_new(&world, has_journal);
+    people_create(&world, "ada");
+    people_create(&world, "bob");
+    people_back_up(&world, "b1");
+    people_put(&world, "bob", "{email: other@example.org}");
+}
+
+START_TEST(what_was_backed_up_comes_back_and_what_came_since_is_undone)
+{
+    struct vt_value result;
+    two_people(false);
+    people_create(&world, "eve");
+    taken_over(&result);
+    ck_assert_int_eq(reported(&result, "subjects_kept"), 2);
+    ck_assert_int_eq(reported(&result, "subjects_without_rows"), 1);
+    ck_assert_int_eq(reported(&result, "index_conflicts"), 0);
+    ck_assert_int_eq(people_incarnation(&world), 2);
+    people_assert_sound(&world);
+    assert_email("bob", "bob@example.org");
+    ck_assert_uint_eq(people_find(&world, "email", "other@example.org"), 0);
+    ck_assert_uint_eq(people_find(&world, "email", "ada@example.org"), 1);
+    ck_assert_uint_eq(people_find(&world, "email", "eve@example.org"), 0);
+    ck_assert_uint_eq(people_find(&world, "ip", "192.0.2.7"), 2);
+    people_put(&world, "bob", "{email: third@example.org}");
+    assert_email("bob", "third@example.org");
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(who_came_since_has_no_records_but_is_known_and_can_be_forgotten)
+{
+    struct vt_value result;
+    char value[64];
+    two_people(false);
+    people_create(&world, "eve");
+    taken_over(NULL);
+    ck_assert_status(people_field(&world, "eve", "email", value), VAULT_E_NOT_FOUND);
+    ck_assert_status(world_call(&world, "application", "subject.create", "{external_id: eve}", NULL), VAULT_E_EXISTS);
+    ck_assert_ok(world_call(&world, "privacy", "subject.list", "{purpose: service}", &result));
+    ck_assert_uint_eq(vt_value_get(&result, "subjects")->array.count, 3);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: eve, now: true}", NULL));
+    ck_assert_ok(world_call(&world, "application", "subject.create", "{external_id: eve}", NULL));
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate)
+{
+    struct vt_value result;
+    char ada[TOKEN_MAX], bob[TOKEN_MAX], late[TOKEN_MAX], value[64];
+    people_new(&world, false);
+    people_create(&world, "ada");
+    people_create(&world, "bob");
+    people_tokenize(&world, "ada", "card", PAN, ada);
+    people_tokenize(&world, "bob", "card", PAN, bob);
+    people_back_up(&world, "b1");
+    people_tokenize(&world, "bob", "opaque", PAN, late);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", &result));
+    const int64_t certificate = vt_value_get_int(&result, "certificate", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob, category: F, now: true}", NULL));
+    taken_over(&result);
+    ck_assert_int_eq(reported(&result, "subjects_erased"), 1);
+    ck_assert_int_eq(reported(&result, "tokens"), 2);
+    ck_assert_status(people_field(&world, "ada", "email", value), VAULT_E_NOT_FOUND);
+    ck_assert_uint_eq(people_find(&world, "email", "ada@example.org"), 0);
+    ck_assert_status(people_reveal(&world, "privacy", ada, value), VAULT_E_ERASED);
+    ck_assert_uint_eq(world.certificate, (uint64_t)certificate);
+    ck_assert_ok(people_reveal(&world, "application", bob, value));
+    ck_assert_str_eq(value, PAN);
+    ck_assert_status(people_reveal(&world, "privacy", late, value), VAULT_E_ERASED);
+    ck_assert_ok(people_field(&world, "bob", "ip", value));
+    ck_assert_str_eq(value, "");
+    ck_assert_uint_eq(people_find(&world, "ip", "192.0.2.7"), 0);
+    char params[64];
+    snprintf(params, sizeof params, "{number: %lld}", (long long)certificate);
+    ck_assert_ok(world_call(&world, "auditor", "certificate.show", params, &result));
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_shred_that_was_pending_is_done_before_the_take_over)
+{
+    char value[64];
+    two_people(false);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", NULL));
+    taken_over(NULL);
+    ck_assert_status(people_field(&world, "ada", "email", value), VAULT_E_NOT_FOUND);
+    ck_assert_status(world_call(&world, "application", "subject.create", "{external_id: ada}", NULL), VAULT_OK);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_correction_whose_old_value_must_not_come_back_stays)
+{
+    struct vt_value result;
+    two_people(false);
+    people_correct(&world, "ada", "{email: right@example.org}", true);
+    people_correct(&world, "bob", "{email: again@example.org}", false);
+    taken_over(&result);
+    ck_assert_int_eq(reported(&result, "rows_of_now"), 1);
+    assert_email("ada", "right@example.org");
+    ck_assert_uint_eq(people_find(&world, "email", "ada@example.org"), 0);
+    assert_email("bob", "bob@example.org");
+    ck_assert_uint_eq(people_find(&world, "email", "again@example.org"), 0);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+static int64_t note_put(const char *text)
+{
+    char params[128];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{subject: ada, collection: notes, fields: {text: %s}}", text);
+    ck_assert_ok(world_call(&world, "application", "record.put", params, &result));
+    return vt_value_get_int(&result, "record", 0);
+}
+
+START_TEST(a_record_deleted_since_stays_deleted_and_one_written_since_is_gone)
+{
+    struct vt_value result;
+    char params[128];
+    people_new(&world, false);
+    people_create(&world, "ada");
+    const int64_t deleted = note_put("one"), kept = note_put("two");
+    people_back_up(&world, "b1");
+    note_put("three");
+    snprintf(params, sizeof params, "{subject: ada, collection: notes, record: %lld}", (long long)deleted);
+    ck_assert_ok(world_call(&world, "privacy", "record.delete", params, NULL));
+    taken_over(NULL);
+    ck_assert_ok(world_call(&world, "privacy", "record.list", "{subject: ada, collection: notes, purpose: service}", &result));
+    const struct vt_value *records = vt_value_get(&result, "records");
+    ck_assert_uint_eq(records->array.count, 1);
+    ck_assert_int_eq(vt_value_get_int(&records->array.items[0], "record", 0), kept);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_deterministic_token_lives_as_long_as_a_restored_holder_does)
+{
+    char before[TOKEN_MAX], since[TOKEN_MAX], again[TOKEN_MAX], value[64];
+    people_new(&world, false);
+    people_create(&world, "ada");
+    people_create(&world, "bob");
+    people_tokenize(&world, "ada", "same", PAN, before);
+    people_back_up(&world, "b1");
+    people_tokenize(&world, "bob", "same", PAN, again);
+    ck_assert_str_eq(before, again);
+    people_tokenize(&world, "bob", "same", "5555555555554444", since);
+    taken_over(NULL);
+    ck_assert_ok(people_reveal(&world, "application", before, value));
+    ck_assert_str_eq(value, PAN);
+    ck_assert_status(people_reveal(&world, "privacy", since, value), VAULT_E_ERASED);
+    people_tokenize(&world, "bob", "same", PAN, again);
+    ck_assert_str_eq(before, again);
+    people_tokenize(&world, "bob", "same", "5555555555554444", again);
+    ck_assert_str_ne(since, again);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", NULL));
+    ck_assert_ok(people_reveal(&world, "application", before, value));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob, now: true}", NULL));
+    ck_assert_status(people_reveal(&world, "privacy", before, value), VAULT_E_ERASED);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_unique_value_that_somebody_else_has_now_is_a_conflict_in_the_report_and_no_failure)
+{
+    struct vt_value result;
+    char value[64];
+    two_people(false);
+    people_put(&world, "bob", "{login: free@login.example}");
+    people_correct(&world, "ada", "{login: bob@login.example}", true);
+    taken_over(&result);
+    ck_assert_int_eq(reported(&result, "index_conflicts"), 1);
+    ck_assert_ok(people_field(&world, "ada", "login", value));
+    ck_assert_str_eq(value, "bob@login.example");
+    ck_assert_ok(people_field(&world, "bob", "login", value));
+    ck_assert_str_eq(value, "bob@login.example");
+    ck_assert_uint_eq(people_find(&world, "login", "bob@login.example"), 1);
+    people_assert_sound(&world);
+    people_put(&world, "bob", "{login: mine@login.example}");       /* it can be mended */
+    ck_assert_uint_eq(people_find(&world, "login", "mine@login.example"), 1);
+    ck_assert_uint_eq(people_find(&world, "login", "bob@login.example"), 1);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(rows_under_a_key_that_was_rotated_since_come_back_under_the_live_one)
+{
+    struct vt_value result;
+    two_people(false);
+    ck_assert_ok(world_call(&world, "administrator", "key.rotate", "{what: subject, subject: bob}", &result));
+    for (bool is_running = true; is_running;) {
+        ck_assert_ok(world_call(&world, "operator", "job.status", NULL, &result));
+        is_running = vt_bytes_equal_str(vt_value_get_text(&vt_value_get(&result, "jobs")->array.items[1], "state"), "running");
+    }
+    taken_over(&result);
+    assert_email("bob", "bob@example.org");
+    ck_assert_ok(world_call(&world, "administrator", "key.rotate", "{what: subject, subject: bob, destroy_now: true}", &result));
+    for (bool is_running = true; is_running;) {
+        ck_assert_ok(world_call(&world, "operator", "job.status", NULL, &result));
+        is_running = vt_bytes_equal_str(vt_value_get_text(&vt_value_get(&result, "jobs")->array.items[0], "state"), "running");
+    }
+    assert_email("bob", "bob@example.org");
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(backups_of_every_incarnation_can_take_over_and_the_log_goes_on)
+{
+    struct vt_value result;
+    two_people(true);
+    taken_over(NULL);
+    people_put(&world, "bob", "{email: third@example.org}");
+    people_back_up(&world, "b2");
+    people_put(&world, "bob", "{email: fourth@example.org}");
+    ck_assert_ok(people_take_over(&world, "b2", NULL));
+    world_restart(&world);
+    assert_email("bob", "third@example.org");
+    ck_assert_int_eq(people_incarnation(&world), 3);
+    people_assert_sound(&world);
+    ck_assert_ok(people_take_over(&world, "b1", &result));
+    world_restart(&world);
+    assert_email("bob", "bob@example.org");
+    ck_assert_int_eq(people_incarnation(&world), 4);
+    people_assert_sound(&world);
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    const struct vt_value *last = vt_value_get(&result, "last_restore");
+    ck_assert_ptr_nonnull(last);
+    ck_assert_int_eq(vt_value_get_int(last, "incarnation", 0), 4);
+    ck_assert_int_eq(vt_value_get_int(vt_value_get(last, "report"), "subjects_kept", 0), 2);
+    ck_assert_ok(world_call(&world, "auditor", "audit.tail", "{limit: 200}", &result));
+    const struct vt_value *leaves = vt_value_get(&result, "leaves");
+    unsigned restores = 0;
+    for (size_t i = 0; i < leaves->array.count; i++)
+        restores += vt_bytes_equal_str(vt_value_get_text(&leaves->array.items[i], "command"), "backup.restore");
+    ck_assert_uint_eq(restores, 3);
+    world_free(&world);
+}
+END_TEST
+
+/* While it runs ----------------------------------------------------------------------------------------------------- */
+
+static struct {
+    const char *step;
+    unsigned seen;
+    void (*act)(void);
+} hook;
+
+static void on_step(const char *step, void *context)
+{
+    (void)context;
+    if (strcmp(step, hook.step) != 0 || hook.seen++ != 0) return;
+    hook.act();
+}
+
+static void hook_at(const char *step, void (*act)(void))
+{
+    hook.step = step;
+    hook.seen = 0;
+    hook.act = act;
+    vt_fault_set_step_hook(on_step, NULL);
+}
+
+static void call_everything(void)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "operator", "vault.health", NULL, &result));
+    ck_assert(vt_bytes_equal_str(vt_value_get_text(&result, "state"), "taking-over"));
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    ck_assert_ok(world_call(&world, "operator", "job.status", NULL, &result));
+    ck_assert_status(world_call(&world, "application", "subject.create", "{external_id: eve}", NULL), VAULT_E_BUSY);
+    ck_assert_ptr_nonnull(strstr(world.err.message, "taking the vault over"));
+    ck_assert_status(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", NULL), VAULT_E_BUSY);
+    ck_assert_status(world_call(&world, "auditor", "audit.tail", NULL, NULL), VAULT_E_BUSY);
+    ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_BUSY);
+    ck_assert_status(vt_vault_close_epoch_wait(world.vault, true), VAULT_E_BUSY);
+}
+
+START_TEST(meanwhile_only_health_status_and_job_status_answer)
+{
+    two_people(false);
+    hook_at("takeover.built", call_everything);
+    taken_over(NULL);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_uint_eq(hook.seen, 1);
+    assert_email("bob", "bob@example.org");
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+/* Failures change nothing ------------------------------------------------------------------------------------------- */
+
+START_TEST(keepers_that_do_not_prepare_leave_the_vault_as_it_was)
+{
+    two_people(false);
+    vt_fault_arm(VT_FAULT_KEEPER, 1);
+    ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_KEEPER);
+    ck_assert(vt_fault_disarm());
+    assert_unchanged();
+    world_free(&world);
+}
+END_TEST
+
+static struct rlimit file_limit;
+
+static void disk_fills(void)
+{
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &file_limit), 0);
+    const struct rlimit small = {64 * 1024, file_limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+}
+
+static void disk_has_room(void)
+{
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &file_limit), 0);
+}
+
+static void on_disk_step(const char *step, void *context)
+{
+    const char *at = context;
+    if (strcmp(step, at) == 0 && hook.seen++ == 0) disk_fills();
+    if (strcmp(step, "takeover.given_up") == 0) disk_has_room();
+}
+
+START_TEST(a_disk_that_fills_while_building_leaves_the_vault_as_it_was)
+{
+    static char prepared[] = "S2.prepared", built[] = "takeover.built", begun[] = "takeover.begun";
+    char *const steps[] = {prepared, built, begun};
+    signal(SIGXFSZ, SIG_IGN);
+    for (size_t i = 0; i < VT_ARRAY_LEN(steps); i++) {
+        two_people(false);
+        hook.seen = 0;
+        vt_fault_set_step_hook(on_disk_step, steps[i]);
+        ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_DISK_FULL);
+        vt_fault_set_step_hook(NULL, NULL);
+        ck_assert_uint_eq(hook.seen, 1);
+        assert_unchanged();
+        world_free(&world);
+    }
+}
+END_TEST
+
+static void damage(const char *name)
+{
+    char path[256];
+    uint8_t byte;
+    snprintf(path, sizeof path, "%s/%s", world.dir, name);
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, &byte, 1, 9000), 1);
+    byte ^= 1;
+    ck_assert_int_eq(pwrite(fd, &byte, 1, 9000), 1);
+    close(fd);
+}
+
+START_TEST(a_missing_damaged_or_foreign_backup_changes_nothing)
+{
+    struct world other;
+    char params[512];
+    two_people(false);
+    ck_assert_status(people_take_over(&world, "nothing", NULL), VAULT_E_NOT_FOUND);
+    people_back_up(&world, "b2");
+    damage("b2/store/data.mdb");
+    ck_assert_status(people_take_over(&world, "b2", NULL), VAULT_E_CORRUPT);
+    people_new(&other, false);
+    people_create(&other, "mallory");
+    people_back_up(&other, "b1");
+    snprintf(params, sizeof params, "{from: %s/b1, take_over: true}", other.dir);
+    ck_assert_status(world_call(&world, "operator", "backup.restore", params, NULL), VAULT_E_AUTHENTICITY);
+    world_free(&other);
+    snprintf(params, sizeof params, "{from: %s/b1, to: %s/r1, take_over: true}", world.dir, world.dir);
+    ck_assert_status(world_call(&world, "operator", "backup.restore", params, NULL), VAULT_E_ARGUMENT);
+    ck_assert_status(world_call(&world, "administrator", "backup.restore", params, NULL), VAULT_E_FORBIDDEN);
+    assert_unchanged();
+    world_free(&world);
+}
+END_TEST
+
+/* The former incarnation -------------------------------------------------------------------------------------------- */
+
+static void copy_file(const char *from, const char *to)
+{
+    char paths[2][256], piece[65536];
+    snprintf(paths[0], sizeof paths[0], "%s/%s", world.dir, from);
+    snprintf(paths[1], sizeof paths[1], "%s/%s", world.dir, to);
+    FILE *in = fopen(paths[0], "rb"), *out = fopen(paths[1], "wb");
+    ck_assert(in != NULL && out != NULL);
+    for (size_t len; (len = fread(piece, 1, sizeof piece, in)) != 0;) ck_assert_uint_eq(fwrite(piece, 1, len, out), len);
+    fclose(in);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+START_TEST(a_copy_of_the_former_incarnation_is_refused_by_name)
+{
+    two_people(false);
+    world_close(&world);
+    copy_file("store/data.mdb", "former");
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world));
+    taken_over(NULL);
+    world_close(&world);
+    copy_file("store/data.mdb", "later");
+    copy_file("former", "store/data.mdb");
+    world_open(&world);
+    ck_assert_status(world_unseal(&world), VAULT_E_ROLLBACK);
+    ck_assert_ptr_nonnull(strstr(world.err.message, "incarnation 1"));
+    ck_assert_ptr_nonnull(strstr(world.err.message, "incarnation 2"));
+    world_close(&world);
+    copy_file("later", "store/data.mdb");               /* nothing was erased by the attempt */
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world));
+    assert_email("bob", "bob@example.org");
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_loss_of_commits_after_a_take_over_is_refused_and_the_journal_does_not_bring_the_past_back)
+{
+    two_people(true);
+    taken_over(NULL);
+    ck_assert_ok(vt_vault_close_epoch_wait(world.vault, true));
+    world_close(&world);
+    copy_file("store/data.mdb", "earlier");
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world));
+    people_create(&world, "later");
+    ck_assert_ok(vt_epoch_push_floor(vt_vault_epoch(world.vault)));
+    world_close(&world);
+    copy_file("earlier", "store/data.mdb");
+    world_open(&world);
+    ck_assert_status(world_unseal(&world), VAULT_E_ROLLBACK);
+    ck_assert_ptr_nonnull(strstr(world.err.message, "older copy"));
+    world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_since_is_undone,
+             who_came_since_has_no_records_but_is_known_and_can_be_forgotten,
+             the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate,
+             a_shred_that_was_pending_is_done_before_the_take_over, a_correction_whose_old_value_must_not_come_back_stays,
+             a_record_deleted_since_stays_deleted_and_one_written_since_is_gone,
+             a_deterministic_token_lives_as_long_as_a_restored_holder_does,
+             a_unique_value_that_somebody_else_has_now_is_a_conflict_in_the_report_and_no_failure,
+             rows_under_a_key_that_was_rotated_since_come_back_under_the_live_one,
+             backups_of_every_incarnation_can_take_over_and_the_log_goes_on,
+             meanwhile_only_health_status_and_job_status_answer, keepers_that_do_not_prepare_leave_the_vault_as_it_was,
+             a_disk_that_fills_while_building_leaves_the_vault_as_it_was, a_missing_damaged_or_foreign_backup_changes_nothing,
+             a_copy_of_the_former_incarnation_is_refused_by_name,
+             a_loss_of_commits_after_a_take_over_is_refused_and_the_journal_does_not_bring_the_past_back)
