@@ -1,7 +1,8 @@
 /* What has been forgotten stays forgotten, over everything ever written. Random histories of a whole vault, driven through the
  * gate: subjects come, are changed, corrected, tokenised, looked up, deleted, shredded whole, by category and by record; epochs
- * close, keys rotate, the vault restarts, is backed up and restored. Kept meanwhile: every value ever put into any table, every
- * state of the keepers' files, the journal, the backups and restored stores. Each value written carries a mark of its own.
+ * close or fail to, keys rotate, the vault restarts, is backed up and restored. Kept meanwhile: every value ever put into any
+ * table, every state of the keepers' files, the journal, the backups and restored stores. Each value written carries a mark of
+ * its own.
  *
  * Then an adversary who knows every long-lived secret (all key files, all tokens, all callers' keys) opens whatever opens, from
  * the root key that the keepers (two of three) have now, with all snapshots ever made of one of them: no mark, row, key block,
@@ -116,7 +117,7 @@ struct history {
     unsigned image_count;
     uint8_t *image_keepers;         /* whose each one is */
     unsigned last_image[KEEPERS];   /* + 1; 0: none yet */
-    unsigned backups, restores;
+    unsigned backups, restores, faults_hit;
     unsigned done[32], refused;     /* steps by kind */
 };
 
@@ -1002,14 +1003,36 @@ static bool step_rotate(struct history *history)
 
 /* Steps: the machine ------------------------------------------------------------------------------------------------- */
 
-static bool step_restart(struct history *history)
+static void restart(struct history *history, size_t before)
 {
-    const size_t before = recording_count(history->recording);
     take_images(history);
     world_forget(&history->world);
     world_reopen(&history->world);
     take_images(history);
     note_close(history, before);
+}
+
+static bool step_restart(struct history *history)
+{
+    restart(history, recording_count(history->recording));
+    return true;
+}
+
+/* The store, a keeper or the journal fails at some point of a close, and the process ends there: whichever way it went, what is
+ * acknowledged after the restart holds. What an aborted attempt has written was seen by the adversary, its root key too. */
+static bool step_failing_close(struct history *history)
+{
+    const size_t before = recording_count(history->recording);
+#ifdef VT_FAULTS
+    static const enum vt_fault faults[] = {VT_FAULT_STORE, VT_FAULT_STORE, VT_FAULT_KEEPER, VT_FAULT_JOURNAL};
+    static const unsigned bounds[] = {400, 60, 30, 12};
+    const struct vt_value params = vt_value_map();
+    const unsigned kind = below(history, 4), nth = 1 + below(history, bounds[kind]);
+    vt_fault_arm(faults[kind], nth);
+    (void)world_call_value(&history->world, "all", "epoch.close", &params, NULL);
+    history->faults_hit += vt_fault_disarm();
+#endif
+    restart(history, before);
     return true;
 }
 
@@ -1129,7 +1152,8 @@ static const struct {
     {"create", 140, step_create},   {"put", 150, step_put},         {"visit", 100, step_visit},
     {"correct", 80, step_correct},  {"delete", 40, step_delete},    {"tokenize", 120, step_tokenize},
     {"token", 50, step_token_state}, {"shred", 120, step_shred},    {"cancel", 15, step_cancel},
-    {"close", 25, step_close},      {"rotate", 25, step_rotate},    {"restart", 12, step_restart},
+    {"close", 25, step_close},      {"failing-close", 10, step_failing_close},
+         {"rotate", 25, step_rotate},    {"restart", 12, step_restart},
     {"backup", 6, step_backup},     {"restore", 5, step_restore},   {"read", 80, step_read},
     {"call", 60, step_call},        {"token-alone", 30, step_token_alone},
 };
@@ -1176,7 +1200,8 @@ static const char TEMPLATES[] = "templates:\n  - {name: card, format: digits, co
 static struct history *history_new(uint64_t seed)
 {
     struct history *history = table_of(1, sizeof *history);
-    const struct world_options options = {.is_on_disk = true, .has_journal = true, .on_open = on_open, .context = history,
+    const struct world_options options = {.is_on_disk = true, .has_fault_store = true, .has_journal = true,
+                                          .on_open = on_open, .context = history,
                                           .keeper_count = KEEPERS, .quorum = QUORUM};
     history->random = seed;
     history->subjects = table_of(SUBJECTS_MAX, sizeof *history->subjects);
@@ -1548,10 +1573,19 @@ static uint64_t number_from_environment(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
+/* Each keeper has answered for this epoch, so that one that lied would be tolerated. */
+static void close_for_good(struct history *history)
+{
+    struct vt_value params = vt_value_map();
+    put_text(history, &params, "what", "root");
+    rotate(history, &params);
+    world_forget(&history->world);
+}
+
 static void print_figures(const struct history *history, const struct verdict *verdict)
 {
     for (size_t i = 0; i < VT_ARRAY_LEN(STEPS); i++) printf("%s %u, ", STEPS[i].name, history->done[i]);
-    printf("refused %u\n", history->refused);
+    printf("refused %u, faults hit %u\n", history->refused, history->faults_hit);
     printf("%u subjects, %u marks, %zu values recorded, %llu epochs, %u keeper states; opened %zu pages, %zu key blocks, %zu rows, "
            "%zu tokens, %zu payloads; %zu live marks found, %zu things forgotten\n",
            history->subject_count, history->marks, recording_count(history->recording), (unsigned long long)history->epoch,
@@ -1686,6 +1720,9 @@ START_TEST(what_was_forgotten_opens_from_no_copy_ever_made_of_anything)
         assert_forgotten(history, PRESENT, checkpoint == CHECKPOINTS ? "at the end" : "under way", &verdict);
         if (checkpoint != CHECKPOINTS) verdict_release(&verdict);
     }
+    close_for_good(history);
+    verdict_release(&verdict);
+    assert_forgotten(history, PRESENT, "after the last close", &verdict);
     struct verdict with_snapshots;
     assert_forgotten(history, PRESENT_AND_ALL_OF_ONE, "with all snapshots of one keeper", &with_snapshots);
     ck_assert_uint_gt(with_snapshots.reach.slots, verdict.reach.slots);
