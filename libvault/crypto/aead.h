@@ -65,6 +65,13 @@ VT_RESULT vt_unseal(const struct vt_key *key, const struct vt_seal_ctx *ctx, str
 /** The same into a fixed array of sealed.len - VT_SEAL_OVERHEAD bytes, which is wiped when the tag is wrong. */
 VT_RESULT vt_unseal_into(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes sealed,
                          uint8_t *out_plain);
+/** While one is open on the thread, the key of the last seal or unseal is wiped from the thread's context by the next one or by
+ *  the outermost scope's end, not after each: for whoever seals many at once. Scopes nest; each ends on its own thread. */
+struct vt_seal_scope {
+    bool is_open;
+};
+struct vt_seal_scope vt_seal_scope_open(void);
+void vt_seal_scope_release(struct vt_seal_scope *scope);
 /** For the vector tests and the fuzzer only: SEAL with salt and IV given. */
 VT_RESULT vt_seal_deterministic(const struct vt_key *key, const struct vt_seal_ctx *ctx, struct vt_bytes plain,
                                 const uint8_t salt[32], const uint8_t iv[12], struct vt_buf *out_sealed);

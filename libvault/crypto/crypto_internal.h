@@ -2,8 +2,9 @@
  *
  * OpenSSL 3.0 looks an algorithm up by name, under locks, on every EVP_sha256(), HMAC() or EVP_KDF call; that cost more
  * than the cryptography itself (docs/PERFORMANCE.md). So it is done once here, and contexts are re-initialised, never
- * rebuilt. Invariant: between two calls the contexts of a thread hold no key, no message and no result: an idle thread
- * must not keep what a shred has forgotten. Thread: any; a thread's contexts are its own and are freed when it ends. */
+ * rebuilt. Invariant: between two calls, or between two scopes where one is open (aead.h), the contexts of a thread hold no
+ * key, no message and no result: an idle thread must not keep what a shred has forgotten. Thread: any; a thread's contexts
+ * are its own and are freed when it ends. */
 #pragma once
 #include <openssl/types.h>
 
@@ -19,11 +20,12 @@ struct vt_random_pool {
 };
 
 struct vt_crypto_thread {
-    EVP_MD_CTX *sha;           /* plain digests */
-    EVP_MD_CTX *inner, *outer; /* the two digests of an HMAC */
+    EVP_MD_CTX *sha;
     EVP_CIPHER_CTX *gcm;
     EVP_CIPHER_CTX *ecb;
     struct vt_random_pool *pool;
+    unsigned seal_scopes;      /* open on this thread: the key of the last seal stays in gcm until the outermost one ends */
+    bool is_gcm_keyed;
 };
 
 /** The calling thread's contexts, made on first use. @return VAULT_E_MEMORY, VAULT_E_CRYPTO (an algorithm is missing)

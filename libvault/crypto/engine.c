@@ -56,8 +56,6 @@ static void thread_free(void *data)
     struct vt_crypto_thread *thread = data;
     if (thread == NULL) return;
     EVP_MD_CTX_free(thread->sha);
-    EVP_MD_CTX_free(thread->inner);
-    EVP_MD_CTX_free(thread->outer);
     EVP_CIPHER_CTX_free(thread->gcm);
     EVP_CIPHER_CTX_free(thread->ecb);
     vt_secret_free(thread->pool);
@@ -130,8 +128,6 @@ VT_RESULT vt_crypto_gcm_new(EVP_CIPHER_CTX **out_cipher)
 static VT_RESULT thread_fill(struct vt_crypto_thread *thread)
 {
     VT_TRY(vt_crypto_md_new(&thread->sha));
-    VT_TRY(vt_crypto_md_new(&thread->inner));
-    VT_TRY(vt_crypto_md_new(&thread->outer));
     VT_TRY(cipher_new(engine.aes_256_gcm, &thread->gcm));
     VT_TRY(cipher_new(engine.aes_256_ecb, &thread->ecb));
     thread->pool = vt_secret_alloc(sizeof *thread->pool);
@@ -224,14 +220,46 @@ static VT_RESULT gcm_run(EVP_CIPHER_CTX *cipher, const struct vt_gcm_call *call)
     return gcm_check_tag(cipher, call) ? VAULT_OK : VAULT_E_AUTHENTICITY;
 }
 
+/* Overwrites key schedule, hash key and last key stream block. */
+static bool gcm_forget(EVP_CIPHER_CTX *cipher)
+{
+    return EVP_CipherInit_ex2(cipher, NULL, ZERO_KEY, NULL, 1, NULL) == 1;
+}
+
+static bool gcm_leave(EVP_CIPHER_CTX *cipher)
+{
+    struct vt_crypto_thread *thread = this_thread;
+    const bool may_stay = thread != NULL && thread->gcm == cipher && thread->seal_scopes != 0;
+    if (!may_stay) return gcm_forget(cipher);
+    thread->is_gcm_keyed = true;
+    return true;
+}
+
+struct vt_seal_scope vt_seal_scope_open(void)
+{
+    struct vt_crypto_thread *thread;
+    if (vt_crypto_thread(&thread) != VAULT_OK) return (struct vt_seal_scope){false};
+    thread->seal_scopes++;
+    return (struct vt_seal_scope){true};
+}
+
+void vt_seal_scope_release(struct vt_seal_scope *scope)
+{
+    struct vt_crypto_thread *thread = this_thread;
+    if (!scope->is_open) return;
+    scope->is_open = false;
+    if (thread == NULL || thread->seal_scopes == 0 || --thread->seal_scopes != 0 || !thread->is_gcm_keyed) return;
+    thread->is_gcm_keyed = false;
+    VT_BUG_ON(!gcm_forget(thread->gcm));
+}
+
 VT_RESULT vt_crypto_gcm_run(EVP_CIPHER_CTX *cipher, const struct vt_gcm_call *call)
 {
     for (size_t i = 0; i < VT_ARRAY_LEN(call->aad); i++) VT_ENSURE(call->aad[i].len <= INT32_MAX, VAULT_E_TOO_LARGE);
     VT_ENSURE(call->in.len <= INT32_MAX, VAULT_E_TOO_LARGE);
 
     vault_status status = gcm_run(cipher, call);
-    /* Overwrites key schedule, hash key and last key stream block. */
-    if (EVP_CipherInit_ex2(cipher, NULL, ZERO_KEY, NULL, 1, NULL) != 1) status = VAULT_E_CRYPTO;
+    if (!gcm_leave(cipher)) status = VAULT_E_CRYPTO;
     if (status != VAULT_OK) {
         vt_wipe(call->out, call->in.len);
         vt_crypto_forget_errors();

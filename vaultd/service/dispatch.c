@@ -1,5 +1,6 @@
 /* The one gate. In this order: authenticate, find, validate, begin, authorise, handle, append to audit, commit, reply. What is
  * not in the table is refused; a refusal is audited too. */
+#include "libvault/crypto/aead.h"
 #include "libvault/crypto/digest.h"
 #include "libvault/wire/rpc.h"
 #include "vaultd/service/credentials.h"
@@ -221,6 +222,7 @@ static enum vt_call_next call_end_prepare(struct vt_call *call, vault_status sta
 
 enum vt_call_next vt_call_prepare_slow(struct vt_call *call)
 {
+    VT_AUTO(vt_seal_scope) sealing = vt_seal_scope_open();
     return call_end_prepare(call, attempt_run(call));
 }
 
