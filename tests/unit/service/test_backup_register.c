@@ -1,6 +1,7 @@
 /* The register of backups, and what certificates say of them. */
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libvault/base/fault.h"
 #include "libvault/codec/yaml.h"
@@ -122,6 +123,27 @@ START_TEST(a_backup_that_could_not_be_made_is_not_registered)
 }
 END_TEST
 
+START_TEST(a_pipe_in_the_place_of_a_manifest_or_a_copy_is_refused_at_once)
+{
+    char path[256], text[320];
+    setup();
+    snprintf(path, sizeof path, "%s/b1", world.dir);
+    snprintf(text, sizeof text, "{from: %s}", path);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/b1/manifest", world.dir);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(world_call(&world, "operator", "backup.verify", text, NULL), VAULT_E_FORMAT);
+    snprintf(text, sizeof text, "{to: %s/b2}", world.dir);
+    ck_assert_ok(world_call(&world, "operator", "backup.create", text, NULL));
+    snprintf(path, sizeof path, "%s/b2/store/data.mdb", world.dir);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    snprintf(text, sizeof text, "{from: %s/b2}", world.dir);
+    ck_assert_int_eq(world_call(&world, "operator", "backup.verify", text, NULL), VAULT_E_FORMAT);
+    teardown();
+}
+END_TEST
+
 START_TEST(more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)
 {
     enum { FURTHER = 5 };
@@ -146,5 +168,5 @@ END_TEST
 
 VT_TEST_MAIN("backup register", a_certificate_names_the_backup_that_was_being_made_when_its_epoch_closed,
              an_epoch_closes_while_a_backup_is_being_made, a_backup_that_is_whole_is_registered_once_with_its_size,
-             a_backup_that_could_not_be_made_is_not_registered,
+             a_backup_that_could_not_be_made_is_not_registered, a_pipe_in_the_place_of_a_manifest_or_a_copy_is_refused_at_once,
              more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)

@@ -29,6 +29,20 @@ static vault_status status_of_errno(void)
     return errno == ENOENT ? VAULT_E_NOT_FOUND : VAULT_E_IO;
 }
 
+/* For reading, and nothing but a file: opening a pipe that nobody writes to would hold its worker for ever. */
+static VT_RESULT file_open(const char *path, int *out_fd)
+{
+    struct stat about;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) return status_of_errno();
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
+        *out_fd = fd;
+        return VAULT_OK;
+    }
+    close(fd);
+    return VAULT_E_FORMAT;
+}
+
 static VT_RESULT hash_fd(int fd, uint8_t *piece, struct vt_backup_manifest *manifest)
 {
     VT_AUTO_PTR(vt_sha256_stream) stream = NULL;
@@ -48,9 +62,9 @@ static VT_RESULT hash_file(const char *dir, struct vt_backup_manifest *manifest)
 {
     char path[VT_BACKUP_PATH_MAX];
     VT_TRY(path_join(dir, "store/data.mdb", path));
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return status_of_errno();
-    uint8_t *piece = malloc(FILE_PIECE_LEN);
+    int fd;
+    VT_TRY(file_open(path, &fd));
+    uint8_t *piece = vt_malloc(FILE_PIECE_LEN);
     const vault_status status = piece != NULL ? hash_fd(fd, piece, manifest) : VAULT_E_MEMORY;
     free(piece);
     close(fd);
@@ -120,8 +134,8 @@ static VT_RESULT file_write(const char *path, struct vt_bytes bytes)
 static VT_RESULT file_read(const char *path, struct vt_buf *out)
 {
     uint8_t *space;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return status_of_errno();
+    int fd;
+    VT_TRY(file_open(path, &fd));
     const vault_status reserved = vt_buf_reserve(out, VT_BACKUP_MANIFEST_MAX, &space);
     const ssize_t got = reserved == VAULT_OK ? read(fd, space, VT_BACKUP_MANIFEST_MAX) : -1;
     close(fd);
