@@ -29,7 +29,7 @@ struct spawned {
     struct vt_thread thread;
     uint8_t id[16];
     const struct vt_job_topic *topic;       /* the caller's, while it starts; NULL: none */
-    const uint8_t *id_or_null;
+    const struct vt_job_origin *origin;     /* likewise */
     vault_status (*work)(void *context, const uint8_t id[16]);
     void *context;
     bool is_over;                   /* the thread takes no lock any more and may be joined */
@@ -101,7 +101,7 @@ bool vt_jobs_topic_is_running(struct vt_jobs *jobs, const struct vt_job_topic *t
 
 static VT_RESULT job_put(struct vt_jobs *jobs, const struct job *fresh)
 {
-    struct job *job = fresh->is_resumed ? job_find(jobs, fresh->id) : NULL;
+    struct job *job = job_find(jobs, fresh->id);
     VT_ENSURE(!topic_is_taken(jobs, &fresh->topic), VAULT_E_RUNNING);
     if (job == NULL) job = job_slot(jobs);
     VT_ENSURE(job != NULL, VAULT_E_BUSY);
@@ -109,14 +109,17 @@ static VT_RESULT job_put(struct vt_jobs *jobs, const struct job *fresh)
     return VAULT_OK;
 }
 
-static VT_RESULT job_begin(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic, const uint8_t *id_or_null,
-                           uint8_t out_id[16])
+static VT_RESULT job_begin(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic,
+                           const struct vt_job_origin *origin, uint8_t out_id[16])
 {
-    struct job fresh = {.kind = kind, .state = VT_JOB_RUNNING, .started_at_ms = vt_clock_now_ms(vt_clock_system()),
-                        .is_resumed = id_or_null != NULL};
+    struct job fresh = {.kind = kind, .state = VT_JOB_RUNNING, .started_at_ms = vt_clock_now_ms(vt_clock_system())};
     if (topic != NULL) fresh.topic = *topic;
-    if (id_or_null != NULL) memcpy(fresh.id, id_or_null, sizeof fresh.id);
-    if (id_or_null == NULL) VT_TRY(vt_random_bytes(fresh.id, sizeof fresh.id));
+    if (origin != NULL) {
+        memcpy(fresh.id, origin->id, sizeof fresh.id);
+        fresh.is_resumed = origin->is_resumed;
+    } else {
+        VT_TRY(vt_random_bytes(fresh.id, sizeof fresh.id));
+    }
 
     pthread_mutex_lock(&jobs->mutex);
     const vault_status status = job_put(jobs, &fresh);
@@ -128,7 +131,9 @@ static VT_RESULT job_begin(struct vt_jobs *jobs, const char *kind, const struct 
 
 VT_RESULT vt_jobs_begin(struct vt_jobs *jobs, const char *kind, const uint8_t *id_or_null, uint8_t out_id[16])
 {
-    return job_begin(jobs, kind, NULL, id_or_null, out_id);
+    struct vt_job_origin origin = {.is_resumed = true};
+    if (id_or_null != NULL) memcpy(origin.id, id_or_null, sizeof origin.id);
+    return job_begin(jobs, kind, NULL, id_or_null != NULL ? &origin : NULL, out_id);
 }
 
 bool vt_jobs_progress(struct vt_jobs *jobs, const uint8_t id[16], uint64_t done, uint64_t total)
@@ -205,7 +210,7 @@ static void spawned_give(struct spawned *spawned)
 
 static VT_RESULT spawned_start(struct spawned *spawned, const char *kind, uint8_t out_id[16])
 {
-    VT_TRY(job_begin(spawned->jobs, kind, spawned->topic, spawned->id_or_null, spawned->id));
+    VT_TRY(job_begin(spawned->jobs, kind, spawned->topic, spawned->origin, spawned->id));
     memcpy(out_id, spawned->id, sizeof spawned->id);
     pthread_mutex_lock(&spawned->jobs->mutex);       /* it may be over, and joined, before this has returned */
     const vault_status status = vt_thread_start(&spawned->thread, "vault-job", spawned_main, spawned);
@@ -214,13 +219,14 @@ static VT_RESULT spawned_start(struct spawned *spawned, const char *kind, uint8_
     return status;
 }
 
-VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic, const uint8_t *id_or_null,
+VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic,
+                              const struct vt_job_origin *origin_or_null,
                               vault_status (*work)(void *context, const uint8_t id[16]), void *context, uint8_t out_id[16])
 {
     struct spawned *spawned = spawned_take(jobs);
     VT_ENSURE(spawned != NULL, VAULT_E_BUSY);
     spawned->topic = topic;
-    spawned->id_or_null = id_or_null;
+    spawned->origin = origin_or_null;
     spawned->work = work;
     spawned->context = context;
     const vault_status status = spawned_start(spawned, kind, out_id);

@@ -26,9 +26,15 @@ struct vt_job_topic {
     uint8_t what[24];
     uint32_t parts;                 /* 0: excludes nobody */
 };
-/** vt_jobs_spawn() for a topic. @param id_or_null of a job that is resumed
+/** A job that had its id before it began to run. */
+struct vt_job_origin {
+    uint8_t id[16];
+    bool is_resumed;                /* it ran before the vault was unsealed last, or was stopped */
+};
+/** vt_jobs_spawn() for a topic. @param origin_or_null NULL: a fresh id. Both borrowed for the call
  *  @return VAULT_E_RUNNING when a running job has the topic; VAULT_E_BUSY, VAULT_E_MEMORY */
-VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic, const uint8_t *id_or_null,
+VT_RESULT vt_jobs_spawn_topic(struct vt_jobs *jobs, const char *kind, const struct vt_job_topic *topic,
+                              const struct vt_job_origin *origin_or_null,
                               vault_status (*work)(void *context, const uint8_t id[16]), void *context, uint8_t out_id[16]);
 /** Does a running job have the topic? */
 bool vt_jobs_topic_is_running(struct vt_jobs *jobs, const struct vt_job_topic *topic);

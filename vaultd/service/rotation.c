@@ -142,6 +142,18 @@ static VT_RESULT forget_work(struct exclusive *exclusive, struct vt_keyring_writ
     return VAULT_OK;
 }
 
+static VT_RESULT keep_work(struct exclusive *exclusive, struct vt_keyring_write *write)
+{
+    (void)exclusive;
+    (void)write;
+    return VAULT_OK;
+}
+
+VT_RESULT vt_rotation_keep(struct vt_rotation *rotation)
+{
+    return exclusive_commit(rotation, keep_work);
+}
+
 VT_RESULT vt_rotation_forget(struct vt_rotation *rotation)
 {
     return exclusive_commit(rotation, forget_work);

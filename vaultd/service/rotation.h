@@ -28,7 +28,8 @@ struct vt_rotation_wish {
 };
 /** What a wish excludes while it is worked on. */
 void vt_rotation_topic(const struct vt_rotation_wish *wish, struct vt_job_topic *out_topic);
-/** Run it as a job; one that was stopped goes on where it was, under its old id.
+/** Run it as a job; one that was stopped goes on where it was, under its old id. When this returns its place is stored. Thread:
+ *  workers, tests.
  *  @return VAULT_E_RUNNING; VAULT_E_BUSY, VAULT_E_LIMIT (too many were stopped and wait to be asked for again) */
 VT_RESULT vt_rotation_start(struct vt_vault *vault, const struct vt_rotation_wish *wish, uint8_t out_job[16]);
 /** Every rotation that was under way goes on. Call it after an unseal, when commits can be submitted. A place that cannot be read

@@ -44,6 +44,8 @@ VT_RESULT vt_rotation_place_plan(const struct vt_rotation_place *place, struct v
 typedef vault_status (*vt_rotation_place_visit)(void *context, const struct vt_rotation_place *place);
 /** Stops at what @p visit returns but VAULT_OK. @return VAULT_E_FORMAT, VAULT_E_CORRUPT, VAULT_E_AUTHENTICITY */
 VT_RESULT vt_rotation_places_each(struct vt_keyring_view *view, vt_rotation_place_visit visit, void *context);
+/** Store the place as it is. */
+VT_RESULT vt_rotation_keep(struct vt_rotation *rotation);
 /** Take the place away: what it was for is gone. */
 VT_RESULT vt_rotation_forget(struct vt_rotation *rotation);
 VT_RESULT vt_rotation_of_place(struct vt_vault *vault, const struct vt_rotation_place *place, struct vt_rotation **out_rotation);

@@ -94,7 +94,6 @@ static vault_status rotation_run(void *context, const uint8_t id[16])
     struct vt_jobs *jobs = rotation->vault->jobs;
     vault_status status = VAULT_OK;
     bool is_done = false;
-    memcpy(rotation->place.id, id, sizeof rotation->place.id);
     while (status == VAULT_OK && !is_done) {
         if (!vt_jobs_progress(jobs, id, rotation->place.done, rotation->place.total)) status = VAULT_E_CANCELLED;
         else status = step_with_tries(rotation, &is_done);
@@ -107,14 +106,21 @@ static vault_status rotation_run(void *context, const uint8_t id[16])
     return status;
 }
 
-static VT_RESULT rotation_spawn(struct vt_vault *vault, const struct vt_rotation_place *place, bool is_stored, uint8_t out_job[16])
+static VT_RESULT rotation_spawn(struct vt_rotation *rotation, bool is_resumed, uint8_t out_job[16])
+{
+    struct vt_job_origin origin = {.is_resumed = is_resumed};
+    struct vt_job_topic topic;
+    const struct vt_rotation_wish *wish = &rotation->place.wish;
+    memcpy(origin.id, rotation->place.id, sizeof origin.id);
+    vt_rotation_topic(wish, &topic);
+    return vt_jobs_spawn_topic(rotation->vault->jobs, job_kind(wish), &topic, &origin, rotation_run, rotation, out_job);
+}
+
+static VT_RESULT rotation_go_on(struct vt_vault *vault, const struct vt_rotation_place *place, uint8_t out_job[16])
 {
     struct vt_rotation *rotation;
-    struct vt_job_topic topic;
-    vt_rotation_topic(&place->wish, &topic);
     VT_TRY(vt_rotation_of_place(vault, place, &rotation));
-    const vault_status status = vt_jobs_spawn_topic(vault->jobs, job_kind(&place->wish), &topic, is_stored ? place->id : NULL,
-                                                    rotation_run, rotation, out_job);
+    const vault_status status = rotation_spawn(rotation, true, out_job);
     if (status != VAULT_OK) vt_rotation_free(rotation);
     return status;
 }
@@ -175,19 +181,31 @@ VT_RESULT vt_rotation_open_stored(struct vt_vault *vault, struct vt_rotation **o
     return vt_rotation_of_place(vault, &search.places[0], out_rotation);
 }
 
+/* Its place is stored before anybody is told its id: what was answered goes on after a kill. */
+static VT_RESULT rotation_store_and_spawn(struct vt_rotation *rotation, uint8_t out_job[16])
+{
+    VT_TRY(vt_rotation_keep(rotation));
+    const vault_status status = rotation_spawn(rotation, false, out_job);
+    if (status == VAULT_OK) return status;
+    const vault_status forgotten = vt_rotation_forget(rotation);
+    return forgotten != VAULT_OK ? forgotten : status;
+}
+
 VT_RESULT vt_rotation_start(struct vt_vault *vault, const struct vt_rotation_wish *wish, uint8_t out_job[16])
 {
     struct stored_search search = {.wish = wish};
-    struct vt_rotation_place place;
+    struct vt_rotation *rotation;
     VT_TRY(search_stored(vault, &search));
     if (search.found != NULL) {
         search.found->wish.keys |= wish->keys;
         search.found->wish.destroy_now |= wish->destroy_now;
-        return rotation_spawn(vault, search.found, true, out_job);
+        return rotation_go_on(vault, search.found, out_job);
     }
     VT_ENSURE(search.count < ROTATIONS_MAX, VAULT_E_LIMIT);
-    place_fresh(vault, wish, &place);
-    return rotation_spawn(vault, &place, false, out_job);
+    VT_TRY(vt_rotation_new(vault, wish, &rotation));
+    const vault_status status = rotation_store_and_spawn(rotation, out_job);
+    if (status != VAULT_OK) vt_rotation_free(rotation);
+    return status;
 }
 
 /* Going on ----------------------------------------------------------------------------------------------------------- */
@@ -198,7 +216,7 @@ static vault_status resume_all(struct vt_vault *vault)
     VT_TRY(search_stored(vault, &search));
     for (size_t i = 0; i < search.count; i++) {
         uint8_t job[16];
-        const vault_status status = rotation_spawn(vault, &search.places[i], true, job);
+        const vault_status status = rotation_go_on(vault, &search.places[i], job);
         VT_ENSURE(status == VAULT_OK || status == VAULT_E_RUNNING, status);     /* its thread outlived the sealing */
     }
     return VAULT_OK;

@@ -52,6 +52,7 @@ static VT_RESULT wish_keep(struct vt_call *call, const struct vt_rotation_wish *
         return vt_fail(&call->err, VAULT_E_RUNNING, "what", "A rotation of this is under way already; job.status shows it.");
     *kept = *wish;
     call->handler_state = kept;
+    call->wants_worker_after = true;        /* it waits for a commit */
     return VAULT_OK;
 }
 

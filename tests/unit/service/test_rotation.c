@@ -910,6 +910,25 @@ START_TEST(a_rotation_goes_on_by_itself_after_the_command_that_unseals)
 }
 END_TEST
 
+START_TEST(a_rotation_for_which_no_thread_is_free_leaves_no_place)
+{
+    enum { THREADS = 8 };
+    struct held held = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    const struct vt_rotation_wish wish = {.what = VT_ROTATE_TREE, .tenant = VT_TENANT_DEFAULT};
+    uint8_t id[16];
+    setup(false);
+    for (unsigned i = 0; i < THREADS; i++) ck_assert_ok(vt_jobs_spawn(vt_vault_jobs(world.vault), "test", hold, &held, id));
+    ck_assert_status(vt_rotation_start(world.vault, &wish, id), VAULT_E_BUSY);
+    nothing_is_stored();
+    pthread_mutex_lock(&held.mutex);
+    held.is_let_go = true;
+    pthread_cond_broadcast(&held.let_go);
+    pthread_mutex_unlock(&held.mutex);
+    vt_jobs_stop(vt_vault_jobs(world.vault));
+    teardown();
+}
+END_TEST
+
 /* Rows from a backup ------------------------------------------------------------------------------------------------- */
 
 enum { ROWS_MAX = 16, REFERENCES_MAX = 8 };
@@ -1132,4 +1151,5 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              a_place_that_cannot_be_read_is_refused_and_shown_as_a_failed_job,
              the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_place,
              nine_rotations_that_were_stopped_are_one_too_many,
-             a_rotation_goes_on_by_itself_after_the_command_that_unseals)
+             a_rotation_goes_on_by_itself_after_the_command_that_unseals,
+             a_rotation_for_which_no_thread_is_free_leaves_no_place)
