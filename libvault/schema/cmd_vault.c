@@ -101,7 +101,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
 
 const struct vt_command VT_CMD_KEY_STATUS = {
     .id = 21, .name = "key.status", .summary = "Every key type: versions, age, rows left per version, rotations under way.",
-    .since = "0.1", .scope = VT_SCOPE_STATUS, .effect = VT_READS, .source = "PCI DSS v4.0.1 requirement 3.7",
+    .since = "0.1", .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_SLOW, .source = "PCI DSS v4.0.1 requirement 3.7",
     .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "list this subject's data keys"}),
     .results = VT_FIELDS({"keys", VT_T_LIST, VT_REQUIRED, 0, "name, version, created_at, state, rows, is_floor"},
                          {"rotations", VT_T_LIST, VT_REQUIRED, 0, "under way or stopped: job, what, stage, done, total"},
