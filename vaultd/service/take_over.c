@@ -21,6 +21,7 @@ struct taking {
     struct vt_txn *live;
     struct vt_keyring_view *view;
     struct vt_schema_set *schemas;
+    struct vt_template_set *templates;
     /* the new environment */
     struct vt_store *store;
     struct vt_keyring *ring;
@@ -126,7 +127,7 @@ static VT_RESULT begin(struct taking *taking)
 static VT_RESULT index_and_rekey(struct taking *taking)
 {
     const struct vt_restore_index options = {.live = taking->view, .tenant = taking->options->tenant, .schemas = taking->schemas,
-                                             .store = taking->store, .ring = taking->ring, .progress = goes_on,
+                                             .templates = taking->templates, .store = taking->store, .ring = taking->ring, .progress = goes_on,
                                              .progress_context = taking};
     VT_TRY(vt_restore_reindex(&options, &taking->report));
     vt_fault_step("takeover.indexed");
@@ -228,7 +229,8 @@ static VT_RESULT run(struct taking *taking)
     VT_TRY(prepare(taking));
     VT_TRY(vt_vault_view(taking->vault, &taking->live, &taking->view));
     taking->schemas = vt_schemas_acquire(taking->vault->schemas, taking->options->tenant);
-    VT_ENSURE(taking->schemas != NULL, VAULT_E_MEMORY);
+    taking->templates = vt_templates_acquire(taking->vault->templates, taking->options->tenant);
+    VT_ENSURE(taking->schemas != NULL && taking->templates != NULL, VAULT_E_MEMORY);
     VT_TRY(build(taking));
     VT_TRY(open_new(taking));
     VT_TRY(begin(taking));
@@ -243,6 +245,7 @@ static void release(struct taking *taking)
     vt_keyring_free(taking->ring);
     vt_store_free(taking->store);
     if (taking->schemas != NULL) vt_schema_set_release(taking->schemas);
+    if (taking->templates != NULL) vt_template_set_release(taking->templates);
     vt_keyring_view_end(taking->view);
     vt_txn_abort(taking->live);
 }

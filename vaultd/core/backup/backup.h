@@ -10,6 +10,7 @@
 #include "vaultd/core/keyring/stamps.h"
 
 struct vt_schema_set;
+struct vt_template_set;
 
 #define VT_BACKUP_FIRST_LINE "vaultd backup manifest v1"
 enum { VT_BACKUP_MANIFEST_MAX = 8192, VT_BACKUP_PATH_MAX = 4096 };
@@ -98,6 +99,7 @@ struct vt_restore_index {
     struct vt_keyring_view *live;       /* the view that vt_restore_build() used; its vault stands still */
     vt_tenant_id tenant;
     const struct vt_schema_set *schemas;
+    const struct vt_template_set *templates;
     struct vt_store *store;             /* the new environment, and a keyring over it, unsealed */
     struct vt_keyring *ring;
     bool (*progress)(void *context, uint64_t done, uint64_t total);     /* false cancels; NULL allowed */

@@ -4,7 +4,7 @@
 #include "libvault/base/fault.h"
 #include "vaultd/core/backup/backup.h"
 #include "vaultd/core/subject/row.h"
-#include "vaultd/core/token/token.h"
+#include "vaultd/core/token/reindex.h"
 
 enum { CHANGES_PER_COMMIT = 256, REKEY_PAGES = 256, INDEX_POOL_MAX = 64 * 1024 * 1024, LOOK_EVERY = 1024 };
 
@@ -157,6 +157,19 @@ static VT_RESULT row_reseal(struct reindex *reindex, const struct vt_data_key *k
     return vt_change_apply(change, reindex->write, reindex->txn);
 }
 
+/* Fields first: an index key may have been replaced since, and the schema may ask for others. */
+static VT_RESULT references_renew(struct reindex *reindex, struct vt_row *row, bool *out_changed)
+{
+    const struct vt_token_env env = {.subject = reindex->env, .templates = reindex->options->templates};
+    bool fields_changed, tokens_changed;
+    size_t lost;
+    VT_TRY(vt_row_refresh_references(&reindex->env, row, &fields_changed));
+    VT_TRY(vt_reindex_row(&env, row, &tokens_changed, &lost));
+    reindex->report->index_conflicts += lost;
+    *out_changed = fields_changed || tokens_changed;
+    return VAULT_OK;
+}
+
 /* A row under a key version that is kept for restoring alone comes back under the live one. */
 static VT_RESULT row_comes(struct reindex *reindex)
 {
@@ -166,7 +179,7 @@ static VT_RESULT row_comes(struct reindex *reindex)
     const vault_status status = row_read(reindex, reindex->txn, &keys, &row);
     if (status == VAULT_E_ERASED) return VAULT_OK;
     VT_TRY(status);
-    VT_TRY(vt_row_refresh_references(&reindex->env, &row, &has_changed));
+    VT_TRY(references_renew(reindex, &row, &has_changed));
     VT_TRY(add_entries(reindex, &row, &has_changed));
     const uint64_t key_record = row.has_record_key ? row.record : 0;
     const struct vt_data_key *key = vt_subject_keys_live(keys, row.category, key_record);

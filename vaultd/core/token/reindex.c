@@ -397,3 +397,39 @@ VT_RESULT vt_reindex_step(const struct vt_token_env *env, enum vt_reindex_pass p
     *out_done = is_done;
     return VAULT_OK;
 }
+
+/* A row by itself ---------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT token_target(struct reindex *reindex, const struct reindex_row *at, const struct vt_reference *reference,
+                              struct vt_index_hash *out_hash)
+{
+    if (reference->kind == VT_REF_TOKEN_VALUE) return value_target(reindex, at, reference, out_hash);
+    return holder_target(reindex, at, reference, out_hash);
+}
+
+VT_RESULT vt_reindex_row(const struct vt_token_env *env, struct vt_row *row, bool *out_changed, size_t *out_lost)
+{
+    struct reindex reindex = {.env = env};
+    struct reindex_row at = {.row = *row};
+    size_t lost = 0;
+    VT_TRY(row_fields(&reindex, &at));
+    VT_ENSURE(at.entry != NULL, VAULT_E_ARGUMENT);
+    at.references = vt_pool_calloc(env->subject.pool, row->reference_count + 1, sizeof *at.references);
+    VT_ENSURE(at.references != NULL, VAULT_E_MEMORY);
+    for (size_t i = 0; i < row->reference_count; i++) {
+        const struct vt_reference *reference = &row->references[i];
+        struct vt_index_hash target = reference->hash;
+        const vault_status status =
+            reference->kind != VT_REF_INDEX ? token_target(&reindex, &at, reference, &target) : VAULT_OK;
+        const bool is_lost = status == VAULT_E_CORRUPT || status == VAULT_E_NOT_FOUND;
+        VT_ENSURE(is_lost || status == VAULT_OK, status);
+        lost += is_lost;
+        at.is_changed |= is_lost || !hash_equal(&target, &reference->hash);
+        if (!is_lost) row_keep(&at, reference, &target);
+    }
+    row->references = at.references;
+    row->reference_count = at.count;
+    *out_changed = at.is_changed;
+    *out_lost = lost;
+    return VAULT_OK;
+}
