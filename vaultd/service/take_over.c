@@ -127,8 +127,8 @@ static VT_RESULT begin(struct taking *taking)
 static VT_RESULT index_and_rekey(struct taking *taking)
 {
     const struct vt_restore_index options = {.live = taking->view, .tenant = taking->options->tenant, .schemas = taking->schemas,
-                                             .templates = taking->templates, .store = taking->store, .ring = taking->ring, .progress = goes_on,
-                                             .progress_context = taking};
+                                             .templates = taking->templates, .store = taking->store,
+                                             .ring = taking->ring, .progress = goes_on, .progress_context = taking};
     VT_TRY(vt_restore_reindex(&options, &taking->report));
     vt_fault_step("takeover.indexed");
     VT_TRY(vt_restore_rekey(&options));

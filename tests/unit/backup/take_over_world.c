@@ -16,16 +16,25 @@ static const char TEMPLATES[] =
     "  - {name: opaque, format: opaque, collection: cards, field: number}\n"
     "  - {name: same, format: opaque, collection: cards, field: number, deterministic: true}\n";
 
-void people_new(struct world *world, bool has_journal)
+static void people_make(struct world *world, const struct world_options *options)
 {
-    const struct world_options options = {.is_on_disk = true, .has_journal = has_journal};
     struct vt_value params = vt_value_map();
-    world_new(world, &options);
+    world_new(world, options);
     world_apply_schema(world, CARDS);
     world_apply_schema(world, PROFILE);
     world_apply_schema(world, NOTES);
     ck_assert_ok(vt_value_put(&world->pool, &params, "template", vt_value_str(TEMPLATES), NULL));
     ck_assert_ok(world_call_value(world, "administrator", "template.apply", &params, NULL));
+}
+
+void people_new(struct world *world, bool has_journal)
+{
+    people_make(world, &(struct world_options){.is_on_disk = true, .has_journal = has_journal});
+}
+
+void people_new_kept(struct world *world, unsigned quorum, unsigned keepers)
+{
+    people_make(world, &(struct world_options){.is_on_disk = true, .has_journal = true, .quorum = quorum, .keeper_count = keepers});
 }
 
 void people_create(struct world *world, const char *name)

@@ -6,6 +6,8 @@ enum { TOKEN_MAX = 64 };
 
 /** A world on disk with the schemas and templates that follow; dir/b1 is where the backup goes. */
 void people_new(struct world *world, bool has_journal);
+/** The same with @p quorum of @p keepers, and a journal. */
+void people_new_kept(struct world *world, unsigned quorum, unsigned keepers);
 /** Somebody with a profile: email NAME@example.org, IP address. */
 void people_create(struct world *world, const char *name);
 /** A token of a card of NAME's, made with the card. @param template_ card, opaque or same (deterministic) */

@@ -1,6 +1,8 @@
 /* backup restore --take-over: FORGETTING section 7, docs/decisions/0013. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -9,6 +11,8 @@
 
 #include "libvault/base/fault.h"
 #include "tests/unit/backup/take_over_world.h"
+#include "vaultd/service/jobs.h"
+#include "vaultd/service/vault_internal.h"
 
 #define PAN "4000001234567899"
 static struct world world;
@@ -399,6 +403,54 @@ START_TEST(meanwhile_only_health_status_and_job_status_answer)
 }
 END_TEST
 
+static pthread_t sealer;
+static vault_status sealed_with;
+
+static void *seal(void *context)
+{
+    (void)context;
+    sealed_with = world_call(&world, "operator", "vault.seal", NULL, NULL);
+    return NULL;
+}
+
+static void seal_meanwhile(void)
+{
+    ck_assert_int_eq(pthread_create(&sealer, NULL, seal, NULL), 0);
+    while (!atomic_load(&world.vault->take_over.is_cancelled)) sched_yield();
+}
+
+START_TEST(seal_cancels_it_and_the_vault_is_sealed_as_it_was)
+{
+    two_people(false);
+    hook_at("takeover.begun", seal_meanwhile);
+    ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_CANCELLED);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_int_eq(pthread_join(sealer, NULL), 0);
+    ck_assert_int_eq(sealed_with, VAULT_OK);
+    ck_assert_int_eq(vt_vault_state(world.vault), VT_VAULT_SEALED);
+    ck_assert_ok(world_unseal(&world));
+    assert_unchanged();
+    world_free(&world);
+}
+END_TEST
+
+static void stop_jobs(void)
+{
+    vt_jobs_cancel_all(vt_vault_jobs(world.vault));
+}
+
+START_TEST(a_daemon_that_stops_gives_it_up_and_the_next_start_serves_as_before)
+{
+    two_people(false);
+    hook_at("takeover.begun", stop_jobs);
+    ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_CANCELLED);
+    vt_fault_set_step_hook(NULL, NULL);
+    world_reopen(&world);
+    assert_unchanged();
+    world_free(&world);
+}
+END_TEST
+
 /* Failures change nothing ------------------------------------------------------------------------------------------- */
 
 START_TEST(keepers_that_do_not_prepare_leave_the_vault_as_it_was)
@@ -555,7 +607,9 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              entries_come_back_under_the_index_key_of_now,
              rows_under_a_key_that_was_rotated_since_come_back_under_the_live_one,
              backups_of_every_incarnation_can_take_over_and_the_log_goes_on,
-             meanwhile_only_health_status_and_job_status_answer, keepers_that_do_not_prepare_leave_the_vault_as_it_was,
+             meanwhile_only_health_status_and_job_status_answer, seal_cancels_it_and_the_vault_is_sealed_as_it_was,
+             a_daemon_that_stops_gives_it_up_and_the_next_start_serves_as_before,
+             keepers_that_do_not_prepare_leave_the_vault_as_it_was,
              a_disk_that_fills_while_building_leaves_the_vault_as_it_was, a_missing_damaged_or_foreign_backup_changes_nothing,
              a_copy_of_the_former_incarnation_is_refused_by_name,
              a_loss_of_commits_after_a_take_over_is_refused_and_the_journal_does_not_bring_the_past_back)

@@ -33,9 +33,10 @@ static void clone_dir(const struct world *from, struct world *to)
 }
 
 /* ada forgotten, bob with another address than in the backup. */
-static void base_new(struct world *base, bool has_journal)
+static void base_new(struct world *base, unsigned quorum, unsigned keepers)
 {
-    people_new(base, has_journal);
+    if (keepers == 1) people_new(base, false);
+    else people_new_kept(base, quorum, keepers);
     people_create(base, "ada");
     people_create(base, "bob");
     people_back_up(base, "b1");
@@ -103,12 +104,12 @@ static void assert_goes_on(struct world *world, bool is_new)
     people_assert_sound(world);
 }
 
-static void killed_everywhere(bool has_journal)
+static void killed_everywhere(unsigned quorum, unsigned keepers)
 {
     struct world base, copy;
     unsigned as_before = 0, as_after = 0;
     bool is_killed = true;
-    base_new(&base, has_journal);
+    base_new(&base, quorum, keepers);
     for (unsigned nth = 1; is_killed; nth++) {
         bool is_new;
         clone_dir(&base, &copy);
@@ -131,15 +132,15 @@ static void killed_everywhere(bool has_journal)
 
 START_TEST(killed_at_every_step_it_is_the_old_vault_or_the_new_one)
 {
-    killed_everywhere(false);
+    killed_everywhere(1, 1);
 }
 END_TEST
 
-START_TEST(killed_at_every_step_with_a_journal_it_is_the_old_vault_or_the_new_one)
+START_TEST(killed_at_every_step_with_three_keepers_and_a_journal_too)
 {
-    killed_everywhere(true);
+    killed_everywhere(2, 3);
 }
 END_TEST
 
 VT_TEST_MAIN("backup/take-over-crash", killed_at_every_step_it_is_the_old_vault_or_the_new_one,
-             killed_at_every_step_with_a_journal_it_is_the_old_vault_or_the_new_one)
+             killed_at_every_step_with_three_keepers_and_a_journal_too)

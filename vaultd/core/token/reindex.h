@@ -26,7 +26,7 @@ struct vt_reindex_counts {
 VT_RESULT vt_reindex_step(const struct vt_token_env *env, enum vt_reindex_pass pass, size_t max_rows,
                           uint8_t cursor[VT_REINDEX_CURSOR_LEN], struct vt_change *change, struct vt_reindex_counts *out_counts,
                           bool *out_done);
-/** For a row that comes back from a backup and is not in the index yet: hash its references of tokens under the live version of K_idx.
- *  References of fields stay as they are. One that nothing explains any more is taken out. Nothing is planned or written.
+/** For a row that comes back from a backup and is not in the index yet: hash its references of tokens under the live version of
+ *  K_idx. References of fields stay as they are. One that nothing explains any more is taken out. Nothing is planned or written.
  *  @param row of a collection. @param out_lost how many were taken out */
 VT_RESULT vt_reindex_row(const struct vt_token_env *env, struct vt_row *row, bool *out_changed, size_t *out_lost);
