@@ -12,7 +12,7 @@
 #include "vaultd/service/vault_internal.h"
 #include "vaultd/service/wraps.h"
 
-enum { LOSS_BOUND_MAX = 256 };
+enum { LOSS_BOUND_MAX = 512 };
 
 /* vault.health, version ---------------------------------------------------------------------------------------------- */
 
@@ -265,29 +265,46 @@ static VT_RESULT status_epoch(struct status_writer *writer)
 
 static vault_status newest_backup(void *context, const struct vt_backup_entry *entry)
 {
-    int64_t *newest_ms = context;
-    if (entry->bytes != 0) *newest_ms = VT_MAX(*newest_ms, entry->created_at_ms);       /* 0: never finished */
+    struct vt_backup_entry *newest = context;
+    const bool is_kept = entry->expires_at_ms == 0 || entry->expires_at_ms > newest->expires_at_ms;
+    const bool is_whole = entry->bytes != 0;
+    if (!is_kept || !is_whole || entry->commit_number <= newest->commit_number) return VAULT_OK;
+    newest->commit_number = entry->commit_number;
+    newest->created_at_ms = entry->created_at_ms;
     return VAULT_OK;
 }
 
-/* With a journal no key is lost but those of commits that it waits for; the rows are as old as the last backup. */
+/* A lost store is a backup, rolled forward by the journal: both are needed, and without a gap between them. */
+static VT_RESULT write_loss_bound(struct status_writer *writer, const struct vt_backup_entry *newest, struct vt_buf *text)
+{
+    const struct vt_journal_stats *journal = &writer->epoch.journal;
+    char when[VT_TIME_TEXT_LEN];
+    VT_TRY(vt_buf_append_str(text, "Losing the store's disk now would lose "));
+    if (newest->commit_number == 0) {
+        VT_TRY(warn(writer, "There is no backup: the journal alone brings no row back. Make one."));
+        return vt_buf_append_str(text, "everything: no backup is registered that has not expired.");
+    }
+    if (!journal->has_records || newest->commit_number < journal->covers_from) {
+        VT_TRY(warn(writer, "The journal was lost, or has a gap, after the newest backup. Make a backup now."));
+        return vt_buf_append_str(text, "everything: the journal does not reach back to the newest backup.");
+    }
+    vt_time_format(newest->created_at_ms, when);
+    VT_TRY(vt_buf_printf(text, "the rows and tokens written since the backup of %s", when));
+    if (journal->unsynced_commits != 0)
+        VT_TRY(vt_buf_printf(text, ", and the keys of %llu commits that the journal has not synced",
+                             (unsigned long long)journal->unsynced_commits));
+    return vt_buf_append_str(text, "; backup and journal hold the rest, but this version has no command yet that joins them.");
+}
+
 static VT_RESULT put_loss_bound(struct status_writer *writer)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
     VT_AUTO(vt_buf) text = VT_BUF_INIT(LOSS_BOUND_MAX);
     struct vt_call *call = writer->call;
-    int64_t newest_ms = 0;
-    char when[VT_TIME_TEXT_LEN];
+    struct vt_backup_entry newest = {.expires_at_ms = call->now_ms};
     VT_TRY(vt_txn_begin_read(call->vault->store, &txn));
-    VT_TRY(vt_backup_each(txn, newest_backup, &newest_ms));
-    VT_TRY(vt_buf_append_str(&text, "Losing the store's disk now would lose "));
-    vt_time_format(newest_ms, when);
-    VT_TRY(newest_ms != 0 ? vt_buf_printf(&text, "the rows written since the backup of %s", when)
-                          : vt_buf_append_str(&text, "every row, since no backup is registered"));
-    const uint64_t unsynced = writer->epoch.journal.unsynced_commits;
-    VT_TRY(unsynced == 0 ? vt_buf_append_str(&text, ", and no key.")
-                         : vt_buf_printf(&text, ", and the keys of %llu commits that the journal has not synced.",
-                                         (unsigned long long)unsynced));
+    VT_TRY(vt_backup_each(txn, newest_backup, &newest));
+    VT_TRY(write_loss_bound(writer, &newest, &text));
     return vt_put_bytes_text(call, &writer->map, "loss_bound", vt_buf_bytes(&text));
 }
 
@@ -305,7 +322,10 @@ static VT_RESULT status_journal(struct status_writer *writer)
     VT_TRY(vt_put_int(call, &map, "records", (int64_t)epoch->journal.records));
     VT_TRY(vt_put_int(call, &map, "bytes", (int64_t)epoch->journal.bytes));
     VT_TRY(vt_put_int(call, &map, "unsynced_commits", (int64_t)epoch->journal.unsynced_commits));
+    VT_TRY(vt_put_int(call, &map, "covers_from_commit", (int64_t)epoch->journal.covers_from));
     VT_TRY(vt_put_value(call, &writer->map, "journal", map));
+    if (epoch->journal.is_broken)
+        VT_TRY(warn(writer, "The journal could not be synced and is shut: changes are refused until a restart."));
     return put_loss_bound(writer);
 }
 

@@ -192,6 +192,39 @@ class Damaged(unittest.TestCase):
             handle.write("x")
         self.assert_stops("a file", root, 8, "journal cannot be opened")
 
+    def test_a_lost_journal_is_begun_anew_and_status_says_what_that_costs(self):
+        root = self.copy()
+
+        def losses(daemon):
+            with daemon.client("operator") as client:
+                return client.call("vault.status")["loss_bound"]
+
+        def backup(daemon, name):
+            with daemon.client("operator") as client:
+                client.call("backup.create", to=os.path.join(root, name))
+
+        def start():
+            daemon = Daemon(BINARY, directory=root, arguments=["--config", os.path.join(root, "vaultd.yaml")])
+            self.addCleanup(daemon.stop)
+            return daemon
+
+        def create(daemon, name):
+            with daemon.client("application") as client:
+                client.call("subject.create", external_id=name, records={"profile": {"email": "n@example.com"}})
+
+        daemon = start()
+        self.assertIn("everything: no backup is registered", losses(daemon))
+        backup(daemon, "one")
+        self.assertIn("since the backup of ", losses(daemon))
+        create(daemon, "after the backup")
+        self.assertEqual(daemon.stop(), 0)
+        shutil.rmtree(os.path.join(root, "journal"))
+        daemon = start()
+        self.assertIn("everything: the journal does not reach back", losses(daemon))
+        backup(daemon, "two")
+        self.assertIn("since the backup of ", losses(daemon))
+        self.assertEqual(daemon.stop(), 0)
+
     def test_a_tls_certificate_or_key_that_is_none_stops_the_start(self):
         none, unfit = "server.pem holds no TLS certificate in PEM", "server.key does not hold the unencrypted key of"
         self.assert_each_stops(CERTIFICATE, {

@@ -542,10 +542,10 @@ class Life(unittest.TestCase):
             self.assertEqual(local.call("vault.unseal", passphrase="correct horse")["state"], "ready")
             client.call("auth.login", credential=secret)
             self.assertEqual(client.call("vault.status")["state"], "ready")
-            self.assertIn("no backup is registered, and no key", client.call("vault.status")["loss_bound"])
+            self.assertIn("everything: no backup is registered", client.call("vault.status")["loss_bound"])
             local.call("backup.create", to=os.path.join(directory, "backup"))
             made_at = local.call("backup.list")["backups"][0]["created_at"]
-            self.assertIn(f"since the backup of {made_at}, and no key", client.call("vault.status")["loss_bound"])
+            self.assertIn(f"since the backup of {made_at}; backup", client.call("vault.status")["loss_bound"])
         self.assertEqual(daemon.stop(), 0)
 
     def test_a_copy_is_served_read_only_with_the_live_vaults_keeper_untouched(self):

@@ -115,7 +115,8 @@ START_TEST(what_was_appended_is_the_tail_after_reopening)
     ck_assert_uint_eq(stats.segments, 1);
     ck_assert_uint_eq(stats.unsynced_commits, 0);
     ck_assert_uint_eq(stats.cut_bytes, 0);
-    ck_assert(!stats.has_gap);
+    ck_assert(stats.has_records);
+    ck_assert_uint_eq(stats.covers_from, 11);
     ck_assert_ok(append(&tape, 16, 6, 100));
     ck_assert_uint_eq(reopened_tail(&tape), 16);
     tape_end(&tape);
@@ -293,6 +294,31 @@ START_TEST(files_follow_each_other_and_the_tail_is_found_across_them)
     struct vt_journal_stats again;
     vt_journal_stats(tape.journal, &again);
     ck_assert_uint_eq(again.records, 39);
+    tape_end(&tape);
+}
+END_TEST
+
+static uint64_t covers_from(struct tape *tape)
+{
+    struct vt_journal_stats stats;
+    vt_journal_stats(tape->journal, &stats);
+    return stats.covers_from;
+}
+
+START_TEST(the_last_gap_is_found_however_many_files_lie_behind_it)
+{
+    struct tape tape;
+    tape_new(&tape, 500);
+    ck_assert_uint_eq(covers_from(&tape), 0);
+    for (uint64_t i = 1; i <= 4; i++) ck_assert_ok(append(&tape, i, i, 200));
+    ck_assert_uint_eq(covers_from(&tape), 1);
+    const struct vt_root_record root = {.vault_id = our_vault, .page_version = 9, .commit_number = 9};
+    ck_assert_ok(vt_journal_note_gap(tape.journal, &root));
+    ck_assert_uint_eq(covers_from(&tape), 9);
+    for (uint64_t i = 10; i <= 30; i++) ck_assert_ok(append(&tape, i, i, 200));
+    ck_assert_uint_eq(covers_from(&tape), 9);
+    ck_assert_uint_eq(reopened_tail(&tape), 30);
+    ck_assert_uint_eq(covers_from(&tape), 9);
     tape_end(&tape);
 }
 END_TEST
@@ -502,7 +528,8 @@ VT_TEST_MAIN("epoch/journal", what_was_appended_is_the_tail_after_reopening,
              a_tail_of_zeroes_behind_the_last_record_is_cut, a_flipped_byte_anywhere_is_noticed,
              a_record_taken_out_or_moved_breaks_the_chain, an_abort_mark_takes_the_tail_back,
              a_record_whose_transaction_failed_is_replaced_by_the_next_without_a_mark,
-             files_follow_each_other_and_the_tail_is_found_across_them, a_file_whose_head_was_never_synced_is_dropped,
+             files_follow_each_other_and_the_tail_is_found_across_them,
+             the_last_gap_is_found_however_many_files_lie_behind_it, a_file_whose_head_was_never_synced_is_dropped,
              one_holder_at_a_time_and_one_vault, a_failed_write_keeps_nothing_and_a_failed_sync_shuts_the_journal,
              with_an_interval_the_stats_say_how_much_may_be_lost,
              an_older_store_rolls_forward_to_the_keyring_of_the_last_commit,

@@ -138,7 +138,6 @@ static VT_RESULT open_newest(struct vt_journal *journal)
     if (status == VAULT_E_CORRUPT) VT_TRY(cut_tail(journal, &map, walk.end));
     journal->size = walk.end;
     journal->next_number = walk.next_number;
-    journal->has_gap = walk.has_gap;
     memcpy(journal->last_hash, walk.last_hash, sizeof walk.last_hash);
     return VAULT_OK;
 }
@@ -163,6 +162,7 @@ static VT_RESULT load(struct vt_journal *journal)
     if (journal->segment_count == 0) return VAULT_OK;
     VT_TRY(open_newest(journal));
     VT_TRY(count_older(journal));
+    VT_TRY(vt_journal_find_gap(journal, &journal->covers_from));
     /* All that the newest file holds may be aborted: the last live record lies further back. */
     return journal->live.count == 0 ? vt_journal_list_from(journal, UINT64_MAX, &journal->live) : VAULT_OK;
 }
@@ -285,6 +285,7 @@ static VT_RESULT segment_begin(struct vt_journal *journal)
     journal->fd = fd;
     journal->older_bytes += journal->size;
     journal->size = VT_JOURNAL_SEGMENT_HEAD_LEN;
+    vt_journal_list_keep_last(&journal->live);
     return VAULT_OK;
 }
 
@@ -347,6 +348,7 @@ static VT_RESULT append_locked(struct vt_journal *journal, const struct vt_journ
         if (ftruncate(journal->fd, (off_t)journal->size) != 0) journal->is_broken = true;
         return status;
     }
+    if (journal->next_number == 1) journal->covers_from = tail->commit_number;
     journal->size += sizeof parts + rows.len + more.len;
     journal->next_number++;
     memcpy(journal->last_hash, parts.hash, sizeof parts.hash);
@@ -401,7 +403,9 @@ VT_RESULT vt_journal_note_gap(struct vt_journal *journal, const struct vt_root_r
     const struct vt_journal_tail gap = {root->commit_number, VT_JOURNAL_GAP, *root};
     VT_TRY(take_vault_id(journal, &root->vault_id));
     VT_TRY(append(journal, &gap, VT_BYTES_EMPTY, VT_BYTES_EMPTY));
-    journal->has_gap = true;
+    pthread_mutex_lock(&journal->mutex);
+    journal->covers_from = root->commit_number;
+    pthread_mutex_unlock(&journal->mutex);
     return VAULT_OK;
 }
 
@@ -416,7 +420,8 @@ void vt_journal_stats(struct vt_journal *journal, struct vt_journal_stats *out_s
         .unsynced_commits = journal->unsynced,
         .last_sync_at_ms = journal->last_sync_at_ms,
         .cut_bytes = journal->cut_bytes,
-        .has_gap = journal->has_gap,
+        .has_records = journal->next_number > first,
+        .covers_from = journal->covers_from,
         .is_broken = journal->is_broken,
     };
     pthread_mutex_unlock(&journal->mutex);

@@ -70,7 +70,8 @@ struct vt_journal_stats {
     uint64_t unsynced_commits;          /* the loss bound that `status` states */
     int64_t last_sync_at_ms;
     uint64_t cut_bytes;                 /* a torn tail that opening has cut */
-    bool has_gap;                       /* the newest files hold a gap: older backups cannot be rolled forward across it */
+    bool has_records;
+    uint64_t covers_from;               /* commit of the last gap: no older copy of the store can be rolled forward */
     bool is_broken;                     /* a sync has failed */
 };
 void vt_journal_stats(struct vt_journal *journal, struct vt_journal_stats *out_stats);

@@ -26,6 +26,8 @@ struct vt_journal_list {
     struct vt_journal_entry *items;
     size_t count, cap;
 };
+/** Forget all but the last one: what it was needed for can be read again. A journal would grow in memory without end. */
+void vt_journal_list_keep_last(struct vt_journal_list *list);
 void vt_journal_list_release(struct vt_journal_list *list);
 /** What a further record makes of the list: it replaces what it replaces, and joins when it is no mark. */
 VT_RESULT vt_journal_list_add(struct vt_journal_list *list, const struct vt_journal_entry *entry);
@@ -50,7 +52,7 @@ struct vt_journal {
     uint64_t last_sync_ns;
     int64_t last_sync_at_ms;
     uint64_t cut_bytes;
-    bool has_gap;
+    uint64_t covers_from;           /* commit number of the last gap, or of the very first record */
     bool is_broken;
 };
 
@@ -86,12 +88,13 @@ struct vt_journal_walk {
     uint64_t next_number;
     uint8_t last_hash[VT_JOURNAL_HASH_LEN];
     uint64_t end;                   /* offset behind the last whole record */
-    bool has_gap;
 };
 /** Add the records of segment @p index to @p list, checking the chain. @return VAULT_E_CORRUPT: *walk says where */
 VT_RESULT vt_journal_scan(const struct vt_journal *journal, const struct vt_journal_map *map, size_t index,
                           struct vt_journal_walk *walk, struct vt_journal_list *list);
 /** Is there a whole record at @p at or anywhere behind? Then the chain is broken there and this is no torn tail. */
 bool vt_journal_has_record_from(const struct vt_journal_map *map, uint64_t at);
+/** Where the last gap is, or the first record when there is none: looks at heads only, from the newest segment backwards. */
+VT_RESULT vt_journal_find_gap(const struct vt_journal *journal, uint64_t *out_commit);
 /** Read back as many older segments as it takes until the list begins at or before @p commit_number, or all are read. */
 VT_RESULT vt_journal_list_from(const struct vt_journal *journal, uint64_t commit_number, struct vt_journal_list *out_list);

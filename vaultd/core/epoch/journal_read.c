@@ -120,6 +120,13 @@ void vt_journal_list_release(struct vt_journal_list *list)
     *list = (struct vt_journal_list){NULL, 0, 0};
 }
 
+void vt_journal_list_keep_last(struct vt_journal_list *list)
+{
+    if (list->count < 2) return;
+    list->items[0] = list->items[list->count - 1];
+    list->count = 1;
+}
+
 static VT_RESULT list_grow(struct vt_journal_list *list)
 {
     if (list->count < list->cap) return VAULT_OK;
@@ -165,9 +172,43 @@ VT_RESULT vt_journal_scan(const struct vt_journal *journal, const struct vt_jour
         VT_TRY(vt_journal_list_add(list, &entry));
         walk->next_number++;
         memcpy(walk->last_hash, record.hash, sizeof walk->last_hash);
-        walk->has_gap = walk->has_gap || record.tail.kind == VT_JOURNAL_GAP;
         at += record.len;
     }
+    return VAULT_OK;
+}
+
+/* Whether all of it is whole is for who rolls forward: here the heads tell where to step. */
+static VT_RESULT find_gap_in(const struct vt_journal_map *map, bool *out_found, uint64_t *out_commit)
+{
+    uint64_t first = 0, body_len;
+    *out_found = false;
+    for (uint64_t at = VT_JOURNAL_SEGMENT_HEAD_LEN; at < map->len;) {
+        const struct vt_bytes rest = vt_bytes(map->data + at, map->len - at);
+        VT_ENSURE(record_head_is_whole(rest, &body_len), VAULT_E_CORRUPT);
+        VT_ENSURE(body_len <= rest.len - VT_JOURNAL_RECORD_HEAD_LEN, VAULT_E_CORRUPT);
+        const uint64_t commit = vt_get_u64(rest.data + VT_JOURNAL_RECORD_HEAD_LEN);
+        if (first == 0) first = commit;
+        if (rest.data[4] == VT_JOURNAL_GAP) *out_commit = commit;
+        *out_found = *out_found || rest.data[4] == VT_JOURNAL_GAP;
+        at += VT_JOURNAL_RECORD_HEAD_LEN + body_len + VT_JOURNAL_HASH_LEN;
+    }
+    if (!*out_found && first != 0) *out_commit = first;
+    return VAULT_OK;
+}
+
+VT_RESULT vt_journal_find_gap(const struct vt_journal *journal, uint64_t *out_commit)
+{
+    uint64_t commit = 0;
+    bool is_found = false;
+    for (size_t i = journal->segment_count; i-- != 0 && !is_found;) {
+        __attribute__((cleanup(vt_journal_map_release))) struct vt_journal_map map = {NULL, 0};
+        VT_TRY(vt_journal_map_open(journal, journal->segments[i], &map));
+        const vault_status status = find_gap_in(&map, &is_found, &commit);
+        /* Nothing can be rolled forward across damage either: the segment behind it is what is left. */
+        if (status == VAULT_E_CORRUPT) break;
+        VT_TRY(status);
+    }
+    *out_commit = commit;
     return VAULT_OK;
 }
 
