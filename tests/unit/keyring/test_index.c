@@ -247,9 +247,48 @@ START_TEST(an_era_moves_every_entry_to_the_live_place_key_and_loses_none)
 }
 END_TEST
 
+static vault_status move(struct ring_write *change, const char *from, const char *to, unsigned number)
+{
+    uint8_t data[VT_INDEX_DATA_LEN];
+    const struct vt_index_hash old = ring_hash(change->view, VT_TENANT_DEFAULT, from),
+                               fresh = ring_hash(change->view, VT_TENANT_DEFAULT, to);
+    data_of(number, data);
+    return vt_keyring_index_move(change->write, VT_TENANT_DEFAULT, &old, &fresh, data);
+}
+
+START_TEST(entries_move_to_another_hash_beside_its_own_and_none_is_lost)
+{
+    enum { HOLDERS = 100, MOVED = 70 };
+    bool at_old[HOLDERS + 1] = {false}, at_new[HOLDERS + 1] = {false};
+    struct ring_world world;
+    struct vt_keyring_check counts;
+    struct vt_err err = {{0}, {0}};
+    ring_world_open(&world);
+    struct ring_write change = ring_begin(&world);
+    for (unsigned i = 0; i < HOLDERS; i++) ck_assert_ok(add(&change, "old", i, false));
+    ck_assert_ok(add(&change, "new", HOLDERS, true));
+    ring_commit(&change);
+    change = ring_begin(&world);
+    for (unsigned i = 0; i < MOVED; i++) ck_assert_ok(move(&change, "old", "new", i));
+    ck_assert_status(move(&change, "old", "new", 0), VAULT_E_EXISTS);
+    ck_assert_status(move(&change, "old", "other", 0), VAULT_E_NOT_FOUND);
+    ring_commit(&change);
+    for (unsigned i = 0; i <= HOLDERS; i++) at_new[i] = i < MOVED || i == HOLDERS;
+    for (unsigned i = MOVED; i < HOLDERS; i++) at_old[i] = true;
+    assert_holders_now(&world, "old", at_old, HOLDERS + 1);
+    assert_holders_now(&world, "new", at_new, HOLDERS + 1);
+    struct ring_read read = ring_read_begin(&world);
+    ck_assert_ok(vt_keyring_check(read.view, &counts, &err));
+    ck_assert_uint_eq(counts.index_entries, HOLDERS + 1);
+    ring_read_end(&read);
+    ring_world_free(&world);
+}
+END_TEST
+
 VT_TEST_MAIN("keyring/index", a_unique_value_has_one_holder_until_it_is_removed,
              one_to_a_thousand_holders_of_one_value_are_all_found,
              holders_removed_from_any_group_leave_the_others_findable, one_holder_more_than_the_limit_is_refused,
              find_returns_no_more_than_it_is_asked_for,
              the_same_value_hashes_differently_for_another_label_piece_boundary_tenant_and_key,
-             an_era_moves_every_entry_to_the_live_place_key_and_loses_none)
+             an_era_moves_every_entry_to_the_live_place_key_and_loses_none,
+             entries_move_to_another_hash_beside_its_own_and_none_is_lost)
