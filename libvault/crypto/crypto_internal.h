@@ -20,7 +20,6 @@ struct vt_random_pool {
 };
 
 struct vt_crypto_thread {
-    EVP_MD_CTX *sha;
     EVP_CIPHER_CTX *gcm;
     EVP_CIPHER_CTX *ecb;
     struct vt_random_pool *pool;

@@ -1,6 +1,8 @@
+#define OPENSSL_SUPPRESS_DEPRECATED     /* why: mac.c */
 #include "libvault/crypto/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 #include "libvault/base/fault.h"
@@ -12,9 +14,13 @@ struct vt_sha256_stream {
 
 VT_RESULT vt_sha256(const struct vt_bytes *pieces, size_t count, uint8_t out_hash[VT_SHA256_LEN])
 {
-    struct vt_crypto_thread *thread;
-    VT_TRY(vt_crypto_thread(&thread));
-    return vt_crypto_md_run(thread->sha, pieces, count, out_hash);
+    SHA256_CTX state;
+    bool is_done = SHA256_Init(&state) == 1;
+    for (size_t i = 0; i < count && is_done; i++)
+        if (pieces[i].len != 0) is_done = SHA256_Update(&state, pieces[i].data, pieces[i].len) == 1;
+    is_done = is_done && SHA256_Final(out_hash, &state) == 1;
+    vt_wipe(&state, sizeof state);
+    return is_done ? VAULT_OK : vt_crypto_fail();
 }
 
 VT_RESULT vt_sha256_one(struct vt_bytes bytes, uint8_t out_hash[VT_SHA256_LEN])

@@ -1,5 +1,4 @@
-/* libvault/crypto/digest.h - SHA-256 (FIPS 180-4). The algorithm is fetched once per process; contexts are per thread.
- * Thread: any. */
+/* libvault/crypto/digest.h - SHA-256 (FIPS 180-4). Thread: any. */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/result.h"

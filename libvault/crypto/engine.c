@@ -55,7 +55,6 @@ static void thread_free(void *data)
 {
     struct vt_crypto_thread *thread = data;
     if (thread == NULL) return;
-    EVP_MD_CTX_free(thread->sha);
     EVP_CIPHER_CTX_free(thread->gcm);
     EVP_CIPHER_CTX_free(thread->ecb);
     vt_secret_free(thread->pool);
@@ -127,7 +126,6 @@ VT_RESULT vt_crypto_gcm_new(EVP_CIPHER_CTX **out_cipher)
 
 static VT_RESULT thread_fill(struct vt_crypto_thread *thread)
 {
-    VT_TRY(vt_crypto_md_new(&thread->sha));
     VT_TRY(cipher_new(engine.aes_256_gcm, &thread->gcm));
     VT_TRY(cipher_new(engine.aes_256_ecb, &thread->ecb));
     thread->pool = vt_secret_alloc(sizeof *thread->pool);

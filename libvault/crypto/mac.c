@@ -7,6 +7,7 @@
 #include <openssl/sha.h>
 
 #include "libvault/crypto/crypto_internal.h"
+#include "libvault/crypto/digest.h"
 
 enum { HASH_LEN = 32, BLOCK_LEN = 64, HKDF_BLOCKS_MAX = 255 };
 
@@ -32,21 +33,15 @@ static bool pad_absorb(SHA256_CTX *state, const uint8_t block[BLOCK_LEN], uint8_
 static VT_RESULT hmac_key(struct vt_bytes key, struct vt_hmac_keyed *out_keyed)
 {
     uint8_t block[BLOCK_LEN] = {0};
-    struct vt_crypto_thread *thread;
     vault_status status = VAULT_OK;
-    if (key.len > BLOCK_LEN) {
-        status = vt_crypto_thread(&thread);
-        if (status == VAULT_OK) status = vt_crypto_md_run(thread->sha, &key, 1, block);
-    } else if (key.len != 0) {
-        memcpy(block, key.data, key.len);
-    }
+    if (key.len > BLOCK_LEN) status = vt_sha256_one(key, block);
+    else if (key.len != 0) memcpy(block, key.data, key.len);
     if (status == VAULT_OK && !(pad_absorb(&out_keyed->inner, block, 0x36) && pad_absorb(&out_keyed->outer, block, 0x5c)))
         status = vt_crypto_fail();
     vt_wipe(block, sizeof block);
     return status;
 }
 
-/* OPENSSL_cleanse() of the state is part of SHA256_Final(). */
 static bool digest_end(SHA256_CTX *state, const struct vt_bytes *pieces, size_t count, uint8_t out_hash[HASH_LEN])
 {
     bool is_done = true;
@@ -89,20 +84,27 @@ static VT_RESULT hkdf_expand(const struct vt_hmac_keyed *prk, struct vt_bytes in
     return VAULT_OK;
 }
 
-VT_RESULT vt_hkdf_sha256(struct vt_bytes ikm, struct vt_bytes salt, struct vt_bytes info, uint8_t *out_okm,
-                         size_t out_len)
+VT_RESULT vt_hkdf_extract_sha256(struct vt_bytes ikm, struct vt_bytes salt, struct vt_key *out_prk)
+{
+    return vt_hmac_sha256(salt, &ikm, 1, out_prk->bytes);
+}
+
+VT_RESULT vt_hkdf_expand_sha256(const struct vt_key *prk, struct vt_bytes info, uint8_t *out_okm, size_t out_len)
 {
     VT_ENSURE(out_len <= (size_t)HKDF_BLOCKS_MAX * HASH_LEN, VAULT_E_ARGUMENT);
     VT_AUTO(vt_hmac_keyed) keyed;
-    VT_TRY(hmac_key(salt, &keyed));
-
-    /* Extract (section 2.2): the pseudorandom key becomes the key of the expansion. */
-    VT_AUTO(vt_key) prk = VT_KEY_INIT;
-    VT_TRY(hmac_with(&keyed, &ikm, 1, prk.bytes));
-    VT_TRY(hmac_key(vt_key_bytes(&prk), &keyed));
+    VT_TRY(hmac_key(vt_key_bytes(prk), &keyed));
     const vault_status status = hkdf_expand(&keyed, info, out_okm, out_len);
     if (status != VAULT_OK) vt_wipe(out_okm, out_len);
     return status;
+}
+
+VT_RESULT vt_hkdf_sha256(struct vt_bytes ikm, struct vt_bytes salt, struct vt_bytes info, uint8_t *out_okm,
+                         size_t out_len)
+{
+    VT_AUTO(vt_key) prk = VT_KEY_INIT;
+    VT_TRY(vt_hkdf_extract_sha256(ikm, salt, &prk));
+    return vt_hkdf_expand_sha256(&prk, info, out_okm, out_len);
 }
 
 VT_RESULT vt_key_derive(const struct vt_key *key, const char *label, struct vt_key *out_key)

@@ -91,8 +91,8 @@ VT_RESULT vt_random_seed(struct vt_key *out_seed)
     VT_AUTO(vt_key) own = VT_KEY_INIT;
     VT_TRY(kernel_random(seed.bytes, sizeof seed.bytes));
     VT_ENSURE(RAND_priv_bytes(own.bytes, sizeof own.bytes) == 1, vt_crypto_fail());
-    for (size_t i = 0; i < VT_KEY_LEN; i++) out_seed->bytes[i] = seed.bytes[i] ^ own.bytes[i];
-    return VAULT_OK;
+    for (size_t i = 0; i < VT_KEY_LEN; i++) seed.bytes[i] ^= own.bytes[i];
+    return vt_hkdf_extract_sha256(vt_key_bytes(&seed), VT_BYTES_EMPTY, out_seed);
 }
 
 VT_RESULT vt_random_key_of(const struct vt_key *seed, struct vt_key *out_key)
@@ -103,7 +103,7 @@ VT_RESULT vt_random_key_of(const struct vt_key *seed, struct vt_key *out_key)
     memcpy(info, boot_id, BOOT_ID_LEN);
     vt_put_u64(info + BOOT_ID_LEN, (uint64_t)getpid());
     vt_put_u64(info + BOOT_ID_LEN + 8, atomic_fetch_add(&key_count, 1));
-    return vt_hkdf_sha256(vt_key_bytes(seed), VT_BYTES_EMPTY, VT_BYTES_OF(info), out_key->bytes, VT_KEY_LEN);
+    return vt_hkdf_expand_sha256(seed, VT_BYTES_OF(info), out_key->bytes, VT_KEY_LEN);
 }
 
 VT_RESULT vt_random_key(struct vt_key *out_key)

@@ -6,7 +6,7 @@
 
 /** HKDF-SHA256(getrandom(32) XOR RAND_priv_bytes(32), info boot id | process id | counter). @return VAULT_E_CRYPTO */
 VT_RESULT vt_random_key(struct vt_key *out_key);
-/** Several keys made at one moment from one draw: the seed (getrandom(32) XOR RAND_priv_bytes(32)), then each key as above.
+/** Several keys made at one moment from one draw: the seed is HKDF's extract of the above, each key one expand of it.
  *  The seed opens them all and must not outlive the moment: never written, wiped with what it was drawn for. A key that
  *  replaces a dropped one takes vt_random_key(). */
 VT_RESULT vt_random_seed(struct vt_key *out_seed);
