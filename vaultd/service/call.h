@@ -86,6 +86,7 @@ struct vt_call {
     struct vt_principal login;      /* auth.login: who the connection is from now on */
     void *handler_state;            /* in scratch */
     bool is_repeat;                 /* answered from what an earlier call with its idempotency key was answered */
+    bool is_logged_elsewhere;       /* a take-over: its leaf is in the log of the environment that it has built */
     bool wants_worker_after;        /* set by prepare: finish blocks (it waits for an epoch), so it runs on a worker */
     bool is_committed;              /* on its way to that worker */
 };

@@ -118,6 +118,7 @@ static void attempt_begin(struct vt_call *call)
     call->handler_state = NULL;
     call->wants_worker_after = false;
     call->is_repeat = false;
+    call->is_logged_elsewhere = false;
     call->retries_checks = false;
     call->item.is_done = false;
     call->err = (struct vt_err){{0}, {0}};
@@ -129,7 +130,11 @@ static void attempt_begin(struct vt_call *call)
 static VT_RESULT attempt_view(struct vt_call *call)
 {
     const enum vt_vault_state state = vt_vault_state(call->vault);
-    if (state == VT_VAULT_SEALED || state == VT_VAULT_NOT_INITIALISED) return VAULT_OK;
+    if (state == VT_VAULT_SEALED || state == VT_VAULT_NOT_INITIALISED) {
+        /* A slow call may have waited for its worker since the gate let it in. */
+        VT_ENSURE((call->command->flags & VT_WHILE_SEALED) != 0, VAULT_E_SEALED);
+        return VAULT_OK;
+    }
     VT_TRY(vt_vault_view(call->vault, &call->txn, &call->view));
     call->schemas = vt_schemas_acquire(vt_vault_schemas(call->vault), call->tenant);
     call->templates = vt_templates_acquire(vt_vault_templates(call->vault), call->tenant);
@@ -202,22 +207,39 @@ static void item_fill(struct vt_call *call)
     item->context = call;
 }
 
-/* Without a log that is open there is nothing to write a refusal into; before login refusals are counted by the server. */
-static bool is_audited(const struct vt_call *call)
+/* Answered while the log stands still, since a restored environment goes on from it: nothing of it is about anybody. The take-over
+ * itself has its leaf there. */
+static bool is_answered_meanwhile(const struct vt_call *call)
 {
-    const enum vt_vault_state state = vt_vault_state(call->vault);
+    const int flags = call->command != NULL ? call->command->flags : 0;
+    return call->is_logged_elsewhere || (flags & (VT_WHILE_SEALED | VT_WHILE_TAKING_OVER)) != 0;
+}
+
+/* Without a log that is open there is nothing to write a refusal into; before login refusals are counted by the server. Whatever
+ * began before a take-over goes to the committer, which takes it in or refuses it. */
+static bool is_audited(const struct vt_call *call, enum vt_vault_state state)
+{
     if (state == VT_VAULT_SEALED || state == VT_VAULT_NOT_INITIALISED) return false;
-    if (state == VT_VAULT_TAKING_OVER) return false;    /* the log stands still: the new environment's goes on from it */
+    if (state == VT_VAULT_TAKING_OVER && is_answered_meanwhile(call)) return false;
     if (call->command != NULL && (call->command->flags & VT_UNAUDITED) != 0) return false;
     return call->principal.role != NULL || call->login.role != NULL;
 }
 
+/* A call that was read out before the vault was sealed has no log any more to be answered from. */
+static bool has_lost_its_log(const struct vt_call *call, enum vt_vault_state state)
+{
+    const bool may_answer = call->command != NULL && (call->command->flags & (VT_WHILE_SEALED | VT_UNAUDITED)) != 0;
+    return call->status == VAULT_OK && state == VT_VAULT_SEALED && !may_answer;
+}
+
 static enum vt_call_next call_end_prepare(struct vt_call *call, vault_status status)
 {
+    const enum vt_vault_state state = vt_vault_state(call->vault);
     call->status = status;
+    if (has_lost_its_log(call, state)) call->status = VAULT_E_SEALED;
     item_fill(call);
     attempt_end(call);
-    return is_audited(call) ? VT_CALL_COMMIT : VT_CALL_REPLY;
+    return is_audited(call, state) ? VT_CALL_COMMIT : VT_CALL_REPLY;
 }
 
 enum vt_call_next vt_call_prepare_slow(struct vt_call *call)

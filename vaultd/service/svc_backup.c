@@ -266,7 +266,9 @@ static VT_RESULT restore_take_over(struct vt_call *call, struct job *job, struct
                                    .progress = job_progress, .progress_context = job};
     options.leaf = (struct vt_audit_leaf){.tenant = call->tenant, .command = call->command->id};
     memcpy(options.leaf.principal, call->principal.id, sizeof options.leaf.principal);
-    return vt_vault_take_over(call->vault, &options, out_report, &call->err);
+    VT_TRY(vt_vault_take_over(call->vault, &options, out_report, &call->err));
+    call->is_logged_elsewhere = true;
+    return VAULT_OK;
 }
 
 static vault_status backup_restore_prepare(struct vt_call *call)

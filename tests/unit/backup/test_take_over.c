@@ -403,6 +403,40 @@ START_TEST(meanwhile_only_health_status_and_job_status_answer)
 }
 END_TEST
 
+static struct vt_call *early;
+static enum vt_call_next early_next;
+
+/* It was let in before, and reads now. */
+static void end_early_call(void)
+{
+    early_next = vt_call_prepare_slow(early);
+    ck_assert_int_eq(early_next, VT_CALL_COMMIT);
+    ck_assert_int_eq(early->status, VAULT_OK);
+    ck_assert_status(vt_vault_commit_wait(world.vault, &early->item), VAULT_E_BUSY);
+    vt_call_committed(early);
+}
+
+START_TEST(what_began_before_is_not_answered_without_its_leaf)
+{
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
+    struct vt_value params = vt_value_map();
+    two_people(false);
+    ck_assert_ok(vt_call_new(world.vault, &principal, &early));
+    early->method = vt_bytes_str("store.check");
+    early->params = &params;
+    ck_assert_int_eq(vt_call_prepare(early), VT_CALL_SLOW);
+    hook_at("takeover.built", end_early_call);
+    ck_assert_ok(people_take_over(&world, "b1", NULL));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_uint_eq(hook.seen, 1);
+    ck_assert_int_eq(early->status, VAULT_E_BUSY);
+    vt_call_free(early);
+    world_restart(&world);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
 static pthread_t sealer;
 static vault_status sealed_with;
 
@@ -607,7 +641,8 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              entries_come_back_under_the_index_key_of_now,
              rows_under_a_key_that_was_rotated_since_come_back_under_the_live_one,
              backups_of_every_incarnation_can_take_over_and_the_log_goes_on,
-             meanwhile_only_health_status_and_job_status_answer, seal_cancels_it_and_the_vault_is_sealed_as_it_was,
+             meanwhile_only_health_status_and_job_status_answer, what_began_before_is_not_answered_without_its_leaf,
+             seal_cancels_it_and_the_vault_is_sealed_as_it_was,
              a_daemon_that_stops_gives_it_up_and_the_next_start_serves_as_before,
              keepers_that_do_not_prepare_leave_the_vault_as_it_was,
              a_disk_that_fills_while_building_leaves_the_vault_as_it_was, a_missing_damaged_or_foreign_backup_changes_nothing,

@@ -63,5 +63,25 @@ START_TEST(a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_ag
 }
 END_TEST
 
-VT_TEST_MAIN("seal", what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
+/* The gate let it in, then it waited for a worker. */
+START_TEST(a_slow_call_that_a_seal_overtakes_is_refused)
+{
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
+    struct vt_value params = vt_value_map();
+    struct vt_call *call;
+    world_new(&world, NULL);
+    ck_assert_ok(vt_call_new(world.vault, &principal, &call));
+    call->method = vt_bytes_str("store.check");
+    call->params = &params;
+    ck_assert_int_eq(vt_call_prepare(call), VT_CALL_SLOW);
+    ck_assert_ok(world_call(&world, "operator", "vault.seal", NULL, NULL));
+    ck_assert_int_eq(vt_call_prepare_slow(call), VT_CALL_REPLY);
+    ck_assert_int_eq(call->status, VAULT_E_SEALED);
+    vt_call_free(call);
+    world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("seal", a_slow_call_that_a_seal_overtakes_is_refused,
+             what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
              a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again)
