@@ -141,10 +141,21 @@ VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty)
     return closing_serve(&closing);
 }
 
+/* Its shares are sealed under the unseal key of now: nothing else can begin before it is finished. */
+static VT_RESULT finish_leftover(struct vt_vault *vault)
+{
+    struct vt_epoch_status status;
+    VT_TRY(vt_epoch_status(vault->epoch, &status));
+    if (!status.is_closing) return VAULT_OK;
+    const vault_status finished = vt_vault_close_epoch(vault, false);
+    return finished == VAULT_E_NOT_FOUND ? VAULT_OK : finished;
+}
+
 VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps add_wraps, void *context)
 {
     struct closing closing = {.vault = vault, .add_wraps = add_wraps, .wraps_context = context,
                               .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
+    VT_TRY(finish_leftover(vault));
     return closing_serve(&closing);
 }
 

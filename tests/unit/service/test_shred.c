@@ -1,6 +1,7 @@
 /* Asking to forget: what exactly is asked for, and what the answers and certificates say of it. */
 #include <stdio.h>
 
+#include "libvault/base/fault.h"
 #include "tests/support/world.h"
 
 static const char CARDS[] = "name: cards\ndoc: Cards.\ncardinality: many\nforget: record\nfields:\n"
@@ -11,11 +12,16 @@ static const char PROFILE[] = "name: profile\ndoc: People.\nfields:\n"
 
 static struct world world;
 
-static void setup(void)
+static void setup_with(const struct world_options *options)
 {
-    world_new(&world, NULL);
+    world_new(&world, options);
     world_apply_schema(&world, CARDS);
     world_apply_schema(&world, PROFILE);
+}
+
+static void setup(void)
+{
+    setup_with(NULL);
 }
 
 static void teardown(void)
@@ -176,7 +182,45 @@ START_TEST(asking_again_for_a_part_that_is_erased_answers_with_the_same_certific
 }
 END_TEST
 
-VT_TEST_MAIN("shred", a_category_asked_of_many_subjects_leaves_the_rest_of_them,
+#ifdef VT_FAULTS
+static bool leave_a_closing(enum vt_fault fault, unsigned nth)
+{
+    struct vt_epoch_status status;
+    char name[32], params[64];
+    snprintf(name, sizeof name, "left-%u", nth);
+    create(name);
+    snprintf(params, sizeof params, "{subject: %s}", name);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, NULL));
+    vt_fault_arm(fault, nth);
+    (void)world_call(&world, "operator", "epoch.close", "{}", NULL);
+    vt_fault_disarm();
+    ck_assert_ok(vt_epoch_status(vt_vault_epoch(world.vault), &status));
+    return status.is_closing;
+}
+
+START_TEST(an_epoch_left_unfinished_is_finished_before_the_unseal_key_rotates)
+{
+    static const char ROTATE[] =
+        "{what: unseal, key_file: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f}";
+    unsigned left = 0;
+    setup_with(&(struct world_options){.has_fault_store = true});
+    for (unsigned nth = 1; nth <= 400 && left < 3; nth++) {
+        const bool is_left = leave_a_closing(VT_FAULT_STORE, nth);
+        left += is_left;
+        if (is_left) ck_assert_ok(world_call(&world, "administrator", "key.rotate", ROTATE, NULL));
+        else ck_assert_ok(world_call(&world, "operator", "epoch.close", "{}", NULL));
+    }
+    ck_assert_uint_gt(left, 0);
+    teardown();
+}
+END_TEST
+#endif
+
+VT_TEST_MAIN("shred",
+#ifdef VT_FAULTS
+             an_epoch_left_unfinished_is_finished_before_the_unseal_key_rotates,
+#endif
+             a_category_asked_of_many_subjects_leaves_the_rest_of_them,
              an_argument_that_does_not_go_with_many_subjects_refuses_the_call_and_forgets_nobody,
              each_item_of_a_batch_has_its_own_sentence_and_certificate,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
