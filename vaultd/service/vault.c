@@ -83,6 +83,7 @@ static VT_RESULT vault_open_parts(struct vt_vault *vault)
         .keeper_count = vault->options.keeper_count,
         .quorum = vault->options.quorum,
         .journal = vault->options.journal,
+        .is_beside_live = vault->options.is_read_only,
         .clock = vault->options.clock,
         .software_version = "vaultd " VT_VERSION,
         .close_after_count = vault->options.close_after_count,

@@ -573,6 +573,30 @@ class Life(unittest.TestCase):
             self.assertEqual(handle.read(), before)
         live.start()                                    # and the live vault's lock was never taken
 
+    def test_a_restored_copy_is_served_while_the_live_vault_goes_on_until_its_epoch_closes(self):
+        live = self.daemon()
+        backup, copy = os.path.join(live.root, "backup"), os.path.join(live.root, "copy")
+        keeper = os.path.join(live.data, "keeper", "keeper-1.vtk")
+        arguments = ["--dev", "--read-only", "--data", copy, "--listen", "127.0.0.1:0", "--keeper", keeper,
+                     "--unseal-key", os.path.join(live.data, "keeper", "unseal.key")]
+        with live.client("operator") as operator:
+            operator.call("backup.create", to=backup)
+            operator.call("backup.restore", **{"from": backup, "to": copy, "check_only": True})
+            operator.call("audit.verify")                           # a commit that the copy does not have
+            with live.local() as local:
+                copied_to = local.call("vault.status")["commit_number"]
+                while local.call("keeper.list")["keepers"][0]["floor_commit"] < copied_to:
+                    time.sleep(0.1)
+            served = Daemon(BINARY, directory=live.root, dev=False, arguments=arguments)
+            self.addCleanup(served.remove)
+            with served.local() as local:
+                self.assertEqual(local.call("vault.health"), {"state": "read-only"})
+            self.assertEqual(served.stop(), 0)
+            operator.call("epoch.close")
+        code, said = self.fails(*arguments)
+        self.assertNotEqual(code, 0)
+        self.assertIn("The live vault has closed the epoch of this copy", said)
+
     def test_nothing_is_initialised_when_serving_read_only(self):
         with tempfile.TemporaryDirectory(prefix="vaultd-func-") as directory:
             code, said = self.fails("--dev", "--read-only", "--data", directory, "--listen", "127.0.0.1:0")

@@ -259,6 +259,40 @@ START_TEST(an_older_copy_below_the_keepers_floor_is_named_a_rollback)
 }
 END_TEST
 
+START_TEST(a_copy_beside_the_live_vault_opens_below_the_floor_until_the_epoch_closes)
+{
+    struct world world;
+    struct vt_err err = {{0}, {0}};
+    world_with_request(&world, &no_journal);
+    world_close(&world);
+    world_copy(&world, "store", "store-before");
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    world_touch_store(&world);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    world_close(&world);
+    world_copy(&world, "store", "store-live");
+    world_copy(&world, "store-before", "store");
+    world.options.is_beside_live = true;
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, &err));
+    world_close(&world);
+
+    world.options.is_beside_live = false;
+    world_copy(&world, "store-live", "store");
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_close_epoch(&world, false));
+    world_close(&world);
+    world_copy(&world, "store-before", "store");
+    world.options.is_beside_live = true;
+    world_open(&world);
+    ck_assert_status(world_unseal(&world, &err), VAULT_E_ROLLBACK);
+    ck_assert(strstr(err.message, "has closed the epoch of this copy") != NULL);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(an_older_copy_by_two_epochs_is_named_a_rollback)
 {
     struct world world;
@@ -723,7 +757,9 @@ VT_TEST_MAIN("epoch/recover", row_e_e_runs, row_e_with_a_prepared_next_epoch_abo
              a_lost_commit_without_a_journal_stops_and_erases_nothing,
              a_lost_commit_that_the_journal_has_lost_too_stops, a_lost_commit_with_a_fresh_journal_stops,
              more_lost_than_the_journal_has_is_an_older_copy,
-             an_older_copy_below_the_keepers_floor_is_named_a_rollback, an_older_copy_by_two_epochs_is_named_a_rollback,
+             an_older_copy_below_the_keepers_floor_is_named_a_rollback,
+             a_copy_beside_the_live_vault_opens_below_the_floor_until_the_epoch_closes,
+             an_older_copy_by_two_epochs_is_named_a_rollback,
              an_older_copy_behind_the_journal_is_named_a_rollback, an_older_keeper_is_not_taken_for_the_truth,
              a_keeper_of_another_vault_is_named, a_fresh_keeper_is_no_keeper_of_this_vault,
              a_journal_of_another_vault_is_named, a_wrong_unseal_key_opens_nothing_and_erases_nothing,

@@ -23,6 +23,8 @@ struct vt_epoch_options {
     size_t keeper_count;                /* m */
     unsigned quorum;                    /* k of the Shamir sharing */
     struct vt_journal *journal;         /* borrowed; NULL: none, and status says so */
+    bool is_beside_live;                /* a restored environment, looked at while the live vault goes on and raises the floor:
+                                           it opens below that, as long as the live vault is in the same epoch */
     const struct vt_clock *clock;       /* borrowed */
     const char *software_version;
     uint64_t close_after_count;         /* pending shreds; 0: 1,000 */

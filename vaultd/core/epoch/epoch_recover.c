@@ -77,12 +77,23 @@ static size_t highest_floor(const struct survey *survey)
     return highest;
 }
 
+/* Beside the live vault: its commits are no reason to stay shut, the end of the epoch is. */
+static VT_RESULT check_same_epoch(const struct survey *survey, const struct vt_keeper_floor *floor)
+{
+    const bool is_closed = floor->incarnation != survey->current.incarnation ? floor->incarnation > survey->current.incarnation
+                                                                             : floor->epoch > survey->current.epoch;
+    if (!is_closed) return VAULT_OK;
+    return vt_fail(survey->err, VAULT_E_ROLLBACK, "epoch",
+                   "The live vault has closed the epoch of this copy: restore the backup with --check-only again.");
+}
+
 /* The database against the floors. A floor one epoch ahead was another question: find_lost() has said no. */
 static VT_RESULT check_floors(const struct survey *survey)
 {
     const size_t at = highest_floor(survey);
     const struct vt_keeper_floor *floor = &survey->keepers[at].floor;
     const char *name = keeper_name(survey, at);
+    if (survey->epoch->options.is_beside_live) return check_same_epoch(survey, floor);
     if (floor->incarnation > survey->current.incarnation)
         return vt_fail(survey->err, VAULT_E_ROLLBACK, name,
                        "The store is of incarnation %" PRIu64 ", keeper %s has the floor of incarnation %" PRIu64
@@ -330,7 +341,7 @@ static VT_RESULT unseal(struct survey *survey)
 {
     struct vt_epoch_id lost;
     VT_TRY(take_survey(survey));
-    if (find_lost(survey, &lost)) {
+    if (!survey->epoch->options.is_beside_live && find_lost(survey, &lost)) {
         VT_TRY(roll_forward(survey, &lost));
         VT_TRY(take_survey(survey));
     }
