@@ -37,7 +37,7 @@ const char *vault_value_data(const vault_value *value, size_t *out_len)
 {
     const struct vt_value *at = vt_value_of_public(value);
     const bool has_data = at != NULL && (at->kind == VT_VALUE_TEXT || at->kind == VT_VALUE_BYTES);
-    *out_len = has_data ? at->bytes.len : 0;
+    if (out_len != NULL) *out_len = has_data ? at->bytes.len : 0;
     if (!has_data) return NULL;
     return at->bytes.len != 0 ? (const char *)at->bytes.data : "";
 }
@@ -60,9 +60,10 @@ const char *vault_value_key(const vault_value *map, size_t index, size_t *out_le
 {
     const struct vt_value *at = vt_value_of_public(map);
     const bool has_key = at != NULL && at->kind == VT_VALUE_MAP && index < at->map.count;
-    *out_len = has_key ? at->map.pairs[index].key.len : 0;
+    const size_t len = has_key ? at->map.pairs[index].key.len : 0;
+    if (out_len != NULL) *out_len = len;
     if (!has_key) return NULL;
-    return *out_len != 0 ? (const char *)at->map.pairs[index].key.data : "";
+    return len != 0 ? (const char *)at->map.pairs[index].key.data : "";
 }
 
 const vault_value *vault_value_get(const vault_value *map, const char *key)

@@ -28,7 +28,8 @@ VAULT_API vault_kind vault_value_kind(const vault_value *value);
 VAULT_API int vault_value_bool(const vault_value *value, int otherwise);
 VAULT_API int64_t vault_value_int(const vault_value *value, int64_t otherwise);
 VAULT_API double vault_value_double(const vault_value *value, double otherwise);
-/** Text or bytes; NULL when it is neither. Not terminated by a zero. */
+/** Text or bytes; NULL when it is neither. Not terminated by a zero: print it with "%.*s" and its length.
+ *  @param out_len NULL allowed, here and below */
 VAULT_API const char *vault_value_data(const vault_value *value, size_t *out_len);
 /** Items of a list, pairs of a map; 0 for anything else. */
 VAULT_API size_t vault_value_count(const vault_value *value);

@@ -78,6 +78,8 @@ START_TEST(a_result_is_read_by_key_and_by_place)
     size_t len;
     ck_assert_uint_eq(vault_value_count(map), 3);
     ck_assert_mem_eq(vault_value_data(vault_value_get(map, "state"), &len), "ready", 5);
+    ck_assert_mem_eq(vault_value_data(vault_value_get(map, "state"), NULL), "ready", 5);
+    ck_assert_mem_eq(vault_value_key(map, 0, NULL), "state", 5);
     ck_assert_uint_eq(len, 5);
     ck_assert_int_eq(vault_value_int(vault_value_get(map, "n"), -1), 7);
     const vault_value *list = vault_value_at(map, 2);
