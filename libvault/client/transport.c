@@ -136,6 +136,8 @@ static VT_RESULT handshake(struct vt_transport *transport, uint64_t deadline_ns,
     return flush_tls(transport, deadline_ns, err);
 }
 
+static const char NOBODY_ANSWERS[] = "No vault answers at this address: check that vaultd runs and listens there.";
+
 /* Finish a connect that was begun without waiting. */
 static VT_RESULT await_connect(int fd, uint64_t deadline_ns, struct vt_err *err)
 {
@@ -144,7 +146,7 @@ static VT_RESULT await_connect(int fd, uint64_t deadline_ns, struct vt_err *err)
     int error = 0;
     socklen_t len = sizeof error;
     VT_ENSURE(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0, VAULT_E_CONNECT);
-    return error == 0 ? VAULT_OK : refused(err, "No vault answers at this address.");
+    return error == 0 ? VAULT_OK : refused(err, NOBODY_ANSWERS);
 }
 
 static VT_RESULT connect_to(int family, const struct sockaddr *address, socklen_t len, uint64_t deadline_ns, int *out_fd,
@@ -155,7 +157,7 @@ static VT_RESULT connect_to(int family, const struct sockaddr *address, socklen_
     vault_status status = VAULT_OK;
     if (connect(fd, address, len) != 0)
         status = errno == EINPROGRESS ? await_connect(fd, deadline_ns, err)
-                                      : refused(err, "No vault answers at this address.");
+                                      : refused(err, NOBODY_ANSWERS);
     if (status != VAULT_OK) {
         close(fd);
         return status;

@@ -197,7 +197,7 @@ START_TEST(nobody_there_and_no_authority_are_told_apart)
     const vault_options bad_pin = {.host = "127.0.0.1", .port = "1", .pin_sha256 = "00"};
     const vault_options nowhere = {.host = NULL};
     ck_assert_status(vault_client_open(&nobody, &error, &client), VAULT_E_CONNECT);
-    ck_assert_str_eq(error.message, "No vault answers at this address.");
+    ck_assert_str_eq(error.message, "No vault answers at this address: check that vaultd runs and listens there.");
     ck_assert_status(vault_client_open(&no_authority, &error, &client), VAULT_E_ARGUMENT);
     ck_assert_status(vault_client_open(&bad_pin, &error, &client), VAULT_E_ARGUMENT);
     ck_assert_str_eq(error.field, "pin_sha256");
