@@ -89,7 +89,8 @@ static VT_RESULT init_run(struct vt_call *call, struct vt_value *map)
     struct vt_wrap_wish wish;
     struct vt_epoch_status epoch;
     struct vt_value shares = vt_value_array(), credentials = vt_value_array();
-    VT_ENSURE(vt_vault_state(vault) == VT_VAULT_NOT_INITIALISED, VAULT_E_EXISTS);
+    if (vt_vault_state(vault) != VT_VAULT_NOT_INITIALISED)
+        return vt_fail(&call->err, VAULT_E_EXISTS, NULL, "The vault is initialised already; that is done once.");
     VT_TRY(vt_wrap_wish_read(call, &wish));
     vault_status status = vt_epoch_initialise(vault->epoch, vt_wrap_wish_add, &wish);
     if (status == VAULT_E_EXISTS)
@@ -146,7 +147,10 @@ static VT_RESULT unseal_key(struct vt_call *call, struct vt_key *out_key, unsign
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "passphrase", "Give one of passphrase, key_file and share.");
     VT_TRY(vt_wrap_check_key_file(call, file));
     *out_needed = 0;
-    if (share.data != NULL) return unseal_by_share(call->vault, share, out_key, out_needed);
+    if (share.data != NULL) {
+        const vault_status added = unseal_by_share(call->vault, share, out_key, out_needed);
+        return added == VAULT_E_EXISTS ? vt_fail(&call->err, added, "share", "This share was given already: give another.") : added;
+    }
     VT_AUTO_PTR(vt_wraps) wraps = NULL;
     VT_TRY(vt_epoch_wraps(call->vault->epoch, &wraps));
     if (passphrase.data != NULL) return vt_wraps_open_passphrase(wraps, passphrase, out_key);
@@ -158,7 +162,7 @@ static VT_RESULT unseal_run(struct vt_call *call, unsigned *out_needed)
     VT_AUTO(vt_key) key = VT_KEY_INIT;
     const enum vt_vault_state state = vt_vault_state(call->vault);
     VT_ENSURE(state != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
-    VT_ENSURE(state == VT_VAULT_SEALED, VAULT_E_STATE);
+    if (state != VT_VAULT_SEALED) return vt_fail(&call->err, VAULT_E_STATE, NULL, "The vault is open: there is nothing to unseal.");
     const vault_status found = unseal_key(call, &key, out_needed);
     if (found == VAULT_E_NOT_FOUND)
         return vt_fail(&call->err, VAULT_E_WRONG_SECRET, NULL,

@@ -527,7 +527,10 @@ class Life(unittest.TestCase):
             self.assertEqual(local.call("vault.health"), {"state": "not-initialised"})
             self.assertEqual(local.refused("epoch.status"), "not-initialised")
             secret = local.call("vault.init", passphrase="correct horse")["credentials"][0]["secret"]
-            self.assertEqual(local.refused("vault.init", passphrase="another"), "exists")
+            with self.assertRaisesRegex(VaultError, "^exists: The vault is initialised already"):
+                local.call("vault.init", passphrase="another")
+            with self.assertRaisesRegex(VaultError, "^state: The vault is open"):
+                local.call("vault.unseal", passphrase="correct horse")
         with Client(daemon.address, ca, secret) as client:
             self.assertEqual(client.call("vault.status")["state"], "ready")
             self.assertEqual(client.refused("vault.unseal", passphrase="x"), "forbidden")
