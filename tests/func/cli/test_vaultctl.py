@@ -128,6 +128,22 @@ class Connecting(WithVault):
         done = self.run_(None, "--socket", self.daemon.said["socket"], "status", "--only", "state")
         self.assertEqual((done.returncode, done.stdout), (0, b"ready\n"))
 
+    def test_a_sealed_vault_says_its_status_over_the_socket_whatever_credential_is_set(self):
+        self.good("operator", "seal", "--yes")
+        self.addCleanup(self.open_again)
+        over_tls = self.run_("operator", "status")
+        self.assertEqual(over_tls.returncode, 2)
+        self.assertEqual(over_tls.stderr, b"vaultctl: The vault is sealed. On its machine, run: vaultctl unseal --socket PATH. "
+                                          b"(sealed)\n")
+        done = self.run_("operator", "--socket", self.daemon.said["socket"], "status", "--only", "state")
+        self.assertEqual((done.returncode, done.stdout), (0, b"sealed\n"))
+        self.assertEqual(self.refused("operator", "--socket", self.daemon.said["socket"], "epoch", "status"), (2, "sealed"))
+
+    def open_again(self):
+        key = os.path.join(self.daemon.data, "keeper", "unseal.key")
+        opened = self.good(None, "unseal", "--socket", self.daemon.said["socket"], "--key-file-file", key)
+        self.assertEqual(opened["state"], "ready")
+
     def test_a_vault_under_another_authority_or_pin_is_not_spoken_to(self):
         with Daemon(VAULTD) as other:
             wrong = {"VAULTD_CACERT": other.said["ca"]}
