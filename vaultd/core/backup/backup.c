@@ -210,7 +210,10 @@ VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_ba
     struct vt_backup_manifest manifest = {.created_at_ms = options->now_ms};
     memcpy(manifest.backup_id, options->backup_id, sizeof manifest.backup_id);
     if (mkdir(options->to_dir, 0700) != 0)
-        return vt_fail(err, status_of_errno(), "to", "The backup's directory must not exist, and its parent must.");
+        return vt_fail(err, status_of_errno(), "to",
+                       errno == EACCES || errno == EPERM || errno == EROFS
+                           ? "The daemon may not write where the backup's directory is to be made."
+                           : "The backup's directory must not exist, and its parent must.");
     const vault_status status = create_in(options, &manifest);
     if (status != VAULT_OK) {
         remove_partial(options->to_dir);
