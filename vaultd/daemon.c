@@ -67,8 +67,15 @@ static const char *keeper_failure(vault_status status)
     switch (status) {
     case VAULT_E_KEEPER: return "it is not there, and the store is not new: without it the store does not open.";
     case VAULT_E_STATE: return "it must be one file with one name and mode 0600.";
+    case VAULT_E_IO: return "its directory must exist, and the daemon must be allowed to write there.";
     default: return vault_status_text(status);
     }
+}
+
+static const char *directory_failure(vault_status status)
+{
+    if (status != VAULT_E_IO) return vault_status_text(status);
+    return "reading or writing failed. Look at the permissions of the directory and at the room on its disk.";
 }
 
 static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config_keeper *setting, bool must_exist,
@@ -104,9 +111,10 @@ static VT_RESULT open_journal(const struct daemon *daemon, struct vt_journal **o
                                                .sync_interval_ms = vt_config_int(config, VT_SET_JOURNAL_SYNC_INTERVAL_MS),
                                                .clock = &daemon->clock};
     if (options.dir == NULL || daemon->options->is_read_only) return VAULT_OK;
-    const vault_status status = vt_journal_open(&options, NULL, out_journal);
+    vault_status status = vt_journal_open(&options, NULL, out_journal);
+    if (status == VAULT_OK) status = vt_journal_compare_device(*out_journal, vt_config_text(config, VT_SET_DATA_DIR));
     if (status == VAULT_OK) return VAULT_OK;
-    return vt_fail(err, status, "journal.dir", "The journal in %s cannot be opened: %s", options.dir, vault_status_text(status));
+    return vt_fail(err, status, "journal.dir", "The journal in %s cannot be opened: %s", options.dir, directory_failure(status));
 }
 
 static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_store, struct vt_err *err)
@@ -120,7 +128,7 @@ static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_s
     snprintf(path, sizeof path, "%s/store", vt_config_text(config, VT_SET_DATA_DIR));
     const vault_status status = vt_store_lmdb_open(path, &options, out_store);
     if (status == VAULT_OK) return VAULT_OK;
-    return vt_fail(err, status, "data_dir", "The store in %s cannot be opened: %s", path, vault_status_text(status));
+    return vt_fail(err, status, "data_dir", "The store in %s cannot be opened: %s", path, directory_failure(status));
 }
 
 /* A new vault may make its keeper files; one that has been initialised must find them: a fresh file in the place of a lost one

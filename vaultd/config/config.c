@@ -323,7 +323,9 @@ VT_RESULT vt_config_check(const struct vt_config *config, struct vt_err *err)
 {
     for (int i = 0; i < VT_SET_COUNT; i++)
         if (VT_SETTINGS[i].is_required && !vt_config_is_set(config, (enum vt_setting)i))
-            return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[i].name, "The setting %s is missing.", VT_SETTINGS[i].name);
+            return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[i].name, "The setting %s is missing: %s", VT_SETTINGS[i].name,
+                           config->file != NULL ? "add it to the file; --sample-config shows every setting."
+                                                : "name a file with --config, or try vaultd out with --dev; see --help.");
     if ((size_t)vt_config_int(config, VT_SET_QUORUM) > config->keeper_count)
         return vt_fail(err, VAULT_E_INVALID_VALUE, "quorum", "The quorum is larger than the number of keepers.");
     return VAULT_OK;
