@@ -293,6 +293,8 @@ static VT_RESULT write_loss_bound(struct status_writer *writer, const struct vt_
         return vt_buf_append_str(text, "everything: the journal does not reach back to the newest backup.");
     }
     vt_time_format(newest->created_at_ms, when);
+    if (journal->is_same_device_as_store)
+        return vt_buf_printf(text, "everything: the journal, which reaches back to the backup of %s, lies on its device.", when);
     VT_TRY(vt_buf_printf(text, "the rows and tokens written since the backup of %s", when));
     if (journal->unsynced_commits != 0)
         VT_TRY(vt_buf_printf(text, ", and the keys of %llu commits that the journal has not synced",
@@ -327,7 +329,10 @@ static VT_RESULT status_journal(struct status_writer *writer)
     VT_TRY(vt_put_int(call, &map, "bytes", (int64_t)epoch->journal.bytes));
     VT_TRY(vt_put_int(call, &map, "unsynced_commits", (int64_t)epoch->journal.unsynced_commits));
     VT_TRY(vt_put_int(call, &map, "covers_from_commit", (int64_t)epoch->journal.covers_from));
+    VT_TRY(vt_put_bool(call, &map, "same_device", epoch->journal.is_same_device_as_store));
     VT_TRY(vt_put_value(call, &writer->map, "journal", map));
+    if (epoch->journal.is_same_device_as_store)
+        VT_TRY(warn(writer, "The journal lies on the store's own device: losing the disk loses both."));
     if (epoch->journal.is_broken)
         VT_TRY(warn(writer, "The journal could not be synced and is shut: changes are refused until a restart."));
     return put_loss_bound(writer);
@@ -389,6 +394,33 @@ static VT_RESULT status_last_restore(struct status_writer *writer)
     return put_last_restore(writer, &record);
 }
 
+struct backup_summary {
+    uint64_t count;
+    int64_t last_ms;
+};
+
+static vault_status sum_backup(void *context, const struct vt_backup_entry *entry)
+{
+    struct backup_summary *summary = context;
+    if (entry->bytes == 0) return VAULT_OK;         /* under way, or cut off */
+    summary->count++;
+    summary->last_ms = VT_MAX(summary->last_ms, entry->created_at_ms);
+    return VAULT_OK;
+}
+
+static VT_RESULT status_backup(struct status_writer *writer)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_call *call = writer->call;
+    struct vt_value map = vt_value_map();
+    struct backup_summary summary = {0};
+    VT_TRY(vt_txn_begin_read(call->vault->store, &txn));
+    VT_TRY(vt_backup_each(txn, sum_backup, &summary));
+    VT_TRY(vt_put_int(call, &map, "registered", (int64_t)summary.count));
+    if (summary.count != 0) VT_TRY(vt_put_time(call, &map, "last", summary.last_ms));
+    return vt_put_value(call, &writer->map, "backup", map);
+}
+
 static VT_RESULT status_rest(struct status_writer *writer)
 {
     struct vt_call *call = writer->call;
@@ -417,6 +449,7 @@ static vault_status status_prepare(struct vt_call *call)
     VT_TRY(status_journal(&writer));
     VT_TRY(status_memory(&writer));
     VT_TRY(status_store(&writer));
+    VT_TRY(status_backup(&writer));
     VT_TRY(status_last_restore(&writer));
     VT_TRY(status_rest(&writer));
     VT_TRY(vt_put_value(call, &writer.map, "warnings", writer.warnings));

@@ -153,7 +153,7 @@ class Import(Folder):
         self.assertEqual(state["imported"], 25)
         with FakeVault(sealed) as fake:
             done = self.import_(fake, path)
-        self.assertEqual((done.returncode, done.stderr), 
+        self.assertEqual((done.returncode, done.stderr),
                          (2, b"vaultctl: The vault is sealed. On its machine, run: vaultctl unseal --socket PATH. (sealed)\n"))
 
     def test_json_lines_keep_their_types_and_a_broken_line_is_named_without_its_text(self):

@@ -517,6 +517,9 @@ class Life(unittest.TestCase):
         directory = tempfile.mkdtemp(prefix="vaultd-func-")
         self.addCleanup(lambda: subprocess.run(["rm", "-rf", directory], check=True))
         data, keeper, journal = (os.path.join(directory, name) for name in ("data", "keeper.vtk", "journal"))
+        elsewhere = self.other_device(directory)
+        if elsewhere is not None:
+            journal = os.path.join(elsewhere, "journal")
         settings = (f"data_dir: {data}\nlisten: 127.0.0.1:0\ntls: {{certificate: {made.data}/tls/server.pem, "
                     f"key: {made.data}/tls/server.key}}\nkeepers: [{{name: local, file: {keeper}}}]\n"
                     f"journal: {{dir: {journal}}}\n")
@@ -548,7 +551,33 @@ class Life(unittest.TestCase):
             self.assertIn("everything: no backup is registered", client.call("vault.status")["loss_bound"])
             local.call("backup.create", to=os.path.join(directory, "backup"))
             made_at = local.call("backup.list")["backups"][0]["created_at"]
-            self.assertIn(f"since the backup of {made_at}; backup", client.call("vault.status")["loss_bound"])
+            status = client.call("vault.status")
+            self.assertEqual(status["journal"]["same_device"], elsewhere is None)
+            self.assertEqual(status["backup"], {"registered": 1, "last": made_at})
+            if elsewhere is not None:
+                self.assertIn(f"since the backup of {made_at}; backup", status["loss_bound"])
+                self.assertFalse([sentence for sentence in status["warnings"] if "journal" in sentence])
+        self.assertEqual(daemon.stop(), 0)
+
+    def other_device(self, directory):
+        """A directory on another device than this one, or None where the machine has none."""
+        if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(directory).st_dev:
+            return None
+        other = tempfile.mkdtemp(prefix="vaultd-func-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, other)
+        return other
+
+    def test_a_journal_beside_the_store_is_a_warning_and_no_help_against_a_lost_disk(self):
+        root = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(shutil.rmtree, root)
+        daemon = Daemon(BINARY, directory=root, arguments=["--journal", os.path.join(root, "journal")])
+        self.addCleanup(daemon.remove)
+        with daemon.local() as local:
+            local.call("backup.create", to=os.path.join(root, "backup"))
+            status = local.call("vault.status")
+        self.assertTrue(status["journal"]["same_device"])
+        self.assertIn("would lose everything: the journal, which reaches back to the backup", status["loss_bound"])
+        self.assertIn("The journal lies on the store's own device: losing the disk loses both.", status["warnings"])
         self.assertEqual(daemon.stop(), 0)
 
     def test_a_copy_is_served_read_only_with_the_live_vaults_keeper_untouched(self):
@@ -585,7 +614,7 @@ class Life(unittest.TestCase):
         with live.client("operator") as operator:
             operator.call("backup.create", to=backup)
             operator.call("backup.restore", **{"from": backup, "to": copy, "check_only": True})
-            operator.call("audit.verify")                           # a commit that the copy does not have
+            operator.call("backup.list")                            # a commit that the copy does not have
             with live.local() as local:
                 copied_to = local.call("vault.status")["commit_number"]
                 while local.call("keeper.list")["keepers"][0]["floor_commit"] < copied_to:
@@ -595,7 +624,9 @@ class Life(unittest.TestCase):
             with served.local() as local:
                 self.assertEqual(local.call("vault.health"), {"state": "read-only"})
             self.assertEqual(served.stop(), 0)
-            operator.call("epoch.close")
+        with live.client("application") as application, live.client("privacy") as privacy:
+            application.call("subject.create", external_id="ada")
+            privacy.call("subject.shred", subject="ada", now=True)
         code, said = self.fails(*arguments)
         self.assertNotEqual(code, 0)
         self.assertIn("The live vault has closed the epoch of this copy", said)
@@ -627,7 +658,10 @@ class Life(unittest.TestCase):
     def test_check_config_says_what_is_missing(self):
         code, said = self.fails("--config", self.config(None, "listen: 127.0.0.1:0\n"), "--check-config")
         self.assertEqual(code, 3)
-        self.assertIn("The setting data_dir is missing.", said)
+        self.assertIn("The setting data_dir is missing: add it to the file", said)
+        code, said = self.fails("--listen", "127.0.0.1:0")
+        self.assertEqual(code, 3)
+        self.assertIn("The setting data_dir is missing: name a file with --config, or try vaultd out with --dev", said)
 
     def test_print_config_says_where_each_value_is_from(self):
         path = self.config(None, "quorum: 2\n")

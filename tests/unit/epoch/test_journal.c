@@ -523,7 +523,23 @@ START_TEST(a_damaged_older_file_stops_rolling_forward)
 }
 END_TEST
 
-VT_TEST_MAIN("epoch/journal", what_was_appended_is_the_tail_after_reopening,
+START_TEST(a_journal_beside_the_store_says_so)
+{
+    struct tape tape;
+    struct vt_journal_stats stats;
+    tape_new(&tape, 0);
+    ck_assert_ok(vt_journal_compare_device(tape.journal, tape.dir));
+    vt_journal_stats(tape.journal, &stats);
+    ck_assert(stats.is_same_device_as_store);
+    ck_assert_ok(vt_journal_compare_device(tape.journal, "/proc"));
+    vt_journal_stats(tape.journal, &stats);
+    ck_assert(!stats.is_same_device_as_store);
+    ck_assert_status(vt_journal_compare_device(tape.journal, "/nowhere/at/all"), VAULT_E_IO);
+    tape_end(&tape);
+}
+END_TEST
+
+VT_TEST_MAIN("epoch/journal", a_journal_beside_the_store_says_so, what_was_appended_is_the_tail_after_reopening,
              a_torn_tail_is_cut_at_the_last_whole_record_whatever_its_length,
              a_tail_of_zeroes_behind_the_last_record_is_cut, a_flipped_byte_anywhere_is_noticed,
              a_record_taken_out_or_moved_breaks_the_chain, an_abort_mark_takes_the_tail_back,

@@ -409,6 +409,14 @@ VT_RESULT vt_journal_note_gap(struct vt_journal *journal, const struct vt_root_r
     return VAULT_OK;
 }
 
+VT_RESULT vt_journal_compare_device(struct vt_journal *journal, const char *store_dir)
+{
+    struct stat ours, theirs;
+    VT_ENSURE(fstat(journal->dir_fd, &ours) == 0 && stat(store_dir, &theirs) == 0, VAULT_E_IO);
+    journal->is_same_device = ours.st_dev == theirs.st_dev;
+    return VAULT_OK;
+}
+
 void vt_journal_stats(struct vt_journal *journal, struct vt_journal_stats *out_stats)
 {
     pthread_mutex_lock(&journal->mutex);
@@ -423,6 +431,7 @@ void vt_journal_stats(struct vt_journal *journal, struct vt_journal_stats *out_s
         .has_records = journal->next_number > first,
         .covers_from = journal->covers_from,
         .is_broken = journal->is_broken,
+        .is_same_device_as_store = journal->is_same_device,
     };
     pthread_mutex_unlock(&journal->mutex);
 }

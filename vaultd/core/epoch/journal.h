@@ -73,5 +73,8 @@ struct vt_journal_stats {
     bool has_records;
     uint64_t covers_from;               /* commit of the last gap: no older copy of the store can be rolled forward */
     bool is_broken;                     /* a sync has failed */
+    bool is_same_device_as_store;       /* of vt_journal_compare_device(): one lost disk takes both */
 };
 void vt_journal_stats(struct vt_journal *journal, struct vt_journal_stats *out_stats);
+/** Learn whether the journal lies on the device of @p store_dir. Thread: main, before the journal is used. @return VAULT_E_IO */
+VT_RESULT vt_journal_compare_device(struct vt_journal *journal, const char *store_dir);

@@ -54,6 +54,7 @@ struct vt_journal {
     uint64_t cut_bytes;
     uint64_t covers_from;           /* commit number of the last gap, or of the very first record */
     bool is_broken;
+    bool is_same_device;            /* as the store: vt_journal_compare_device() */
 };
 
 /** A segment mapped for reading. */
