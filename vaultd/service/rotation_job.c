@@ -191,16 +191,40 @@ static VT_RESULT rotation_store_and_spawn(struct vt_rotation *rotation, uint8_t 
     return forgotten != VAULT_OK ? forgotten : status;
 }
 
+/* Who asks again may want more: other keys too, or old versions destroyed that were to be kept. What a rotation of a subject has
+ * passed does not come by once more, so that one begins anew. */
+static bool place_join(struct vt_rotation_place *place, const struct vt_rotation_wish *wish)
+{
+    const bool destroys = wish->destroy_now && !place->wish.destroy_now, is_more = (wish->keys & ~place->wish.keys) != 0;
+    place->wish.keys |= wish->keys;
+    if (!destroys) return is_more;
+    place->wish.destroy_now = true;
+    place->stage = VT_STAGE_BEGIN;
+    place->done = place->total = 0;
+    memset(place->cursor, 0, sizeof place->cursor);
+    return true;
+}
+
+static VT_RESULT rotation_join(struct vt_vault *vault, struct vt_rotation_place *place, const struct vt_rotation_wish *wish,
+                               uint8_t out_job[16])
+{
+    struct vt_job_topic topic;
+    VT_AUTO_PTR(vt_rotation) rotation = NULL;
+    vt_rotation_topic(wish, &topic);
+    VT_ENSURE(!vt_jobs_topic_is_running(vault->jobs, &topic), VAULT_E_RUNNING);
+    if (place_join(place, wish)) {
+        VT_TRY(vt_rotation_of_place(vault, place, &rotation));
+        VT_TRY(vt_rotation_keep(rotation));
+    }
+    return rotation_go_on(vault, place, out_job);
+}
+
 VT_RESULT vt_rotation_start(struct vt_vault *vault, const struct vt_rotation_wish *wish, uint8_t out_job[16])
 {
     struct stored_search search = {.wish = wish};
     struct vt_rotation *rotation;
     VT_TRY(search_stored(vault, &search));
-    if (search.found != NULL) {
-        search.found->wish.keys |= wish->keys;
-        search.found->wish.destroy_now |= wish->destroy_now;
-        return rotation_go_on(vault, search.found, out_job);
-    }
+    if (search.found != NULL) return rotation_join(vault, search.found, wish, out_job);
     VT_ENSURE(search.count < ROTATIONS_MAX, VAULT_E_LIMIT);
     VT_TRY(vt_rotation_new(vault, wish, &rotation));
     const vault_status status = rotation_store_and_spawn(rotation, out_job);

@@ -1126,6 +1126,38 @@ START_TEST(nine_rotations_that_were_stopped_are_one_too_many)
 }
 END_TEST
 
+/* What it has moved already was to be kept for restoring; then somebody wants it destroyed. */
+static bool destroyed_after(unsigned stop)
+{
+    struct vt_rotation *rotation;
+    struct vt_value result;
+    uint8_t id[16];
+    bool was_finished = false;
+    setup(true);
+    populate(2);
+    const struct vt_rotation_wish keeping = subject_wish(0, false);
+    ck_assert_ok(vt_rotation_new(world.vault, &keeping, &rotation));
+    vt_rotation_set_step(rotation, 1);
+    for (unsigned steps = 0; steps < stop && !was_finished; steps++) ck_assert_ok(vt_rotation_step(rotation, &was_finished));
+    vt_rotation_free(rotation);
+    world_pass(&world, 1000);
+    ck_assert_ok(call("administrator", "key.rotate", &result, "{what: subject, subject: p0, destroy_now: true}"));
+    ck_assert_ok(vt_hex_decode(vt_value_get_text(&result, "job"), id, sizeof id));
+    const struct vt_value job = job_when_over(id);
+    ck_assert(vt_bytes_equal_str(vt_value_get_text(&job, "state"), "done"));
+    ck_assert_uint_eq(states_of(0, "open-only") + states_of(0, "restore-only"), 0);
+    everybody_is_right();
+    nothing_is_stored();
+    teardown();
+    return was_finished;
+}
+
+START_TEST(a_subject_rotation_that_was_stopped_at_any_step_destroys_old_keys_when_asked_for_again_with_that_wish)
+{
+    for (unsigned stop = 1; !destroyed_after(stop); stop++) continue;
+}
+END_TEST
+
 VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_the_old_version,
              whatever_is_written_between_the_steps_of_an_index_rotation_is_found_and_forgotten,
              an_index_rotation_that_was_stopped_after_any_step_goes_on_after_a_restart,
@@ -1152,4 +1184,5 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_place,
              nine_rotations_that_were_stopped_are_one_too_many,
              a_rotation_goes_on_by_itself_after_the_command_that_unseals,
-             a_rotation_for_which_no_thread_is_free_leaves_no_place)
+             a_rotation_for_which_no_thread_is_free_leaves_no_place,
+             a_subject_rotation_that_was_stopped_at_any_step_destroys_old_keys_when_asked_for_again_with_that_wish)
