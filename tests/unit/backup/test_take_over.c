@@ -12,6 +12,7 @@
 #include "libvault/base/fault.h"
 #include "tests/unit/backup/take_over_world.h"
 #include "vaultd/service/jobs.h"
+#include "vaultd/service/rotation.h"
 #include "vaultd/service/vault_internal.h"
 
 #define PAN "4000001234567899"
@@ -303,6 +304,37 @@ START_TEST(entries_come_back_under_the_index_key_of_now)
     rotate_and_wait("{what: tenant, key: index}");      /* it finds no entry that it cannot explain */
     people_assert_sound(&world);
     world_free(&world);
+}
+END_TEST
+
+/* A rotation of the index key that is stopped after @p stop steps and goes on behind the take-over. @return it had no more steps */
+static bool stopped_at(unsigned stop)
+{
+    const struct vt_rotation_wish wish = {.what = VT_ROTATE_TENANT, .tenant = VT_TENANT_DEFAULT, .keys = 1u << VT_TENANT_KEY_INDEX};
+    struct vt_rotation *rotation;
+    bool is_over = false;
+    two_people(false);
+    ck_assert_ok(vt_rotation_new(world.vault, &wish, &rotation));
+    vt_rotation_set_step(rotation, 1);
+    for (unsigned steps = 0; steps < stop && !is_over; steps++) ck_assert_ok(vt_rotation_step(rotation, &is_over));
+    vt_rotation_free(rotation);
+    const bool was_over = is_over;
+    taken_over(NULL);
+    if (!is_over) ck_assert_ok(vt_rotation_open_stored(world.vault, &rotation));
+    while (!is_over) ck_assert_ok(vt_rotation_step(rotation, &is_over));
+    if (!was_over) vt_rotation_free(rotation);
+    assert_email("ada", "ada@example.org");
+    assert_email("bob", "bob@example.org");
+    ck_assert_uint_eq(people_find(&world, "login", "ada@login.example"), 1);
+    ck_assert_uint_eq(people_find(&world, "ip", "192.0.2.7"), 2);
+    people_assert_sound(&world);
+    world_free(&world);
+    return was_over;
+}
+
+START_TEST(entries_that_come_back_survive_the_end_of_an_index_rotation_that_was_stopped_at_any_step)
+{
+    for (unsigned stop = 1; !stopped_at(stop); stop++) continue;
 }
 END_TEST
 
@@ -639,6 +671,7 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              a_deterministic_token_lives_as_long_as_a_restored_holder_does,
              a_unique_value_that_somebody_else_has_now_is_a_conflict_in_the_report_and_no_failure,
              entries_come_back_under_the_index_key_of_now,
+             entries_that_come_back_survive_the_end_of_an_index_rotation_that_was_stopped_at_any_step,
              rows_under_a_key_that_was_rotated_since_come_back_under_the_live_one,
              backups_of_every_incarnation_can_take_over_and_the_log_goes_on,
              meanwhile_only_health_status_and_job_status_answer, what_began_before_is_not_answered_without_its_leaf,

@@ -10,26 +10,20 @@ struct refresh {
     bool has_changed;
 };
 
-/* The row's own reference when a version of the index key that is still there explains it; else one under the live version. */
+/* Under the live version, also where an older one is still there and would explain the row's own reference: a rotation that was
+ * stopped may have looked for what lies under that one already, and drops it when it goes on. */
 static VT_RESULT refresh_field(struct refresh *refresh, const struct vt_field *field, const struct vt_value *value)
 {
-    const struct vt_subject_env *env = refresh->env;
     const struct vt_row *row = refresh->row;
     struct vt_reference live = {.kind = VT_REF_INDEX, .field = field->id};
+    bool is_known = false;
     vt_match_encode(&row->sid, row->record, live.data);
-    for (size_t i = 0; vt_keyring_tenant_key(env->view, env->tenant, VT_TENANT_KEY_INDEX, i) != NULL; i++) {
-        struct vt_index_hash hash;
-        VT_TRY(vt_field_hash(env, i, row->collection, field, value, &hash));
-        if (i == 0) live.hash = hash;
-        for (size_t j = 0; j < row->reference_count; j++) {
-            const struct vt_reference *old = &row->references[j];
-            if (old->kind != VT_REF_INDEX || memcmp(&old->hash, &hash, sizeof hash) != 0) continue;
-            refresh->list[refresh->count++] = *old;
-            return VAULT_OK;
-        }
-    }
+    VT_TRY(vt_field_hash(refresh->env, 0, row->collection, field, value, &live.hash));
+    for (size_t i = 0; i < row->reference_count; i++)
+        is_known = is_known || (row->references[i].kind == VT_REF_INDEX &&
+                                memcmp(&row->references[i].hash, &live.hash, sizeof live.hash) == 0);
     refresh->list[refresh->count++] = live;
-    refresh->has_changed = true;
+    refresh->has_changed = refresh->has_changed || !is_known;
     return VAULT_OK;
 }
 
