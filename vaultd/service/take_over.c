@@ -261,6 +261,7 @@ static void give_up(struct taking *taking)
     atomic_store(&vault->take_over.is_still, false);
     int taking_over = VT_VAULT_TAKING_OVER;             /* unless somebody has sealed it */
     pthread_mutex_lock(&vault->take_over.mutex);
+    atomic_store(&vault->take_over.is_cancelled, false);
     atomic_compare_exchange_strong(&vault->state, &taking_over, VT_VAULT_READY);
     pthread_cond_broadcast(&vault->take_over.changed);
     pthread_mutex_unlock(&vault->take_over.mutex);
@@ -285,7 +286,6 @@ static VT_RESULT may_begin(struct vt_vault *vault, struct vt_err *err)
     if (vt_jobs_is_any_running(vault->jobs))
         return vt_fail(err, VAULT_E_BUSY, NULL, "A rotation is under way; a take-over begins when it has ended.");
     int ready = VT_VAULT_READY;
-    atomic_store(&vault->take_over.is_cancelled, false);
     if (atomic_compare_exchange_strong(&vault->state, &ready, VT_VAULT_TAKING_OVER)) return VAULT_OK;
     return vt_fail(err, VAULT_E_STATE, NULL, "A vault that is %s cannot be taken over.",
                    vt_vault_state_name((enum vt_vault_state)ready));
@@ -310,9 +310,10 @@ VT_RESULT vt_vault_take_over(struct vt_vault *vault, const struct vt_take_over *
 VT_RESULT vt_vault_take_over_cancel(struct vt_vault *vault)
 {
     pthread_mutex_lock(&vault->take_over.mutex);
-    atomic_store(&vault->take_over.is_cancelled, true);
-    while (atomic_load(&vault->state) == VT_VAULT_TAKING_OVER && vault->take_over.dir[0] == '\0')
+    while (atomic_load(&vault->state) == VT_VAULT_TAKING_OVER && vault->take_over.dir[0] == '\0') {
+        atomic_store(&vault->take_over.is_cancelled, true);
         pthread_cond_wait(&vault->take_over.changed, &vault->take_over.mutex);
+    }
     const bool is_whole = vault->take_over.dir[0] != '\0';
     pthread_mutex_unlock(&vault->take_over.mutex);
     return is_whole ? VAULT_E_SHUTDOWN : VAULT_OK;

@@ -500,6 +500,38 @@ START_TEST(seal_cancels_it_and_the_vault_is_sealed_as_it_was)
 }
 END_TEST
 
+static void seal_and_end_early_call(void)
+{
+    seal_meanwhile();
+    early_next = vt_call_prepare_slow(early);
+}
+
+START_TEST(a_second_take_over_that_comes_too_late_does_not_undo_the_cancelling_of_the_first)
+{
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
+    struct vt_value params = vt_value_map();
+    char from[256];
+    two_people(false);
+    snprintf(from, sizeof from, "%s/b1", world.dir);
+    ck_assert_ok(vt_value_put(&world.pool, &params, "from", vt_value_str(from), NULL));
+    ck_assert_ok(vt_value_put(&world.pool, &params, "take_over", vt_value_bool(true), NULL));
+    ck_assert_ok(vt_call_new(world.vault, &principal, &early));
+    early->method = vt_bytes_str("backup.restore");
+    early->params = &params;
+    ck_assert_int_eq(vt_call_prepare(early), VT_CALL_SLOW);
+    hook_at("takeover.begun", seal_and_end_early_call);
+    ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_CANCELLED);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_int_eq(pthread_join(sealer, NULL), 0);
+    ck_assert_int_eq(early->status, VAULT_E_STATE);
+    vt_call_free(early);
+    ck_assert_int_eq(sealed_with, VAULT_OK);
+    ck_assert_ok(world_unseal(&world));
+    assert_unchanged();
+    world_free(&world);
+}
+END_TEST
+
 static void stop_jobs(void)
 {
     vt_jobs_cancel_all(vt_vault_jobs(world.vault));
@@ -676,6 +708,7 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              backups_of_every_incarnation_can_take_over_and_the_log_goes_on,
              meanwhile_only_health_status_and_job_status_answer, what_began_before_is_not_answered_without_its_leaf,
              seal_cancels_it_and_the_vault_is_sealed_as_it_was,
+             a_second_take_over_that_comes_too_late_does_not_undo_the_cancelling_of_the_first,
              a_daemon_that_stops_gives_it_up_and_the_next_start_serves_as_before,
              keepers_that_do_not_prepare_leave_the_vault_as_it_was,
              a_disk_that_fills_while_building_leaves_the_vault_as_it_was, a_missing_damaged_or_foreign_backup_changes_nothing,
