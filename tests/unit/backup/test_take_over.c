@@ -208,6 +208,35 @@ START_TEST(a_record_deleted_since_stays_deleted_and_one_written_since_is_gone)
 }
 END_TEST
 
+static int64_t imported(int first, const char *rows)
+{
+    char params[512];
+    struct vt_value result;
+    snprintf(params, sizeof params,
+             "{file_sha256: \"%064d\", first_record: %d, rows: [%s],"
+             " mapping: {name: n, subject: id, existing: add, columns: {line: notes.text}}}",
+             7, first, rows);
+    ck_assert_ok(world_call(&world, "application", "record.import", params, &result));
+    ck_assert_ok(world_call(&world, "application", "record.list", "{subject: ada, collection: notes, purpose: service}", &result));
+    return (int64_t)vt_value_get(&result, "records")->array.count;
+}
+
+START_TEST(an_import_that_is_repeated_brings_what_the_backup_has_not_and_nothing_twice)
+{
+    people_new(&world, false);
+    people_create(&world, "ada");
+    ck_assert_int_eq(imported(1, "{id: ada, line: one}, {id: ada, line: two}"), 2);
+    people_back_up(&world, "b1");
+    ck_assert_int_eq(imported(3, "{id: ada, line: three}"), 3);
+    taken_over(NULL);
+    ck_assert_int_eq(imported(1, "{id: ada, line: one}, {id: ada, line: two}"), 2);
+    ck_assert_int_eq(imported(3, "{id: ada, line: three}"), 3);
+    ck_assert_int_eq(imported(3, "{id: ada, line: three}"), 3);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
 START_TEST(a_deterministic_token_lives_as_long_as_a_restored_holder_does)
 {
     char before[TOKEN_MAX], since[TOKEN_MAX], again[TOKEN_MAX], value[64];
@@ -700,6 +729,7 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate,
              a_shred_that_was_pending_is_done_before_the_take_over, a_correction_whose_old_value_must_not_come_back_stays,
              a_record_deleted_since_stays_deleted_and_one_written_since_is_gone,
+             an_import_that_is_repeated_brings_what_the_backup_has_not_and_nothing_twice,
              a_deterministic_token_lives_as_long_as_a_restored_holder_does,
              a_unique_value_that_somebody_else_has_now_is_a_conflict_in_the_report_and_no_failure,
              entries_come_back_under_the_index_key_of_now,

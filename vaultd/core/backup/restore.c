@@ -264,6 +264,8 @@ static VT_RESULT tables_restore(struct restore *restore)
     /* A dead token must still answer; a state of now wins over one of then. */
     VT_TRY(copy_table(restore, restore->backup, VT_TABLE_TOKEN, &restore->report.tokens));
     VT_TRY(copy_table(restore, restore->live, VT_TABLE_TOKEN, NULL));
+    /* Which rows of which files are in: those that come back must not be imported twice, those that came later may come again. */
+    VT_TRY(copy_table(restore, restore->backup, VT_TABLE_JOB, NULL));
     VT_TRY(records_restore(restore));
     VT_TRY(own_records_keep(restore));
     VT_TRY(count_lost(restore));
