@@ -9,7 +9,6 @@
 
 enum { STILL_TRIES = 8, RECORD_VERSION = 1, RECORD_COUNTS = 13, RECORD_LEN = 1 + 16 + 16 + 8 + 8 + 8 * RECORD_COUNTS };
 #define RECORD_KEY "take-over"
-#define RESTORED_KEY "restored"
 
 struct taking {
     struct vt_vault *vault;
@@ -103,8 +102,7 @@ static VT_RESULT open_new(struct taking *taking)
 
 static VT_RESULT begin_in(struct taking *taking, struct vt_keyring_write *write, struct vt_txn *txn)
 {
-    const vault_status gone = vt_store_delete(txn, VT_TABLE_META, vt_bytes_str(RESTORED_KEY));
-    VT_ENSURE(gone == VAULT_OK || gone == VAULT_E_NOT_FOUND, gone);
+    VT_TRY(vt_restore_unmark(txn));
     return vt_epoch_take_over_begin(taking->closing, write, txn, taking->options->manifest->backup_id);
 }
 

@@ -78,12 +78,14 @@ static vault_status describe_backups(void *context, struct vt_keyring_view *view
 
 static VT_RESULT vault_open_parts(struct vt_vault *vault)
 {
+    bool is_copy;
+    VT_TRY(vt_restore_is_copy(vault->store, &is_copy));
     const struct vt_epoch_options epoch_options = {
         .keepers = vault->keepers,
         .keeper_count = vault->options.keeper_count,
         .quorum = vault->options.quorum,
         .journal = vault->options.journal,
-        .is_beside_live = vault->options.is_read_only,
+        .is_beside_live = vault->options.is_read_only && is_copy,
         .clock = vault->options.clock,
         .software_version = "vaultd " VT_VERSION,
         .close_after_count = vault->options.close_after_count,

@@ -607,10 +607,15 @@ class Life(unittest.TestCase):
 
     def test_a_restored_copy_is_served_while_the_live_vault_goes_on_until_its_epoch_closes(self):
         live = self.daemon()
-        backup, copy = os.path.join(live.root, "backup"), os.path.join(live.root, "copy")
+        self.assertEqual(live.stop(), 0)
+        backup, copy, stolen = (os.path.join(live.root, name) for name in ("backup", "copy", "stolen"))
+        shutil.copytree(os.path.join(live.data, "store"), os.path.join(stolen, "store"))
+        os.chmod(stolen, 0o700)
+        live.start()
         keeper = os.path.join(live.data, "keeper", "keeper-1.vtk")
-        arguments = ["--dev", "--read-only", "--data", copy, "--listen", "127.0.0.1:0", "--keeper", keeper,
-                     "--unseal-key", os.path.join(live.data, "keeper", "unseal.key")]
+        served_as = ["--dev", "--read-only", "--listen", "127.0.0.1:0", "--keeper", keeper,
+                     "--unseal-key", os.path.join(live.data, "keeper", "unseal.key"), "--data"]
+        arguments = [*served_as, copy]
         with live.client("operator") as operator:
             operator.call("backup.create", to=backup)
             operator.call("backup.restore", **{"from": backup, "to": copy, "check_only": True})
@@ -624,6 +629,9 @@ class Life(unittest.TestCase):
             with served.local() as local:
                 self.assertEqual(local.call("vault.health"), {"state": "read-only"})
             self.assertEqual(served.stop(), 0)
+        code, said = self.fails(*served_as, stolen)                 # what no restore has built is an older copy as ever
+        self.assertEqual(code, 8, said)
+        self.assertIn("below the floor of keeper keeper-1", said)
         with live.client("application") as application, live.client("privacy") as privacy:
             application.call("subject.create", external_id="ada")
             privacy.call("subject.shred", subject="ada", now=True)

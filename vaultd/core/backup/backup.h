@@ -92,6 +92,11 @@ struct vt_restore_options {
  *  @return VAULT_E_EXISTS, VAULT_E_CANCELLED, VAULT_E_IO, VAULT_E_DISK_FULL */
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err);
 
+/** Was @p store built by vt_restore_build(), and not yet made the vault? It bears a mark. @return VAULT_E_IO */
+VT_RESULT vt_restore_is_copy(struct vt_store *store, bool *out_is_copy);
+/** Take the mark away: the copy becomes the vault. */
+VT_RESULT vt_restore_unmark(struct vt_txn *txn);
+
 /* Take-over: docs/decisions/0013 ------------------------------------------------------------------------------------- */
 
 /** What the new environment's index is made from. */

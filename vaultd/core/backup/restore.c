@@ -12,6 +12,7 @@
 #include "vaultd/core/subject/row.h"
 
 enum { PUTS_PER_COMMIT = 20000, ROW_POOL_MAX = 64 * 1024 * 1024, PROGRESS_EVERY = 1024 };
+#define RESTORED_KEY "restored"
 
 struct restore {
     const struct vt_restore_options *options;
@@ -289,7 +290,7 @@ static VT_RESULT restore_into(struct restore *restore)
     VT_TRY(target_turn(restore));
     VT_TRY(vt_store_raise_commit_number(restore->write, vt_store_commit_number(restore->live) + 1));
     static const uint8_t MARK[1] = {1};
-    VT_TRY(vt_store_put(restore->write, VT_TABLE_META, vt_bytes_str("restored"), VT_BYTES_OF(MARK), VT_PUT_DEFAULT));
+    VT_TRY(vt_store_put(restore->write, VT_TABLE_META, vt_bytes_str(RESTORED_KEY), VT_BYTES_OF(MARK), VT_PUT_DEFAULT));
     struct vt_txn *last = VT_MOVE(restore->write);
     return vt_txn_commit(last);
 }
@@ -307,6 +308,23 @@ static VT_RESULT restore_store(const struct vt_restore_options *options, const c
     VT_TRY(status);
     *out_report = restore.report;
     return VAULT_OK;
+}
+
+VT_RESULT vt_restore_is_copy(struct vt_store *store, bool *out_is_copy)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_bytes mark;
+    VT_TRY(vt_txn_begin_read(store, &txn));
+    const vault_status status = vt_store_get(txn, VT_TABLE_META, vt_bytes_str(RESTORED_KEY), &mark);
+    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
+    *out_is_copy = status == VAULT_OK;
+    return VAULT_OK;
+}
+
+VT_RESULT vt_restore_unmark(struct vt_txn *txn)
+{
+    const vault_status status = vt_store_delete(txn, VT_TABLE_META, vt_bytes_str(RESTORED_KEY));
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
 }
 
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err)
