@@ -188,11 +188,12 @@ static bool forgetting_is_due(struct vt_vault *vault)
 bool vt_vault_epoch_is_due(struct vt_vault *vault)
 {
     const enum vt_vault_state state = vt_vault_state(vault);
-    /* While a vault is being taken over: whoever waits for a close must be told. */
-    if (state != VT_VAULT_READY && state != VT_VAULT_DISK_FULL && state != VT_VAULT_TAKING_OVER) return false;
     pthread_mutex_lock(&vault->epoch_mutex);
     const bool is_wished = vault->epoch_wished > vault->epoch_begun;
     pthread_mutex_unlock(&vault->epoch_mutex);
+    /* Whoever waits for a close must be told, also when the vault was sealed meanwhile or is being taken over. */
+    if (state == VT_VAULT_SEALED) return is_wished;
+    if (state != VT_VAULT_READY && state != VT_VAULT_DISK_FULL && state != VT_VAULT_TAKING_OVER) return false;
     return is_wished || forgetting_is_due(vault) || vt_epoch_is_due(vault->epoch);
 }
 

@@ -1,4 +1,7 @@
 /* Sealing and unsealing while calls are under way. */
+#include <pthread.h>
+#include <sched.h>
+
 #include "libvault/codec/yaml.h"
 #include "tests/support/world.h"
 #include "vaultd/service/credentials.h"
@@ -82,6 +85,42 @@ START_TEST(a_slow_call_that_a_seal_overtakes_is_refused)
 }
 END_TEST
 
+static void wake(void *context)
+{
+    (void)context;
+}
+
+static void *wait_for_a_close(void *context)
+{
+    vault_status *status = context;
+    *status = vt_vault_close_epoch_wait(world.vault, true);
+    return NULL;
+}
+
+/* This thread is the epoch thread, and comes too late. */
+START_TEST(who_waits_for_an_epoch_when_the_vault_is_sealed_is_told)
+{
+    pthread_t waiter;
+    vault_status status = VAULT_OK;
+    world_new(&world, NULL);
+    vt_vault_set_epoch_waker(world.vault, wake, NULL);
+    ck_assert(!vt_vault_epoch_is_due(world.vault));
+    ck_assert_int_eq(pthread_create(&waiter, NULL, wait_for_a_close, &status), 0);
+    while (!vt_vault_epoch_is_due(world.vault)) sched_yield();
+    ck_assert_ok(world_call(&world, "operator", "vault.seal", NULL, NULL));
+    ck_assert(vt_vault_epoch_is_due(world.vault));
+    ck_assert_status(vt_vault_run_due_epoch(world.vault), VAULT_E_SEALED);
+    ck_assert_int_eq(pthread_join(waiter, NULL), 0);
+    ck_assert_int_eq(status, VAULT_E_SEALED);
+    ck_assert(!vt_vault_epoch_is_due(world.vault));
+    vt_vault_set_epoch_waker(world.vault, NULL, NULL);
+    unseal();
+    ck_assert_ok(vt_vault_close_epoch_wait(world.vault, true));
+    world_free(&world);
+}
+END_TEST
+
 VT_TEST_MAIN("seal", a_slow_call_that_a_seal_overtakes_is_refused,
              what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
-             a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again)
+             a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again,
+             who_waits_for_an_epoch_when_the_vault_is_sealed_is_told)
