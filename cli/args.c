@@ -26,6 +26,7 @@ const struct vt_cli_global_doc VT_CLI_GLOBALS[] = {
     {"quiet", NULL, "no progress"},
     {"no-wait", NULL, "do not wait for a job's end"},
     {"help", NULL, "say what there is"},
+    {"version", NULL, "say the version of vaultctl; vaultctl version asks the vault for its own"},
 };
 const size_t VT_CLI_GLOBAL_COUNT = VT_ARRAY_LEN(VT_CLI_GLOBALS);
 
@@ -56,6 +57,7 @@ static bool *global_switch(struct vt_cli_globals *globals, const char *name)
     if (strcmp(name, "quiet") == 0) return &globals->is_quiet;
     if (strcmp(name, "no-wait") == 0) return &globals->is_no_wait;
     if (strcmp(name, "help") == 0) return &globals->is_help;
+    if (strcmp(name, "version") == 0) return &globals->is_version;
     return NULL;
 }
 
@@ -464,8 +466,9 @@ static vault_status unknown_command(const struct reader *reader)
     if (line->word_count == 1 && vt_cli_group_exists(line->words[0]))
         return vt_fail(reader->err, VAULT_E_ARGUMENT, NULL, "Which %s command? Try: vaultctl %s --help.", line->words[0],
                        line->words[0]);
-    return vt_fail(reader->err, VAULT_E_ARGUMENT, NULL, "There is no command %s %s. Try: vaultctl help.",
-                   shown(line->words[0]), line->word_count > 1 ? shown(line->words[1]) : "");
+    const bool is_pair = line->word_count > 1;
+    return vt_fail(reader->err, VAULT_E_ARGUMENT, NULL, "There is no command %s%s%s. Try: vaultctl help.", shown(line->words[0]),
+                   is_pair ? " " : "", is_pair ? shown(line->words[1]) : "");
 }
 
 static VT_RESULT take_word(struct reader *reader, const char *word)
@@ -493,6 +496,10 @@ static VT_RESULT take_word(struct reader *reader, const char *word)
 static VT_RESULT settle(struct reader *reader)
 {
     struct vt_cli_line *line = reader->line;
+    if (line->globals.is_version && !line->globals.is_help) {
+        line->wish = VT_CLI_VERSION;
+        return VAULT_OK;
+    }
     if (line->globals.is_help || (line->wish == VT_CLI_RUN && line->word_count == 0)) line->wish = VT_CLI_HELP;
     const bool is_known = line->command != NULL || line->word_count == 0 || vt_cli_group_exists(line->words[0]);
     if (line->wish == VT_CLI_HELP && !is_known) return unknown_command(reader);

@@ -22,10 +22,11 @@ struct vt_cli_globals {
     const char *timeout;
     bool is_yes;
     bool is_help;
+    bool is_version;
     bool is_quiet;
     bool is_no_wait;
 };
-enum vt_cli_wish { VT_CLI_RUN, VT_CLI_HELP, VT_CLI_COMPLETION };
+enum vt_cli_wish { VT_CLI_RUN, VT_CLI_HELP, VT_CLI_COMPLETION, VT_CLI_VERSION };
 enum { VT_CLI_WORDS_MAX = 2, VT_CLI_EXTRAS_MAX = 8 };
 struct vt_cli_line {
     enum vt_cli_wish wish;

@@ -104,9 +104,12 @@ static VT_RESULT write_bash(struct vt_buf *out)
     }
     VT_TRY(vt_buf_append_str(out, "        esac\n"
                                   "    fi\n"
-                                  "    if [ \"$COMP_CWORD\" -eq 1 ]; then words=\""));
+                                  "    if [ \"$COMP_CWORD\" -eq 2 ] && [ \"${COMP_WORDS[1]}\" = completion ]; then "
+                                  "words=\"bash zsh fish\"; fi\n"
+                                  "    if [ \"$COMP_CWORD\" -eq 1 ] || { [ \"$COMP_CWORD\" -eq 2 ] && "
+                                  "[ \"${COMP_WORDS[1]}\" = help ]; }; then words=\""));
     VT_TRY(write_first_words(out));
-    return vt_buf_append_str(out, "\"; fi\n"
+    return vt_buf_append_str(out, " --help --version\"; fi\n"
                                   "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
                                   "}\n"
                                   "complete -o default -F _vaultctl vaultctl\n");
@@ -126,6 +129,9 @@ static VT_RESULT write_fish_options(struct vt_buf *out, const struct vt_command 
         char option[VT_CLI_OPTION_MAX];
         vt_cli_option_of(arg->name, option);
         VT_TRY(vt_buf_printf(out, "complete -c vaultctl -n '__fish_seen_subcommand_from %s' -l %s\n", verb, option + 2));
+        if (arg->kind == VT_T_SECRET)
+            VT_TRY(vt_buf_printf(out, "complete -c vaultctl -n '__fish_seen_subcommand_from %s' -r -l %s-file\n", verb,
+                                 option + 2));
     }
     return VAULT_OK;
 }
@@ -135,7 +141,10 @@ static VT_RESULT write_fish(struct vt_buf *out)
     VT_TRY(vt_buf_append_str(out, "# fish completion for vaultctl, written by `vaultctl completion fish`\n"
                                   "complete -c vaultctl -n __fish_use_subcommand -f -a '"));
     VT_TRY(write_first_words(out));
-    VT_TRY(vt_buf_append_str(out, "'\n"));
+    VT_TRY(vt_buf_append_str(out, "'\ncomplete -c vaultctl -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"));
+    for (size_t i = 0; i < VT_CLI_GLOBAL_COUNT; i++)
+        VT_TRY(vt_buf_printf(out, "complete -c vaultctl -l %s%s\n", VT_CLI_GLOBALS[i].name,
+                             VT_CLI_GLOBALS[i].placeholder != NULL ? " -r" : ""));
     for (size_t i = 0; i < VT_COMMAND_COUNT; i++) {
         const struct vt_command *command = VT_COMMANDS[i];
         if (is_first_of_group(i)) {

@@ -345,11 +345,19 @@ static VT_RESULT give_completion(struct vt_cli *cli)
     return put_out(cli, &out);
 }
 
+static VT_RESULT give_version(struct vt_cli *cli)
+{
+    VT_AUTO(vt_buf) out = VT_BUF_INIT(VARIABLE_MAX);
+    VT_TRY(vt_buf_printf(&out, "vaultctl " VT_VERSION "\n"));
+    return put_out(cli, &out);
+}
+
 VT_RESULT vt_cli_run(struct vt_cli *cli, int count, char *const *argv)
 {
     VT_TRY(vt_cli_read_line(cli->pool, &cli->input, count, argv, &cli->line, err_of(cli)));
     if (cli->line.wish == VT_CLI_HELP) return give_help(cli);
     if (cli->line.wish == VT_CLI_COMPLETION) return give_completion(cli);
+    if (cli->line.wish == VT_CLI_VERSION) return give_version(cli);
     VT_TRY(vt_cli_settle(cli->pool, &cli->input, &cli->line, &cli->settings, err_of(cli)));
     if (cli->line.hook != NULL) return cli->line.hook->run(cli);
     return vt_cli_generic(cli, cli->line.command->scope != VT_SCOPE_PUBLIC);

@@ -49,6 +49,28 @@ class Folder(unittest.TestCase):
             return handle.read()
 
 
+class Words(unittest.TestCase):
+    def test_the_version_is_said_without_a_vault(self):
+        done = run("--version")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertRegex(done.stdout, rb"^vaultctl [0-9]+\.[0-9]+\.[0-9]+\n$")
+
+    def test_a_word_that_is_no_command_is_named_in_a_sentence(self):
+        for words, said in ((("shred",), b"shred"), (("subject", "frob"), b"subject frob"), (("help", "nosuch"), b"nosuch")):
+            done = run(*words)
+            self.assertEqual((done.returncode, done.stderr),
+                             (3, b"vaultctl: There is no command " + said + b". Try: vaultctl help. (argument)\n"))
+
+    def test_bash_offers_what_may_follow(self):
+        script = run("completion", "bash").stdout.decode()
+        for words, offered in ((("completion", ""), "bash zsh fish"), (("help", "subj"), "subject"), (("--vers",), "--version"),
+                               (("subject", "shr"), "shred"), (("unseal", "--key-file-f"), "--key-file-file")):
+            typed = " ".join(f"'{word}'" for word in ("vaultctl", *words))
+            done = subprocess.run(["bash", "-c", f"{script}\nCOMP_WORDS=({typed}) COMP_CWORD={len(words)}; _vaultctl\n"
+                                                 "echo ${COMPREPLY[@]}"], stdout=subprocess.PIPE, timeout=60, check=True)
+            self.assertEqual(done.stdout.decode(), offered + "\n")
+
+
 MAPPING = b"name: people\nsubject: external_id\ncolumns:\n  email: profile.email\n  city: profile.city\n"
 
 

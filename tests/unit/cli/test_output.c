@@ -71,6 +71,8 @@ START_TEST(completion_knows_every_command_in_every_shell_and_no_other_shell)
         const char *script = text_of(&out);
         for (size_t k = 0; k < VT_COMMAND_COUNT; k++)
             ck_assert_ptr_nonnull(strstr(script, strchr(VT_COMMANDS[k]->name, '.') + 1));
+        ck_assert_ptr_nonnull(strstr(script, "bash zsh fish"));
+        ck_assert_ptr_nonnull(strstr(script, "key-file-file"));
     }
     VT_AUTO(vt_buf) out = VT_BUF_INIT(OUT_MAX);
     struct vt_err err;
