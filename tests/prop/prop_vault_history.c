@@ -1416,7 +1416,7 @@ static const uint8_t *sid_of_row(const struct record_row *row, const struct owne
     if (row->table == VT_TABLE_KEYBLOCK) return row->key;
     if (row->table != VT_TABLE_ROW) return NULL;
     const struct owned wanted = {.record = vt_get_u64(row->key)};
-    const struct owned *found = bsearch(&wanted, owned, count, sizeof *owned, order_owned);
+    const struct owned *found = count == 0 ? NULL : bsearch(&wanted, owned, count, sizeof *owned, order_owned);
     return found != NULL ? found->sid : NULL;
 }
 
@@ -1431,7 +1431,7 @@ static struct owned *list_owners(const struct history *history, size_t *out_coun
         owned[*out_count].record = vt_get_u64(rows[i].key + 18);
         memcpy(owned[(*out_count)++].sid, rows[i].key, 16);
     }
-    qsort(owned, *out_count, sizeof *owned, order_owned);
+    if (*out_count != 0) qsort(owned, *out_count, sizeof *owned, order_owned);
     return owned;
 }
 
@@ -1447,14 +1447,15 @@ static void each_buried(const struct history *history, void (*visit)(void *conte
     struct owned *owned = list_owners(history, &owner_count);
     struct grave *graves = table_of(history->grave_count + 1, sizeof *graves);
     memcpy(graves, history->graves, history->grave_count * sizeof *graves);
-    qsort(graves, history->grave_count, sizeof *graves, order_graves);
+    if (history->grave_count != 0) qsort(graves, history->grave_count, sizeof *graves, order_graves);
     const struct record_row *rows = recording_rows(history->recording);
     for (size_t i = 0; i < recording_count(history->recording); i++) {
         const uint8_t *sid = sid_of_row(&rows[i], owned, owner_count);
         struct grave wanted;
         if (sid == NULL) continue;
         memcpy(wanted.sid.bytes, sid, 16);
-        const struct grave *found = bsearch(&wanted, graves, history->grave_count, sizeof *graves, order_graves);
+        const struct grave *found =
+            history->grave_count == 0 ? NULL : bsearch(&wanted, graves, history->grave_count, sizeof *graves, order_graves);
         if (found == NULL) continue;
         while (found > graves && order_graves(found - 1, &wanted) == 0) found--;
         for (; found < graves + history->grave_count && order_graves(found, &wanted) == 0; found++) {

@@ -281,7 +281,7 @@ static void find_owners(struct vault_reader *reader)
         owner->record = vt_get_u64(row->key + 18);
         memcpy(owner->sid, row->key, 16);
     }
-    qsort(reader->owners, reader->owner_count, sizeof *reader->owners, order_owners);
+    if (reader->owner_count != 0) qsort(reader->owners, reader->owner_count, sizeof *reader->owners, order_owners);
 }
 
 /* First key of a subject; its keys lie side by side. */
@@ -486,7 +486,7 @@ static struct named_rows sort_rows_of(const struct vault_reader *reader, enum vt
     VT_BUG_ON(rows.sorted == NULL);
     for (size_t i = 0; i < reader->count; i++)
         if (reader->rows[i].table == table) rows.sorted[rows.count++] = &reader->rows[i];
-    qsort(rows.sorted, rows.count, sizeof *rows.sorted, order_rows);
+    if (rows.count != 0) qsort(rows.sorted, rows.count, sizeof *rows.sorted, order_rows);
     return rows;
 }
 
@@ -590,7 +590,7 @@ void vault_reach_from(const struct vault_evidence *evidence, bool is_exact, cons
     find_unseal_keys(&reader);
     find_shares(&reader);
     read_ring(&reader, is_exact);
-    qsort(reader.sid_keys, reader.sid_count, sizeof *reader.sid_keys, order_sid_keys);
+    if (reader.sid_count != 0) qsort(reader.sid_keys, reader.sid_count, sizeof *reader.sid_keys, order_sid_keys);
     find_owners(&reader);
     for (size_t i = 0; i < reader.count; i++) try_rest(&reader, i);
     read_others(&reader);

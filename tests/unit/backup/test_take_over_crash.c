@@ -20,6 +20,7 @@ static void die_at(const char *step, void *context)
 static void clone_dir(const struct world *from, struct world *to)
 {
     *to = *from;
+    to->pool = VT_POOL_INIT(from->pool.max);
     vt_temp_dir_make(to->dir, sizeof to->dir);
     const pid_t child = fork();
     ck_assert_int_ge(child, 0);
@@ -120,9 +121,7 @@ static void killed_everywhere(unsigned quorum, unsigned keepers)
         as_before += !is_new;
         as_after += is_new;
         if (nth % 8 == 0 || !is_killed) assert_goes_on(&copy, is_new);
-        copy.pool = VT_POOL_INIT(1 << 20);
-        vt_vault_free(copy.vault);
-        vt_temp_dir_remove(copy.dir);
+        world_free(&copy);
     }
     ck_assert_uint_gt(as_before, 10);
     ck_assert_uint_gt(as_after, 10);
