@@ -26,11 +26,12 @@ static int in_child(int (*act)(void *context), void *context)
     return WEXITSTATUS(status);
 }
 
+static struct vt_store *left_open;      /* until its process ends */
+
 static int open_status(void *context)
 {
     struct kit *kit = context;
-    struct vt_store *store = NULL;
-    return (int)vt_store_lmdb_open(kit->store_dir, &kit->options, &store);
+    return (int)vt_store_lmdb_open(kit->store_dir, &kit->options, &left_open);
 }
 
 static void replace_all(uint8_t *data, size_t len, const void *from, const void *to, size_t part)
