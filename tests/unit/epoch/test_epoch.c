@@ -551,6 +551,21 @@ START_TEST(a_second_way_to_unseal_is_added_without_closing_an_epoch)
 }
 END_TEST
 
+START_TEST(status_counts_the_commits_that_no_floor_has_seen)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    world_new(&world, &two_of_three);
+    const uint64_t before = world_commit(&world);
+    world_touch_store(&world);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_uint_gt(status.commit_number, before);
+    ck_assert_uint_eq(status.commit_number, world_commit(&world));
+    ck_assert_uint_lt(status.floors[0].commit_number, status.commit_number);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(pushing_the_floor_raises_it_at_every_keeper)
 {
     struct world world;
@@ -716,7 +731,8 @@ VT_TEST_MAIN("epoch/epoch", a_new_vault_is_unsealed_at_epoch_one_and_unseals_aga
              the_layer_above_adds_to_each_state_of_a_certificate, receipts_are_handed_to_the_layer_above,
              a_failed_transaction_may_be_repeated_within_one_closing,
              rotating_the_unseal_key_replaces_the_secret_and_closes_an_empty_epoch,
-             a_second_way_to_unseal_is_added_without_closing_an_epoch, pushing_the_floor_raises_it_at_every_keeper,
+             a_second_way_to_unseal_is_added_without_closing_an_epoch, status_counts_the_commits_that_no_floor_has_seen,
+             pushing_the_floor_raises_it_at_every_keeper,
              a_store_call_that_fails_during_a_closing_delays_it_and_no_more,
              a_store_call_that_fails_during_a_closing_is_recovered_from_disk,
              a_failing_keeper_journal_or_random_draw_delays_a_closing_and_no_more,

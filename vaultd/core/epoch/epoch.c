@@ -54,7 +54,6 @@ static VT_RESULT read_root(struct vt_epoch *epoch)
     VT_TRY(status);
     epoch->vault_id = root.vault_id;
     epoch->current = vt_epoch_id_of(&root);
-    epoch->commit_number = vt_store_commit_number(txn);
     return VAULT_OK;
 }
 
@@ -108,12 +107,11 @@ void vt_epoch_free(struct vt_epoch *epoch)
 }
 
 void vt_epoch_adopt(struct vt_epoch *epoch, const struct vt_vault_id *vault_id, const struct vt_epoch_id *id,
-                    const struct vt_key *unseal_key, uint64_t commit_number)
+                    const struct vt_key *unseal_key)
 {
     pthread_mutex_lock(&epoch->mutex);
     epoch->vault_id = *vault_id;
     epoch->current = *id;
-    epoch->commit_number = commit_number;
     epoch->secrets->unseal = *unseal_key;
     epoch->is_doubtful = false;
     epoch->is_sealed = false;
@@ -174,6 +172,14 @@ bool vt_epoch_is_due(struct vt_epoch *epoch)
     return may && (by_count || by_time || by_rest);
 }
 
+static VT_RESULT commit_number_now(struct vt_epoch *epoch, uint64_t *out_number)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_TRY(vt_txn_begin_read(epoch->store, &txn));
+    *out_number = vt_store_commit_number(txn);
+    return VAULT_OK;
+}
+
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status)
 {
     const struct vt_epoch_options *options = &epoch->options;
@@ -183,6 +189,7 @@ VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_st
                                      .pending = vt_stamps_pending_count(epoch->stamps)};
     status.can_become_final =
         vt_certificate_can_be_final(epoch->evidence_keepers, options->keeper_count, options->quorum);
+    VT_TRY(commit_number_now(epoch, &status.commit_number));
     if (status.has_journal) vt_journal_stats(options->journal, &status.journal);
     pthread_mutex_lock(&epoch->mutex);
     status.is_initialised = epoch->current.epoch != 0;
@@ -190,7 +197,6 @@ VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_st
     status.vault_id = epoch->vault_id;
     status.incarnation = epoch->current.incarnation;
     status.epoch = epoch->current.epoch;
-    status.commit_number = epoch->commit_number;
     status.tolerance = epoch->tolerance;
     const struct vt_epoch_closing *closing = epoch->closing != NULL ? epoch->closing : epoch->unfinished;
     status.closing = closing != NULL ? closing->count : 0;
@@ -274,21 +280,12 @@ static VT_RESULT push_one(struct vt_epoch *epoch, size_t index, const struct vt_
     return keeper->ops->raise_floor(keeper, floor);
 }
 
-static VT_RESULT commit_number_now(struct vt_epoch *epoch, uint64_t *out_number)
-{
-    VT_AUTO_PTR(vt_txn) txn = NULL;
-    VT_TRY(vt_txn_begin_read(epoch->store, &txn));
-    *out_number = vt_store_commit_number(txn);
-    return VAULT_OK;
-}
-
 static VT_RESULT push_floor(struct vt_epoch *epoch)
 {
     uint64_t commit_number;
     unsigned answered = 0;
     VT_TRY(commit_number_now(epoch, &commit_number));
     pthread_mutex_lock(&epoch->mutex);
-    epoch->commit_number = commit_number;
     const bool may = !epoch->is_sealed && epoch->closing == NULL && epoch->unfinished == NULL;
     const struct vt_keeper_floor floor = {epoch->vault_id, epoch->current.incarnation, epoch->current.epoch, commit_number};
     pthread_mutex_unlock(&epoch->mutex);

@@ -164,7 +164,8 @@ VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch, vt_epoch_add_wraps 
 struct vt_epoch_status {
     bool is_initialised, is_sealed;
     struct vt_vault_id vault_id;
-    uint64_t incarnation, epoch, commit_number, pending, closing;
+    uint64_t incarnation, epoch, pending, closing;
+    uint64_t commit_number;             /* the store's, now; the floors follow it every few seconds */
     bool is_closing;                    /* one is under way or unfinished; a rotation's and a take-over's batch is empty */
     unsigned quorum, tolerance;
     size_t keeper_count;

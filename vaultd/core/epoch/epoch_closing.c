@@ -288,7 +288,6 @@ static void committed(struct vt_epoch_closing *closing)
     struct vt_epoch *epoch = closing->owner;
     pthread_mutex_lock(&epoch->mutex);
     epoch->current = closing->next;
-    epoch->commit_number = closing->commit_number;
     if (closing->is_rotation) epoch->secrets->unseal = closing->secrets->unseal;
     vt_wipe(&closing->secrets->unseal, sizeof closing->secrets->unseal);
     pthread_mutex_unlock(&epoch->mutex);

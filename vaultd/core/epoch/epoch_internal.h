@@ -33,7 +33,6 @@ struct vt_epoch {
     bool is_sealed;
     struct vt_vault_id vault_id;
     struct vt_epoch_id current;
-    uint64_t commit_number;             /* as last seen */
     int64_t first_pending_at_ms;        /* 0: none seen */
     int64_t retry_at_ms;                /* of the unfinished closing */
     bool is_doubtful;                   /* a commit of S4 has failed: was it kept? See vt_epoch_resolve_doubt() */
@@ -137,7 +136,7 @@ VT_RESULT vt_epoch_resolve_doubt(struct vt_epoch *epoch);
 void vt_epoch_await_push(struct vt_epoch *epoch);
 /** U is in force: the vault serves. */
 void vt_epoch_adopt(struct vt_epoch *epoch, const struct vt_vault_id *vault_id, const struct vt_epoch_id *id,
-                    const struct vt_key *unseal_key, uint64_t commit_number);
+                    const struct vt_key *unseal_key);
 struct vt_epoch_id vt_epoch_current(struct vt_epoch *epoch);
 struct vt_epoch_id vt_epoch_id_of(const struct vt_root_record *root);
 /** The ledger's entries that the journal does not have yet, in its encoding; @p txn notes that it will. */

@@ -327,7 +327,7 @@ static VT_RESULT finish_erasing(struct vt_epoch *epoch)
 
 static VT_RESULT settle(struct survey *survey, const struct vt_key *root_key)
 {
-    vt_epoch_adopt(survey->epoch, &survey->root.vault_id, &survey->current, survey->unseal_key, survey->commit_number);
+    vt_epoch_adopt(survey->epoch, &survey->root.vault_id, &survey->current, survey->unseal_key);
     const vault_status status = settle_journal(survey);
     if (status != VAULT_OK)
         return vt_fail(survey->err, status, "journal", "The journal could not be written: %s", vault_status_text(status));

@@ -117,7 +117,7 @@ static VT_RESULT start(struct starting *starting, vt_epoch_add_wraps add_wraps, 
     }
     vt_fault_step("init.committed");
     VT_TRY(vt_keyring_unseal(epoch->ring, &starting->keys->root));
-    vt_epoch_adopt(epoch, &starting->vault_id, &starting->id, &starting->keys->unseal, starting->commit_number);
+    vt_epoch_adopt(epoch, &starting->vault_id, &starting->id, &starting->keys->unseal);
     VT_TRY(begin_journal(epoch));
     return finalize_all(starting);
 }
