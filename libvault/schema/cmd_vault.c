@@ -15,7 +15,8 @@ const struct vt_command VT_CMD_VAULT_HEALTH = {
     .id = 2, .name = "vault.health", .summary = "Is it ready: ready, overloaded, not initialised, or sealed.", .since = "0.1",
     .scope = VT_SCOPE_PUBLIC, .effect = VT_READS, .flags = VT_WHILE_SEALED | VT_UNAUDITED | VT_TOP_LEVEL,
     .source = "docs/OPERATIONS.md",
-    .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "ready, sealed, not-initialised, read-only, disk-full or taking-over"}),
+    .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "ready, sealed, not-initialised, read-only, disk-full or taking-over"},
+                         {"reason", VT_T_TEXT, 0, 0, "why it has sealed itself: a full sentence"}),
 };
 
 const struct vt_command VT_CMD_VAULT_VERSION = {
@@ -31,6 +32,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
     .since = "0.1", .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_WHILE_SEALED | VT_TOP_LEVEL,
     .source = "docs/OPERATIONS.md",
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "as vault.health"},
+                         {"reason", VT_T_TEXT, 0, 0, "as vault.health"},
                          {"vault_id", VT_T_ID, 0, 0, "random identity"},
                          {"incarnation", VT_T_INT, 0, 0, "rises with each take-over"},
                          {"epoch", VT_T_INT, 0, 0, "of the root key"},

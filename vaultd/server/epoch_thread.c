@@ -8,7 +8,7 @@
 #include "libvault/base/log.h"
 #include "libvault/base/thread.h"
 
-enum { LOOK_EVERY_MS = 100, FLOOR_EVERY_MS = 5000, AFTER_FAILURE_MS = 1000 };
+enum { LOOK_EVERY_MS = 100, FLOOR_EVERY_MS = 5000, BESIDE_EVERY_MS = 2000, AFTER_FAILURE_MS = 1000 };
 #define NS_PER_MS UINT64_C(1000000)
 
 struct vt_epoch_thread {
@@ -20,6 +20,7 @@ struct vt_epoch_thread {
     bool is_stopping;
     /* the thread's own */
     uint64_t next_floor_ns;
+    uint64_t next_beside_ns;
     uint64_t not_before_ns;             /* a close that failed is not tried again at once */
     vault_status last_close;
     vault_status last_floor;
@@ -83,6 +84,18 @@ static void push_floor(struct vt_epoch_thread *thread)
     log_change("epoch.floor", &thread->last_floor, vt_epoch_push_floor(vt_vault_epoch(thread->vault)));
 }
 
+/* A copy beside the live vault must not outlive its epoch. */
+static void look_beside(struct vt_epoch_thread *thread)
+{
+    const uint64_t now_ns = vt_monotonic_ns();
+    if (now_ns < thread->next_beside_ns) return;
+    thread->next_beside_ns = now_ns + BESIDE_EVERY_MS * NS_PER_MS;
+    const enum vt_self_seal why = vt_vault_look_beside(thread->vault, now_ns);
+    if (why == VT_SELF_SEAL_NONE) return;
+    vt_log(VT_LOG_WARN, "vault.sealed_itself", "reason=%s",
+           why == VT_SELF_SEAL_EPOCH_CLOSED ? "epoch-closed" : "keepers-unseen");
+}
+
 /* Heap that was freed in pieces stays with the process until somebody asks for it. */
 static void give_back_heap(void)
 {
@@ -95,6 +108,7 @@ static void thread_run(void *context)
     struct vt_epoch_thread *thread = context;
     while (thread_wait(thread)) {
         close_when_due(thread);
+        look_beside(thread);
         if (vt_monotonic_ns() < thread->next_floor_ns) continue;
         push_floor(thread);
         give_back_heap();

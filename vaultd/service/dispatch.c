@@ -26,6 +26,12 @@ static VT_RESULT gate_authenticate(struct vt_call *call)
     return vt_credentials_check(vt_vault_credentials(call->vault), &call->principal, call->now_ms);
 }
 
+static VT_RESULT refuse_sealed(struct vt_call *call)
+{
+    const char *why = vt_vault_self_seal_sentence(call->vault);
+    return why != NULL ? vt_fail(&call->err, VAULT_E_SEALED, NULL, "%s", why) : VAULT_E_SEALED;
+}
+
 static VT_RESULT gate_state(struct vt_call *call)
 {
     const enum vt_vault_state state = vt_vault_state(call->vault);
@@ -39,7 +45,7 @@ static VT_RESULT gate_state(struct vt_call *call)
         return vt_fail(&call->err, VAULT_E_BUSY, NULL,
                        "A restored environment is taking the vault over; it answers again when that is done.");
     VT_ENSURE(state != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
-    VT_ENSURE(state != VT_VAULT_SEALED, VAULT_E_SEALED);
+    if (state == VT_VAULT_SEALED) return refuse_sealed(call);
     const bool changes = call->command->effect == VT_WRITES || call->command->effect == VT_DESTROYS;
     VT_ENSURE(state != VT_VAULT_READ_ONLY || !changes, VAULT_E_READ_ONLY);
     return VAULT_OK;

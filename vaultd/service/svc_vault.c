@@ -16,10 +16,17 @@ enum { LOSS_BOUND_MAX = 512 };
 
 /* vault.health, version ---------------------------------------------------------------------------------------------- */
 
+static VT_RESULT put_state(struct vt_call *call, struct vt_value *map)
+{
+    const char *why = vt_vault_self_seal_sentence(call->vault);
+    VT_TRY(vt_put_text(call, map, "state", vt_vault_state_name(vt_vault_state(call->vault))));
+    return why != NULL ? vt_put_text(call, map, "reason", why) : VAULT_OK;
+}
+
 static vault_status health_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
-    VT_TRY(vt_put_text(call, &map, "state", vt_vault_state_name(vt_vault_state(call->vault))));
+    VT_TRY(put_state(call, &map));
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_VAULT_HEALTH = {.command = "vault.health", .prepare = health_prepare};
@@ -444,7 +451,7 @@ static vault_status status_prepare(struct vt_call *call)
 {
     struct status_writer writer = {.call = call, .map = vt_value_map(), .warnings = vt_value_array()};
     VT_TRY(vt_epoch_status(call->vault->epoch, &writer.epoch));
-    VT_TRY(vt_put_text(call, &writer.map, "state", vt_vault_state_name(vt_vault_state(call->vault))));
+    VT_TRY(put_state(call, &writer.map));
     VT_TRY(status_epoch(&writer));
     VT_TRY(status_journal(&writer));
     VT_TRY(status_memory(&writer));

@@ -237,6 +237,7 @@ VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_ke
         return vt_fail(err, status, NULL, "The vault's own tables could not be read: %s", vault_status_text(status));
     }
     VT_TRY(vault_first_reserve(vault));
+    atomic_store(&vault->beside.sealed_for, VT_SELF_SEAL_NONE);
     atomic_store(&vault->state, vault->options.is_read_only ? VT_VAULT_READ_ONLY : VT_VAULT_READY);
     if (!vt_epoch_is_sealed(vault->epoch)) return VAULT_OK;
     atomic_store(&vault->state, VT_VAULT_SEALED);       /* somebody has sealed it meanwhile */
@@ -250,6 +251,40 @@ void vt_vault_seal(struct vt_vault *vault)
     vt_epoch_seal(vault->epoch);
     vt_credentials_seal(vault->credentials);
     atomic_store(&vault->state, VT_VAULT_SEALED);       /* again: an unsealing that ran beside may have called it ready */
+}
+
+/* VT_SELF_SEAL_NONE: it may serve on. Unsealing has just read a quorum, so the time runs from the first look behind it. */
+static enum vt_self_seal look_beside(struct vt_vault *vault, uint64_t now_ns)
+{
+    const vault_status status = vt_epoch_look_beside(vault->epoch);
+    if (status == VAULT_OK || vault->beside.seen_ns == 0) vault->beside.seen_ns = now_ns;
+    if (status == VAULT_E_ROLLBACK) return VT_SELF_SEAL_EPOCH_CLOSED;
+    const uint64_t unseen_ms = (now_ns - vault->beside.seen_ns) / 1000000;
+    return unseen_ms >= VT_BESIDE_UNSEEN_MAX_MS ? VT_SELF_SEAL_KEEPERS_UNSEEN : VT_SELF_SEAL_NONE;
+}
+
+enum vt_self_seal vt_vault_look_beside(struct vt_vault *vault, uint64_t now_ns)
+{
+    const bool is_served = vt_vault_state(vault) == VT_VAULT_READ_ONLY;
+    const enum vt_self_seal why = is_served ? look_beside(vault, now_ns) : VT_SELF_SEAL_NONE;
+    if (!is_served || why != VT_SELF_SEAL_NONE) vault->beside.seen_ns = 0;
+    if (why == VT_SELF_SEAL_NONE) return why;
+    atomic_store(&vault->beside.sealed_for, (int)why);
+    vt_vault_seal(vault);
+    return why;
+}
+
+const char *vt_vault_self_seal_sentence(struct vt_vault *vault)
+{
+    switch (atomic_load(&vault->beside.sealed_for)) {
+    case VT_SELF_SEAL_EPOCH_CLOSED:
+        return "The live vault has closed the epoch of this copy, so it has sealed itself: restore the backup with --check-only "
+               "again.";
+    case VT_SELF_SEAL_KEEPERS_UNSEEN:
+        return "Too few keepers could be read for a minute, so this copy could not tell whether the live vault has closed its "
+               "epoch, and has sealed itself: make them readable, then unseal it.";
+    default: return NULL;
+    }
 }
 
 enum vt_vault_state vt_vault_state(struct vt_vault *vault)

@@ -44,6 +44,15 @@ VT_DEFINE_AUTO_PTR(vt_vault);
 /** @p unseal_key may be NULL right after vt_epoch_initialise(), which leaves the epoch unsealed. */
 VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_key, struct vt_err *err);
 void vt_vault_seal(struct vt_vault *vault);
+/** Why a vault that is served read-only has sealed itself. */
+enum vt_self_seal { VT_SELF_SEAL_NONE, VT_SELF_SEAL_EPOCH_CLOSED, VT_SELF_SEAL_KEEPERS_UNSEEN };
+enum { VT_BESIDE_UNSEEN_MAX_MS = 60000 };       /* how long a copy serves on while too few keepers can be read */
+/** A vault that is served read-only has no keepers of its own: look at the live vault's, and seal when that has closed the epoch of
+ *  this copy, or when nobody can tell for VT_BESIDE_UNSEEN_MAX_MS (docs/decisions/0015). Any other vault, and a sealed one, is left
+ *  alone. @param now_ns vt_monotonic_ns(). Thread: the epoch thread. @return what it has been sealed for in this call */
+enum vt_self_seal vt_vault_look_beside(struct vt_vault *vault, uint64_t now_ns);
+/** The same as a sentence for whoever asks; NULL unless it has sealed itself and nobody has unsealed it since. Thread: any. */
+const char *vt_vault_self_seal_sentence(struct vt_vault *vault);
 enum vt_vault_state {
     VT_VAULT_NOT_INITIALISED,
     VT_VAULT_SEALED,

@@ -44,6 +44,11 @@ struct vt_vault {
     void (*epoch_wake)(void *context);
     void *epoch_wake_context;
 
+    struct {
+        atomic_int sealed_for;              /* enum vt_self_seal */
+        uint64_t seen_ns;                   /* the epoch thread's: when the keepers last said that the epoch is alive; 0: begin */
+    } beside;
+
     /* take_over.c */
     struct {
         pthread_mutex_t mutex;

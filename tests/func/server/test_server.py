@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 import msgpack
@@ -638,6 +639,41 @@ class Life(unittest.TestCase):
         code, said = self.fails(*arguments)
         self.assertNotEqual(code, 0)
         self.assertIn("The live vault has closed the epoch of this copy", said)
+
+    def test_a_copy_that_is_served_seals_itself_when_the_live_vault_closes_its_epoch(self):
+        live = self.daemon()
+        backup, copy = (os.path.join(live.root, name) for name in ("backup", "copy"))
+        with live.client("application") as application, live.client("operator") as operator:
+            application.call("subject.create", external_id="ada")
+            operator.call("backup.create", to=backup)
+            operator.call("backup.restore", **{"from": backup, "to": copy, "check_only": True})
+        unseal_key = os.path.join(live.data, "keeper", "unseal.key")
+        arguments = ["--dev", "--read-only", "--listen", "127.0.0.1:0", "--unseal-key", unseal_key, "--data", copy,
+                     "--keeper", os.path.join(live.data, "keeper", "keeper-1.vtk")]
+        served = Daemon(BINARY, directory=live.root, dev=False, arguments=arguments)
+        self.addCleanup(served.remove)
+        with Client(served.address, served.said["ca"], live_credential(live, "privacy")) as reader:
+            reader.call("subject.show", subject="ada", purpose="rights")
+            with live.client("privacy") as privacy:
+                privacy.call("subject.shred", subject="ada", now=True)
+            health = reader.call("vault.health")
+            while health["state"] != "sealed":
+                time.sleep(0.05)
+                health = reader.call("vault.health")
+            self.assertIn("The live vault has closed the epoch of this copy, so it has sealed itself", health["reason"])
+            with self.assertRaises(VaultError) as refused:
+                reader.call("subject.show", subject="ada", purpose="rights")
+            self.assertEqual(refused.exception.status, "sealed")
+            self.assertIn(health["reason"], str(refused.exception))
+        with served.local() as local:
+            self.assertEqual(local.call("vault.status")["reason"], health["reason"])
+            with open(unseal_key, encoding="ascii") as handle, self.assertRaises(VaultError) as refused:
+                local.call("vault.unseal", key_file=handle.read())
+            self.assertIn("has closed the epoch of this copy: restore the backup", str(refused.exception))
+        self.assertEqual(len(re.findall("event=vault.sealed_itself reason=epoch-closed", served.log())), 1)
+        self.assertEqual(served.stop(), 0)
+        with live.local() as local:
+            self.assertEqual(local.call("vault.health"), {"state": "ready"})
 
     def test_nothing_is_initialised_when_serving_read_only(self):
         with tempfile.TemporaryDirectory(prefix="vaultd-func-") as directory:

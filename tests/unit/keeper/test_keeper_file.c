@@ -404,6 +404,37 @@ START_TEST(two_holders_cannot_share_one_keeper)
 }
 END_TEST
 
+START_TEST(who_only_looks_sees_the_file_that_has_the_name_now)
+{
+    setup();
+    struct vt_keeper_slot first;
+    struct vt_keeper *keeper = keeper_at_one(&first), *looker = NULL;
+    struct vt_keeper_floor floor;
+    struct vt_keeper_info info;
+    char away[200];
+    ck_assert_ok(vt_keeper_file_open_read_only(path, "looker", &looker));
+    const struct vt_keeper_slot second = slot_make(2, 2, 1, 1);
+    ck_assert_ok(keeper->ops->prepare(keeper, &second));
+    ck_assert_ok(finalize(keeper, &second, 11));
+    ck_assert_ok(looker->ops->floor(looker, &floor));
+    ck_assert_uint_eq(floor.epoch, 2);
+    snprintf(away, sizeof away, "%s.away", path);
+    ck_assert_int_eq(rename(path, away), 0);
+    ck_assert_status(looker->ops->floor(looker, &floor), VAULT_E_KEEPER);
+    ck_assert_ok(looker->ops->info(looker, &info));
+    ck_assert(!info.is_reachable);
+    ck_assert_int_eq(rename(away, path), 0);
+    ck_assert_int_eq(chmod(path, 0640), 0);
+    ck_assert_status(looker->ops->floor(looker, &floor), VAULT_E_STATE);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    ck_assert_ok(looker->ops->floor(looker, &floor));
+    ck_assert_uint_eq(floor.epoch, 2);
+    vt_keeper_free(looker);
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
 START_TEST(what_is_not_a_private_file_of_ours_is_refused)
 {
     setup();
@@ -718,6 +749,7 @@ VT_TEST_MAIN("keeper/keeper_file", a_new_keeper_holds_nothing_and_keeps_its_iden
              a_keeper_that_missed_a_prepare_erases_its_old_share_when_told,
              finalize_never_erases_the_only_share_of_a_vault, an_empty_keeper_has_nothing_to_finalize,
              the_floor_only_rises_and_only_within_its_epoch, two_holders_cannot_share_one_keeper,
+             who_only_looks_sees_the_file_that_has_the_name_now,
              what_is_not_a_private_file_of_ours_is_refused, a_newer_format_is_named_as_such,
              any_damage_to_one_block_leaves_the_state_of_the_other, damage_to_both_blocks_is_corrupt,
              a_crash_in_prepare_leaves_the_old_share_or_both,

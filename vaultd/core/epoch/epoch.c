@@ -307,6 +307,46 @@ VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch)
     return status;
 }
 
+bool vt_floor_is_past(const struct vt_keeper_floor *floor, const struct vt_epoch_id *id)
+{
+    return floor->incarnation != id->incarnation ? floor->incarnation > id->incarnation : floor->epoch > id->epoch;
+}
+
+/* A keeper of another vault, or of none yet, says nothing about this one. */
+static bool last_floor_of(struct vt_epoch *epoch, size_t index, struct vt_keeper_floor *out_floor)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    *out_floor = epoch->floors[index];
+    const bool is_ours = epoch->infos[index].is_reachable &&
+                         memcmp(&out_floor->vault_id, &epoch->vault_id, sizeof out_floor->vault_id) == 0;
+    pthread_mutex_unlock(&epoch->mutex);
+    return is_ours;
+}
+
+static VT_RESULT look_beside(struct vt_epoch *epoch)
+{
+    const struct vt_epoch_id current = vt_epoch_current(epoch);
+    unsigned answered = 0, past = 0;
+    VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        struct vt_keeper_floor floor;
+        vt_epoch_note_floor(epoch, i);
+        if (!last_floor_of(epoch, i, &floor)) continue;
+        answered++;
+        past += vt_floor_is_past(&floor, &current);
+    }
+    VT_ENSURE(past == 0, VAULT_E_ROLLBACK);
+    return answered >= epoch->options.quorum ? VAULT_OK : VAULT_E_KEEPER;
+}
+
+VT_RESULT vt_epoch_look_beside(struct vt_epoch *epoch)
+{
+    pthread_mutex_lock(&epoch->push_mutex);
+    const vault_status status = look_beside(epoch);
+    pthread_mutex_unlock(&epoch->push_mutex);
+    return status;
+}
+
 void vt_epoch_await_push(struct vt_epoch *epoch)
 {
     pthread_mutex_lock(&epoch->push_mutex);

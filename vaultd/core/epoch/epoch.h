@@ -155,6 +155,11 @@ VT_RESULT vt_epoch_write_finish(struct vt_epoch *epoch, struct vt_keyring_write 
  *  erase what is old. Does nothing while a closing is under way. Thread: epoch thread.
  *  @return VAULT_E_KEEPER when fewer than k answered */
 VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch);
+/** Beside the live vault, whose keepers these are: has it closed the epoch of this copy? One floor of a later epoch or incarnation
+ *  says so, whatever the others say; k keepers of this vault that do not say so say that it has not, because closing takes m-k+1
+ *  of them (docs/decisions/0015). Nothing is written. Thread: the epoch thread.
+ *  @return VAULT_E_ROLLBACK when it has, VAULT_E_KEEPER when fewer than k could be read, VAULT_E_SEALED */
+VT_RESULT vt_epoch_look_beside(struct vt_epoch *epoch);
 /** Keepers that may fail at S2 without loss: prepare at k + @p tolerance. Default m - k. Lowered when a keeper stays away
  *  past its deadline and two approvers agree. @return VAULT_E_ARGUMENT past m - k */
 VT_RESULT vt_epoch_set_tolerance(struct vt_epoch *epoch, unsigned tolerance);

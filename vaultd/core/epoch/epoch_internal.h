@@ -28,7 +28,8 @@ struct vt_epoch {
     struct vt_certificate_keeper evidence_keepers[VT_KEEPERS_MAX];
     struct vt_evidence evidence;
     struct vt_epoch_secrets *secrets;
-    pthread_mutex_t push_mutex;         /* held while a floor is pushed; taken before the other */
+    pthread_mutex_t push_mutex;         /* held while a floor is pushed or looked at, and while unsealing: keepers have one caller
+                                           at a time; taken before the other */
     pthread_mutex_t mutex;              /* guards all below */
     bool is_sealed;
     struct vt_vault_id vault_id;
@@ -138,6 +139,8 @@ void vt_epoch_await_push(struct vt_epoch *epoch);
 void vt_epoch_adopt(struct vt_epoch *epoch, const struct vt_vault_id *vault_id, const struct vt_epoch_id *id,
                     const struct vt_key *unseal_key);
 struct vt_epoch_id vt_epoch_current(struct vt_epoch *epoch);
+/** Of a later epoch or incarnation: a keeper has finalised what comes after @p id. */
+bool vt_floor_is_past(const struct vt_keeper_floor *floor, const struct vt_epoch_id *id);
 struct vt_epoch_id vt_epoch_id_of(const struct vt_root_record *root);
 /** The ledger's entries that the journal does not have yet, in its encoding; @p txn notes that it will. */
 VT_RESULT vt_epoch_ledger_rows(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_buf *out_rows);

@@ -80,9 +80,7 @@ static size_t highest_floor(const struct survey *survey)
 /* Beside the live vault: its commits are no reason to stay shut, the end of the epoch is. */
 static VT_RESULT check_same_epoch(const struct survey *survey, const struct vt_keeper_floor *floor)
 {
-    const bool is_closed = floor->incarnation != survey->current.incarnation ? floor->incarnation > survey->current.incarnation
-                                                                             : floor->epoch > survey->current.epoch;
-    if (!is_closed) return VAULT_OK;
+    if (!vt_floor_is_past(floor, &survey->current)) return VAULT_OK;
     return vt_fail(survey->err, VAULT_E_ROLLBACK, "epoch",
                    "The live vault has closed the epoch of this copy: restore the backup with --check-only again.");
 }
@@ -350,7 +348,7 @@ static VT_RESULT unseal(struct survey *survey)
     return settle(survey, &root_key);
 }
 
-VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err)
+static VT_RESULT unseal_or_seal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err)
 {
     struct vt_err ours = {{0}, {0}};
     struct survey survey = {.epoch = epoch, .unseal_key = unseal_key, .err = err != NULL ? err : &ours};
@@ -361,5 +359,13 @@ VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_ke
     if (status == VAULT_OK) return VAULT_OK;
     vt_epoch_seal(epoch);
     if (survey.err->message[0] == '\0') return vt_fail(survey.err, status, NULL, "%s", vault_status_text(status));
+    return status;
+}
+
+VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err)
+{
+    pthread_mutex_lock(&epoch->push_mutex);         /* a look at the keepers that began before the last seal has ended */
+    const vault_status status = unseal_or_seal(epoch, unseal_key, err);
+    pthread_mutex_unlock(&epoch->push_mutex);
     return status;
 }

@@ -117,7 +117,8 @@ VT_DEFINE_AUTO_PTR(vt_keeper);
  *  VAULT_E_LOCKED (another process), VAULT_E_STATE when others may read or write it or it has a second name, VAULT_E_IO */
 VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exist, struct vt_keeper **out_keeper);
 /** Look at the keeper file of a vault that another process serves: no lock is taken and nothing is ever written or finished;
- *  every operation that would is VAULT_E_READ_ONLY. For serving a restored copy beside the live vault.
+ *  every operation that would is VAULT_E_READ_ONLY. For serving a restored copy beside the live vault. Each look opens the
+ *  file by its name again: one that has been moved away or replaced no longer counts as read.
  *  @return VAULT_E_KEEPER when there is none; otherwise as vt_keeper_file_open() */
 VT_RESULT vt_keeper_file_open_read_only(const char *path, const char *name, struct vt_keeper **out_keeper);
 /** Tell a file keeper where the store lies, so that vt_keeper_info can warn when one disk holds both.

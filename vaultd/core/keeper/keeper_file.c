@@ -269,9 +269,22 @@ static VT_RESULT load_state(struct keeper_file *file)
     return status;
 }
 
+static VT_RESULT open_to_read(const char *path, int *out_fd);
+
+/* By its name: what the name no longer leads to (moved away, unmounted, replaced) would say the same for ever. */
+static VT_RESULT look_again(struct keeper_file *file)
+{
+    int fd;
+    VT_TRY(open_to_read(file->path, &fd));
+    close(file->fd);
+    file->fd = fd;
+    return load_state(file);
+}
+
 static VT_RESULT freshen(struct keeper_file *file)
 {
-    return file->is_stale || file->is_read_only ? load_state(file) : VAULT_OK;
+    if (file->is_read_only) return look_again(file);
+    return file->is_stale ? load_state(file) : VAULT_OK;
 }
 
 /* The operations -------------------------------------------------------------------------------------------------- */
@@ -631,9 +644,15 @@ static VT_RESULT open_and_lock(const char *path, bool must_exist, int *out_fd)
 /* Without the lock, which its owner holds: a block that is being written is not whole, and then the other one is. */
 static VT_RESULT open_to_read(const char *path, int *out_fd)
 {
-    *out_fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    VT_ENSURE(*out_fd >= 0, errno == ENOENT ? VAULT_E_KEEPER : VAULT_E_IO);
-    return check_descriptor(*out_fd);
+    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    VT_ENSURE(fd >= 0, errno == ENOENT ? VAULT_E_KEEPER : VAULT_E_IO);
+    const vault_status status = check_descriptor(fd);
+    if (status != VAULT_OK) {
+        close(fd);
+        return status;
+    }
+    *out_fd = fd;
+    return VAULT_OK;
 }
 
 static bool is_label(const char *name)
