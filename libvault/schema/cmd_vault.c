@@ -95,7 +95,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
                       {"key_file", VT_T_SECRET, VT_PERSONAL, 4096, "for unseal: the new key file's content"},
                       {"shares", VT_T_INT, VT_POSITIVE, 255, "for unseal: this many new Shamir shares"},
                       {"threshold", VT_T_INT, VT_POSITIVE, 255, "for unseal: of which so many open it"},
-                      {"destroy_now", VT_T_BOOL, 0, 0, "destroy the old versions at once; older backups of these rows go dark"}),
+                      {"destroy_now", VT_T_BOOL, 0, 0, "for subject: destroy the old versions at once; older backups of these rows go dark"}),
     .results = VT_FIELDS({"job", VT_T_ID, VT_REQUIRED, 0, "ask job.status for progress"},
                          {"shares", VT_T_LIST, VT_PERSONAL, 0, "new share texts, shown once"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_RUNNING, VAULT_E_LIMIT, VAULT_E_BUSY, VAULT_E_KEEPER),

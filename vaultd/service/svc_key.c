@@ -133,12 +133,34 @@ static const struct {
     {"unseal", start_unseal}, {"root", start_root}, {"tree", start_tree}, {"subject", start_subject}, {"tenant", start_tenant},
 };
 
+/* Which rotation each argument but `what` belongs to. One that does not belong to what is rotated was a mistake: who gives a
+ * subject and asks for the root key would think that the subject's keys had been rotated. */
+static const struct {
+    const char *argument, *what;
+} BELONGS[] = {
+    {"subject", "subject"},   {"category", "subject"}, {"destroy_now", "subject"}, {"key", "tenant"},
+    {"passphrase", "unseal"}, {"key_file", "unseal"},  {"shares", "unseal"},       {"threshold", "unseal"},
+};
+
+static VT_RESULT check_belongs(struct vt_call *call, const char *what)
+{
+    for (size_t i = 0; i < VT_ARRAY_LEN(BELONGS); i++) {
+        const bool is_given = vt_value_get(call->params, BELONGS[i].argument) != NULL;
+        if (is_given && strcmp(BELONGS[i].what, what) != 0)
+            return vt_fail(&call->err, VAULT_E_ARGUMENT, BELONGS[i].argument,
+                           "The argument %s belongs to the rotation of %s, not of %s; leave it out.", BELONGS[i].argument,
+                           BELONGS[i].what, what);
+    }
+    return VAULT_OK;
+}
+
 static vault_status key_rotate_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
     const struct vt_bytes what = vt_call_text(call, "what");
     for (size_t i = 0; i < VT_ARRAY_LEN(ROTATIONS); i++) {
         if (!vt_bytes_equal_str(what, ROTATIONS[i].what)) continue;
+        VT_TRY(check_belongs(call, ROTATIONS[i].what));
         VT_TRY(ROTATIONS[i].start(call, &map));
         return call->handler_state != NULL ? VAULT_OK : vt_call_result(call, &map);
     }

@@ -887,6 +887,59 @@ START_TEST(a_key_that_does_not_exist_is_refused)
 }
 END_TEST
 
+/* Arguments but `what`, each with a value that its kind allows, and the one rotation that each belongs to. */
+static const struct {
+    const char *argument, *value, *what;
+} ARGUMENTS[] = {
+    {"subject", "p0", "subject"},
+    {"category", "A", "subject"},
+    {"destroy_now", "false", "subject"},
+    {"key", "index", "tenant"},
+    {"passphrase", "correct horse battery staple", "unseal"},
+    {"key_file", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", "unseal"},
+    {"shares", "3", "unseal"},
+    {"threshold", "2", "unseal"},
+};
+
+static void is_refused_beside(const char *what, const char *needed, size_t at)
+{
+    char sentence[160];
+    ck_assert_status(call("administrator", "key.rotate", NULL, "{what: %s%s, %s: %s}", what, needed, ARGUMENTS[at].argument,
+                          ARGUMENTS[at].value),
+                     VAULT_E_ARGUMENT);
+    snprintf(sentence, sizeof sentence, "The argument %s belongs to the rotation of %s, not of %s; leave it out.",
+             ARGUMENTS[at].argument, ARGUMENTS[at].what, what);
+    ck_assert_str_eq(world.err.field, ARGUMENTS[at].argument);
+    ck_assert_str_eq(world.err.message, sentence);
+}
+
+START_TEST(an_argument_of_another_rotation_is_refused_by_name_and_nothing_begins)
+{
+    static const struct {
+        const char *what, *needed;
+    } ROTATIONS[] = {
+        {"root", ""}, {"tree", ""}, {"tenant", ""}, {"subject", ", subject: p0"},
+        {"unseal", ", key_file: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},
+    };
+    unsigned refused = 0;
+    setup(false);
+    populate(2);
+    const uint64_t epoch = epoch_now();
+    for (size_t i = 0; i < VT_ARRAY_LEN(ROTATIONS); i++)
+        for (size_t at = 0; at < VT_ARRAY_LEN(ARGUMENTS); at++) {
+            if (strcmp(ARGUMENTS[at].what, ROTATIONS[i].what) == 0) continue;
+            is_refused_beside(ROTATIONS[i].what, ROTATIONS[i].needed, at);
+            refused++;
+        }
+    ck_assert_uint_eq(refused, 4 * VT_ARRAY_LEN(ARGUMENTS));
+    nothing_is_stored();
+    ck_assert_uint_eq(epoch_now(), epoch);
+    ck_assert_uint_eq(look(VT_TENANT_KEY_INDEX).live, 1);
+    ck_assert_uint_eq(versions_of(0, 2), 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_rotation_goes_on_by_itself_after_the_command_that_unseals)
 {
     struct vt_value params = vt_value_map();
@@ -1179,6 +1232,7 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              all_keys_of_a_tenant_rotate_in_one_job,
              the_status_of_keys_counts_what_lies_under_each_version,
              a_key_that_does_not_exist_is_refused,
+             an_argument_of_another_rotation_is_refused_by_name_and_nothing_begins,
              entries_of_rows_from_before_an_index_rotation_move_with_the_next_one,
              a_place_that_cannot_be_read_is_refused_and_shown_as_a_failed_job,
              the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_place,
