@@ -706,11 +706,9 @@ static void keep_page_key(const char *step, void *context)
     (void)context;
     if (strcmp(step, "keyring.page") == 0) vt_fault_arm(VT_FAULT_PAGE_KEY, 1);
 }
-#endif
 
 START_TEST(pages_sealed_under_their_old_keys_are_caught)
 {
-#ifdef VT_FAULTS
     struct history *history = history_new();
     history_begin(history, 11);
     vt_fault_set_step_hook(keep_page_key, NULL);
@@ -722,10 +720,13 @@ START_TEST(pages_sealed_under_their_old_keys_are_caught)
     ck_assert_uint_eq(verdict.losses, 0);
     history_end(history);
     free(history);
-#endif
-    ck_assert(true);
 }
 END_TEST
+#endif
 
-VT_TEST_MAIN("prop/keyring", no_dropped_key_is_reachable_from_the_present_root_over_everything_ever_written,
-             a_dropped_key_is_reachable_from_the_root_key_of_its_time, pages_sealed_under_their_old_keys_are_caught)
+VT_TEST_MAIN("prop/keyring",
+#ifdef VT_FAULTS
+             pages_sealed_under_their_old_keys_are_caught,
+#endif
+             no_dropped_key_is_reachable_from_the_present_root_over_everything_ever_written,
+             a_dropped_key_is_reachable_from_the_root_key_of_its_time)

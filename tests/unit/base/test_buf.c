@@ -12,9 +12,9 @@ START_TEST(append_past_the_maximum_fails_and_changes_nothing)
 }
 END_TEST
 
+#ifdef VT_FAULTS
 START_TEST(append_fails_cleanly_when_memory_is_short)
 {
-#ifdef VT_FAULTS
     VT_AUTO(vt_buf) buf = VT_BUF_INIT(4096);
     ck_assert_ok(vt_buf_append_str(&buf, "kept"));
     uint8_t big[1024] = {1};
@@ -22,10 +22,9 @@ START_TEST(append_fails_cleanly_when_memory_is_short)
     ck_assert_status(vt_buf_append(&buf, VT_BYTES_OF(big)), VAULT_E_MEMORY);
     ck_assert(vt_fault_disarm());
     ck_assert(vt_bytes_equal_str(vt_buf_bytes(&buf), "kept"));
-#endif
-    ck_assert(true);
 }
 END_TEST
+#endif
 
 START_TEST(consume_shifts_and_wipes_what_it_leaves_behind)
 {
@@ -60,6 +59,9 @@ START_TEST(integers_are_big_endian)
 }
 END_TEST
 
-VT_TEST_MAIN("base/buf", append_past_the_maximum_fails_and_changes_nothing, append_fails_cleanly_when_memory_is_short,
-             consume_shifts_and_wipes_what_it_leaves_behind, move_leaves_the_source_empty_and_frees_the_target,
-             integers_are_big_endian)
+VT_TEST_MAIN("base/buf",
+#ifdef VT_FAULTS
+             append_fails_cleanly_when_memory_is_short,
+#endif
+             append_past_the_maximum_fails_and_changes_nothing, consume_shifts_and_wipes_what_it_leaves_behind,
+             move_leaves_the_source_empty_and_frees_the_target, integers_are_big_endian)

@@ -170,9 +170,9 @@ START_TEST(contexts_can_be_given_back_and_made_anew)
 }
 END_TEST
 
+#ifdef VT_FAULTS
 START_TEST(any_failing_allocation_of_a_new_thread_is_reported_and_survived)
 {
-#ifdef VT_FAULTS
     uint8_t plain[16] = {0}, block[16];
     unsigned failures = 0;
     for (unsigned nth = 1;; nth++) {
@@ -189,10 +189,10 @@ START_TEST(any_failing_allocation_of_a_new_thread_is_reported_and_survived)
     }
     ck_assert_uint_eq(failures, 4); /* the thread, two ciphers, the pool */
     vt_crypto_thread_release();
-#endif
     hot_work(&KEY);
 }
 END_TEST
+#endif
 
 /* The needle is kept masked, so that the search does not find itself. */
 enum { NEEDLE_LEN = 32, MASK = 0xA5, CHUNK_LEN = 64 * 1024 };
@@ -301,9 +301,11 @@ START_TEST(the_key_of_a_ciphertext_is_not_left_in_memory)
 END_TEST
 #endif
 
-VT_TEST_MAIN("crypto/engine", the_process_fetches_three_algorithms_and_the_hot_loop_none,
-             the_hot_loop_takes_no_lock_of_the_library,
+VT_TEST_MAIN("crypto/engine",
+#ifdef VT_FAULTS
+             any_failing_allocation_of_a_new_thread_is_reported_and_survived,
+#endif
+             the_process_fetches_three_algorithms_and_the_hot_loop_none, the_hot_loop_takes_no_lock_of_the_library,
              threads_that_start_together_fetch_once_and_do_not_disturb_each_other,
              a_thread_that_ends_frees_its_contexts, contexts_can_be_given_back_and_made_anew,
-             any_failing_allocation_of_a_new_thread_is_reported_and_survived,
              the_key_of_a_ciphertext_is_not_left_in_memory)

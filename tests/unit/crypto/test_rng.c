@@ -132,9 +132,9 @@ START_TEST(keys_of_one_seed_differ_from_each_other_and_from_the_seed)
 }
 END_TEST
 
+#ifdef VT_FAULTS
 START_TEST(a_failing_generator_leaves_the_output_alone)
 {
-#ifdef VT_FAULTS
     uint8_t bytes[32] = {0}, none[32] = {0};
     struct vt_key key = VT_KEY_INIT, seed = VT_KEY_INIT;
     uint64_t number = 77;
@@ -150,13 +150,15 @@ START_TEST(a_failing_generator_leaves_the_output_alone)
     ck_assert_mem_eq(bytes, none, sizeof none);
     ck_assert_mem_eq(key.bytes, none, sizeof none);
     ck_assert_uint_eq(number, 77);
-#endif
-    ck_assert(true);
 }
 END_TEST
+#endif
 
-VT_TEST_MAIN("crypto/rng", no_draw_repeats_across_many_fillings_of_the_pool,
-             every_length_is_filled_to_its_last_byte_and_not_beyond, bytes_handed_out_are_wiped_from_the_pool,
-             a_forked_child_starts_with_an_empty_pool_and_draws_other_bytes, keys_differ_from_each_other,
-             keys_of_one_seed_differ_from_each_other_and_from_the_seed,
-             numbers_stay_below_their_bound_and_reach_all_of_it, a_failing_generator_leaves_the_output_alone)
+VT_TEST_MAIN("crypto/rng",
+#ifdef VT_FAULTS
+             a_failing_generator_leaves_the_output_alone,
+#endif
+             no_draw_repeats_across_many_fillings_of_the_pool, every_length_is_filled_to_its_last_byte_and_not_beyond,
+             bytes_handed_out_are_wiped_from_the_pool, a_forked_child_starts_with_an_empty_pool_and_draws_other_bytes,
+             keys_differ_from_each_other, keys_of_one_seed_differ_from_each_other_and_from_the_seed,
+             numbers_stay_below_their_bound_and_reach_all_of_it)

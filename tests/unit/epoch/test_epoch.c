@@ -592,6 +592,7 @@ END_TEST
 
 /* Failing calls ------------------------------------------------------------------------------------------------------ */
 
+#ifdef VT_FAULTS
 /* Close with the nth call of this kind failing; then, without it, close again; then from disk. */
 static bool close_with_fault(const struct world *base, uint64_t certificate, enum vt_fault kind, unsigned nth, bool reopens)
 {
@@ -717,8 +718,18 @@ START_TEST(a_full_disk_lets_shreds_through)
     world_end(&world);
 }
 END_TEST
+#endif
 
-VT_TEST_MAIN("epoch/epoch", a_new_vault_is_unsealed_at_epoch_one_and_unseals_again,
+VT_TEST_MAIN("epoch/epoch",
+#ifdef VT_FAULTS
+             a_store_call_that_fails_during_a_closing_delays_it_and_no_more,
+             a_store_call_that_fails_during_a_closing_is_recovered_from_disk,
+             a_failing_keeper_journal_or_random_draw_delays_a_closing_and_no_more,
+             memory_that_runs_out_anywhere_in_a_closing_delays_it_and_no_more,
+             a_sync_that_fails_at_the_commit_point_leaves_both_shares_until_the_store_is_opened_again,
+             a_full_disk_lets_shreds_through,
+#endif
+             a_new_vault_is_unsealed_at_epoch_one_and_unseals_again,
              sealing_forgets_the_keys_and_unsealing_brings_the_vault_back, a_vault_is_never_initialised_by_accident,
              a_vault_without_a_way_to_unseal_it_is_not_initialised, impossible_keeper_sets_are_refused,
              a_shred_is_effective_once_its_epoch_has_closed,
@@ -732,10 +743,4 @@ VT_TEST_MAIN("epoch/epoch", a_new_vault_is_unsealed_at_epoch_one_and_unseals_aga
              a_failed_transaction_may_be_repeated_within_one_closing,
              rotating_the_unseal_key_replaces_the_secret_and_closes_an_empty_epoch,
              a_second_way_to_unseal_is_added_without_closing_an_epoch, status_counts_the_commits_that_no_floor_has_seen,
-             pushing_the_floor_raises_it_at_every_keeper,
-             a_store_call_that_fails_during_a_closing_delays_it_and_no_more,
-             a_store_call_that_fails_during_a_closing_is_recovered_from_disk,
-             a_failing_keeper_journal_or_random_draw_delays_a_closing_and_no_more,
-             memory_that_runs_out_anywhere_in_a_closing_delays_it_and_no_more,
-             a_sync_that_fails_at_the_commit_point_leaves_both_shares_until_the_store_is_opened_again,
-             a_full_disk_lets_shreds_through)
+             pushing_the_floor_raises_it_at_every_keeper)

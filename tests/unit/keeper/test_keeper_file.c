@@ -517,6 +517,7 @@ START_TEST(damage_to_both_blocks_is_corrupt)
 }
 END_TEST
 
+#ifdef VT_FAULTS
 /* Crashes: a child does the work and is killed at a named point; the parent opens what it left. */
 
 struct crash {
@@ -721,6 +722,7 @@ START_TEST(a_creation_that_fails_leaves_no_keeper_behind)
     }
 }
 END_TEST
+#endif
 
 START_TEST(a_keeper_beside_the_store_says_so)
 {
@@ -739,10 +741,19 @@ START_TEST(a_keeper_beside_the_store_says_so)
 }
 END_TEST
 
-VT_TEST_MAIN("keeper/keeper_file", a_new_keeper_holds_nothing_and_keeps_its_identity,
-             the_file_is_two_blocks_of_mode_0600, a_prepared_share_is_durable_and_beside_the_committed_one,
-             finalize_leaves_no_byte_of_the_old_share_in_the_file, abort_leaves_no_byte_of_the_prepared_share_in_the_file,
-             finalize_is_idempotent_and_never_lowers_the_floor,
+VT_TEST_MAIN("keeper/keeper_file",
+#ifdef VT_FAULTS
+             a_crash_in_prepare_leaves_the_old_share_or_both,
+             a_crash_in_finalize_leaves_the_new_share_readable_and_opening_erases_the_old,
+             a_crash_in_abort_leaves_the_committed_share_and_opening_erases_the_other,
+             a_torn_write_in_finalize_loses_neither_share_before_the_new_one_is_whole,
+             a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
+             memory_that_is_short_never_changes_the_file, a_creation_that_fails_leaves_no_keeper_behind,
+#endif
+             a_new_keeper_holds_nothing_and_keeps_its_identity, the_file_is_two_blocks_of_mode_0600,
+             a_prepared_share_is_durable_and_beside_the_committed_one,
+             finalize_leaves_no_byte_of_the_old_share_in_the_file,
+             abort_leaves_no_byte_of_the_prepared_share_in_the_file, finalize_is_idempotent_and_never_lowers_the_floor,
              a_receipt_says_what_was_kept_and_verifies_under_the_keepers_own_key,
              a_changed_receipt_and_a_foreign_one_do_not_verify, prepare_takes_only_the_next_epoch_of_its_own_vault,
              a_keeper_whose_only_prepare_was_aborted_is_free_for_any_vault,
@@ -752,10 +763,4 @@ VT_TEST_MAIN("keeper/keeper_file", a_new_keeper_holds_nothing_and_keeps_its_iden
              who_only_looks_sees_the_file_that_has_the_name_now,
              what_is_not_a_private_file_of_ours_is_refused, a_newer_format_is_named_as_such,
              any_damage_to_one_block_leaves_the_state_of_the_other, damage_to_both_blocks_is_corrupt,
-             a_crash_in_prepare_leaves_the_old_share_or_both,
-             a_crash_in_finalize_leaves_the_new_share_readable_and_opening_erases_the_old,
-             a_crash_in_abort_leaves_the_committed_share_and_opening_erases_the_other,
-             a_torn_write_in_finalize_loses_neither_share_before_the_new_one_is_whole,
-             a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
-             memory_that_is_short_never_changes_the_file, a_creation_that_fails_leaves_no_keeper_behind,
              a_keeper_beside_the_store_says_so)

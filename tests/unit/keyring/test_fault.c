@@ -3,7 +3,6 @@
 #include "libvault/base/fault.h"
 #include "tests/support/ring_world.h"
 
-#ifdef VT_FAULTS
 enum { SUBJECTS = 60, NTH_MAX = 4000 };     /* a full leaf: the next insert bursts it */
 
 struct scene {
@@ -336,12 +335,3 @@ VT_TEST_MAIN("keyring/fault", a_change_is_all_or_nothing_wherever_memory_fails,
              a_batch_goes_on_whole_without_the_insert_that_failed_while_its_leaf_burst,
              a_reader_that_fails_leaves_nothing_behind_that_the_next_would_trip_over,
              opening_and_unsealing_fail_cleanly_wherever_memory_fails)
-#else
-START_TEST(release_builds_have_no_fault_hooks)
-{
-    ck_assert(!vt_fault_hit(VT_FAULT_ALLOC));
-}
-END_TEST
-
-VT_TEST_MAIN("keyring/fault", release_builds_have_no_fault_hooks)
-#endif

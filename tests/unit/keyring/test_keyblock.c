@@ -402,9 +402,9 @@ START_TEST(a_draft_for_a_tenant_or_subject_that_is_not_there_is_not_found)
 }
 END_TEST
 
+#ifdef VT_FAULTS
 START_TEST(a_draft_survives_every_failed_allocation_and_random_draw_unchanged)
 {
-#ifdef VT_FAULTS
     static const enum vt_fault kinds[] = {VT_FAULT_ALLOC, VT_FAULT_RANDOM};
     struct ring_world world;
     ring_world_open(&world);
@@ -428,12 +428,15 @@ START_TEST(a_draft_survives_every_failed_allocation_and_random_draw_unchanged)
     }
     ring_read_end(&read);
     ring_world_free(&world);
-#endif
-    ck_assert(true);
 }
 END_TEST
+#endif
 
-VT_TEST_MAIN("keyring/keyblock", a_block_comes_back_as_it_was_sealed, a_newer_key_makes_the_older_one_open_only,
+VT_TEST_MAIN("keyring/keyblock",
+#ifdef VT_FAULTS
+             a_draft_survives_every_failed_allocation_and_random_draw_unchanged,
+#endif
+             a_block_comes_back_as_it_was_sealed, a_newer_key_makes_the_older_one_open_only,
              dropping_a_category_takes_its_records_keys_and_leaves_the_others,
              a_key_that_comes_after_a_dropped_one_never_takes_its_number,
              a_renewed_key_replaces_every_version_of_its_own_and_no_other,
@@ -445,5 +448,4 @@ VT_TEST_MAIN("keyring/keyblock", a_block_comes_back_as_it_was_sealed, a_newer_ke
              the_largest_block_goes_through_the_store_and_one_key_more_is_refused,
              blocks_are_padded_so_that_the_number_of_keys_shows_only_in_steps,
              a_partial_drop_leaves_the_rest_readable_and_the_older_block_dead,
-             a_draft_for_a_tenant_or_subject_that_is_not_there_is_not_found,
-             a_draft_survives_every_failed_allocation_and_random_draw_unchanged)
+             a_draft_for_a_tenant_or_subject_that_is_not_there_is_not_found)

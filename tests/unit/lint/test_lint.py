@@ -312,13 +312,62 @@ class Tests(LintCase):
         self.assert_clean()
 
     def test_a_test_that_asserts_nothing_fails(self):
-        for body in ("    f();", "    ck_assert(true);", "    /* ck_assert(f()); */"):
+        for body in ("    f();", "    /* ck_assert(f()); */"):
             self.suite(body, "static void f(void)\n{\n    g();\n}\n")
             self.assert_complains("tests/unit/a/test_a.c:7", "it_holds asserts nothing")
+
+    def test_an_assertion_of_true_is_none_and_is_banned_beside_others_too(self):
+        self.suite("    ck_assert(true);")
+        self.assert_complains("tests/unit/a/test_a.c:3", "it_holds asserts nothing", count=2)
+        for text in ("ck_assert(true)", "ck_assert( 1 )"):
+            self.suite(f"    ck_assert(f());\n    {text};")
+            self.assert_complains("tests/unit/a/test_a.c:6", "ck_assert(true) is no assertion")
 
     def test_a_test_that_is_not_run_fails(self):
         self.suite("    ck_assert(f());", main='VT_TEST_MAIN("a", it_holds_not)')
         self.assert_complains("tests/unit/a/test_a.c:3", "it_holds is not in VT_TEST_MAIN")
+
+    def register(self, registration):
+        self.write("tests/unit/a/CMakeLists.txt", registration)
+
+    def test_a_fault_is_armed_only_in_a_guarded_case(self):
+        armed = "    vt_fault_arm(VT_FAULT_ALLOC, 1);\n    ck_assert(f());"
+        self.suite(armed)
+        self.assert_complains("tests/unit/a/test_a.c:5", "vt_fault_arm without #ifdef VT_FAULTS")
+        self.register("vt_test(NAME unit_a LABEL unit SOURCES test_a.c)\n")
+        self.assert_complains("tests/unit/a/test_a.c:5", "vt_fault_arm without #ifdef VT_FAULTS")
+        self.suite(f"#ifndef VT_FAULTS\n{armed}\n#endif\n    ck_assert(g());")
+        self.assert_complains("tests/unit/a/test_a.c:6", "vt_fault_arm without #ifdef VT_FAULTS")
+        self.suite(f"#ifdef VT_FAULTS\n{armed}\n#else\n    vt_fault_disarm();\n#endif\n    ck_assert(g());")
+        self.assert_complains("tests/unit/a/test_a.c:9", "vt_fault_disarm without #ifdef VT_FAULTS")
+        self.suite(f"#ifdef VT_FAULTS\n{armed}\n#endif\n    ck_assert(g());")
+        self.assert_clean()
+
+    def test_a_fault_is_armed_freely_in_a_file_registered_with_faults(self):
+        self.suite("    vt_fault_set_step_hook(hook, NULL);\n    ck_assert(f());")
+        self.register("# vt_test(NAME unit_a LABEL unit SOURCES test_a.c FAULTS)\n")
+        self.assert_complains("tests/unit/a/test_a.c:5", "vt_fault_set_step_hook without #ifdef VT_FAULTS")
+        self.register("vt_test(NAME unit_a FAULTS LABEL unit\n    SOURCES test_a.c other.c)\n")
+        self.assert_clean()
+
+    def test_a_file_that_another_program_has_too_is_not_registered_with_faults(self):
+        self.suite("    vt_fault_arm(VT_FAULT_ALLOC, 1);\n    ck_assert(f());")
+        self.register("vt_test(NAME unit_a FAULTS SOURCES test_a.c)\nvt_test(NAME unit_b SOURCES test_a.c)\n")
+        self.assert_complains("tests/unit/a/test_a.c:5", "vt_fault_arm without #ifdef VT_FAULTS")
+
+    def test_a_registration_with_faults_that_needs_none_fails(self):
+        for body in ("    ck_assert(f());", "#ifdef VT_FAULTS\n    vt_fault_disarm();\n#endif\n    ck_assert(f());"):
+            self.suite(body)
+            self.register("\nvt_test(NAME unit_a FAULTS SOURCES test_a.c)\n")
+            self.assert_complains("tests/unit/a/CMakeLists.txt:2", "needs no fault hooks")
+
+    def test_a_test_that_asserts_nothing_without_the_hooks_fails(self):
+        self.suite("#ifdef VT_FAULTS\n    ck_assert(f());\n#endif")
+        self.assert_complains("tests/unit/a/test_a.c:3", "it_holds asserts nothing without VT_FAULTS")
+
+    def test_a_test_that_is_not_run_without_the_hooks_fails(self):
+        self.suite("    ck_assert(f());", main='VT_TEST_MAIN("a",\n#ifdef VT_FAULTS\n it_holds\n#endif\n)')
+        self.assert_complains("tests/unit/a/test_a.c:3", "it_holds is not in VT_TEST_MAIN without VT_FAULTS")
 
 
 class Names(LintCase):

@@ -2,7 +2,6 @@
 #include "libvault/base/fault.h"
 #include "tests/unit/store/store_kit.h"
 
-#ifdef VT_FAULTS
 static struct kit kit;
 
 static struct vt_store *open_over(bool is_lmdb)
@@ -101,27 +100,21 @@ static void every_call_story(bool is_lmdb)
     ck_assert_uint_eq(kit_read_number(store), 1);
     close_over(is_lmdb, store);
 }
-#endif
 
 START_TEST(every_call_on_the_model_fails_when_it_is_its_turn_and_changes_nothing)
 {
-#ifdef VT_FAULTS
     every_call_story(false);
-#endif
 }
 END_TEST
 
 START_TEST(every_call_on_lmdb_fails_when_it_is_its_turn_and_changes_nothing)
 {
-#ifdef VT_FAULTS
     every_call_story(true);
-#endif
 }
 END_TEST
 
 START_TEST(a_commit_after_a_failed_put_gives_the_failure_again)
 {
-#ifdef VT_FAULTS
     struct vt_store *store = open_over(true);
     ck_assert_ok(kit_commit(store, 1));
     struct vt_txn *txn = NULL;
@@ -142,13 +135,11 @@ START_TEST(a_commit_after_a_failed_put_gives_the_failure_again)
     ck_assert_status(vt_store_get(txn, VT_TABLE_META, vt_bytes_str("a"), &value), VAULT_E_NOT_FOUND);
     vt_txn_abort(txn);
     close_over(true, store);
-#endif
 }
 END_TEST
 
 START_TEST(a_full_disk_refuses_ordinary_writes_until_space_is_recovered)
 {
-#ifdef VT_FAULTS
     struct vt_store *store = open_over(false);
     struct vt_txn *txn = NULL;
     vt_fault_arm(VT_FAULT_DISK_FULL, 1);
@@ -164,13 +155,11 @@ START_TEST(a_full_disk_refuses_ordinary_writes_until_space_is_recovered)
     ck_assert(!kit_is_full(store));
     ck_assert_ok(kit_commit(store, 2));
     close_over(false, store);
-#endif
 }
 END_TEST
 
 START_TEST(after_a_failed_sync_only_reads_go_on)
 {
-#ifdef VT_FAULTS
     struct vt_store *store = open_over(true);
     struct vt_txn *txn = NULL;
     ck_assert_ok(kit_commit(store, 1));
@@ -185,13 +174,11 @@ START_TEST(after_a_failed_sync_only_reads_go_on)
     ck_assert_uint_eq(kit_read_number(kit.store), 1);
     ck_assert_ok(kit_commit(kit.store, 2));
     kit_end(&kit);
-#endif
 }
 END_TEST
 
 START_TEST(a_copy_fails_when_reading_for_it_fails)
 {
-#ifdef VT_FAULTS
     struct vt_store *store = open_over(true);
     char copy_dir[300];
     snprintf(copy_dir, sizeof copy_dir, "%s/copy", kit.dir);
@@ -209,13 +196,11 @@ START_TEST(a_copy_fails_when_reading_for_it_fails)
     }
     ck_assert_uint_gt(nth, KIT_KEYS);
     close_over(true, store);
-#endif
 }
 END_TEST
 
 START_TEST(wrapping_fails_cleanly_when_memory_is_short)
 {
-#ifdef VT_FAULTS
     struct vt_store *inner = NULL, *store = NULL;
     ck_assert_ok(vt_store_mem_open(&inner));
     vt_fault_arm(VT_FAULT_ALLOC, 1);
@@ -227,13 +212,11 @@ START_TEST(wrapping_fails_cleanly_when_memory_is_short)
     vt_fault_arm(VT_FAULT_ALLOC, 1);
     ck_assert_status(vt_store_mem_open(&inner), VAULT_E_MEMORY);
     ck_assert(vt_fault_disarm());
-#endif
 }
 END_TEST
 
 START_TEST(opening_fails_cleanly_wherever_memory_is_short)
 {
-#ifdef VT_FAULTS
     kit_start(&kit);
     ck_assert_ok(kit_commit(kit.store, 1));
     kit_close(&kit);
@@ -251,7 +234,6 @@ START_TEST(opening_fails_cleanly_wherever_memory_is_short)
     ck_assert_uint_gt(nth, 3);
     ck_assert_uint_eq(kit_read_number(kit.store), 1);
     kit_end(&kit);
-#endif
 }
 END_TEST
 
