@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/hooks.h"
 #include "cli/input.h"
 #include "libvault/codec/json.h"
@@ -171,8 +172,8 @@ static VT_RESULT text_from(const struct reader *reader, const struct vt_arg *arg
     const bool is_stdin = strcmp(text, "-") == 0;
     const bool is_file = text[0] == '@' && text[1] != '@';
     if (may_be_file && (is_stdin || is_file))
-        return vt_cli_read_text(reader->input, reader->pool, is_stdin ? text : text + 1, arg->name, VT_LIMIT_FRAME_BYTES,
-                                is_line, out_text, reader->err);
+        return vt_cli_read_text(reader->input, reader->pool, vt_cli_path(text), arg->name, VT_LIMIT_FRAME_BYTES, is_line,
+                                out_text, reader->err);
     const struct vt_bytes given = vt_bytes_str(may_be_file && text[0] == '@' ? text + 1 : text);
     if (!vt_utf8_is_valid(given))
         return vt_fail(reader->err, VAULT_E_TYPE, arg->name, "The argument %s is not valid UTF-8.", arg->name);
@@ -194,8 +195,8 @@ static VT_RESULT parse_text(const struct reader *reader, const struct vt_arg *ar
 {
     struct vt_bytes content;
     if ((arg->flags & VT_FROM_FILE) != 0)
-        VT_TRY(vt_cli_read_text(reader->input, reader->pool, text, arg->name, VT_LIMIT_FRAME_BYTES, false, &content,
-                                reader->err));
+        VT_TRY(vt_cli_read_text(reader->input, reader->pool, vt_cli_path(text), arg->name, VT_LIMIT_FRAME_BYTES, false,
+                                &content, reader->err));
     else
         VT_TRY(text_from(reader, arg, text, (arg->flags & VT_PERSONAL) != 0, true, &content));
     return checked_text(reader, arg, content, out_value);
@@ -210,8 +211,10 @@ static VT_RESULT parse_json(const struct reader *reader, const struct vt_arg *ar
     struct vt_err why = {0};
     const vault_status status = vt_json_read(reader->pool, json, out_value, &why);
     if (status == VAULT_OK) return VAULT_OK;
-    return vt_fail(reader->err, status, arg->name, "The argument %s is not JSON: %s", arg->name,
-                   why.message[0] != '\0' ? why.message : vault_status_text(status));
+    const bool is_perhaps_path = text[0] != '\0' && strchr("{[\"@-", text[0]) == NULL;
+    return vt_fail(reader->err, status, arg->name, "The argument %s is not JSON: %s%s", arg->name,
+                   why.message[0] != '\0' ? why.message : vault_status_text(status),
+                   is_perhaps_path ? " A file of JSON is given as @FILE." : "");
 }
 
 /* Anything: what opens like JSON is JSON, the rest is text. A number is text too: a card number is none. */
@@ -332,6 +335,23 @@ static vault_status no_value_wanted(const struct reader *reader, const char *nam
     return vt_fail(reader->err, VAULT_E_ARGUMENT, NULL, "The option --%s takes no value.", name);
 }
 
+/* The same, of an option that names a file when the help says FILE. */
+static VT_RESULT path_value(struct reader *reader, const char *name, const char *placeholder, const char *attached,
+                            const char **out_value)
+{
+    const char *value;
+    VT_TRY(option_value(reader, name, attached, &value));
+    *out_value = strcmp(placeholder, "FILE") == 0 ? vt_cli_path(value) : value;
+    return VAULT_OK;
+}
+
+static const char *global_placeholder(const char *name)
+{
+    for (size_t i = 0; i < VT_CLI_GLOBAL_COUNT; i++)
+        if (strcmp(VT_CLI_GLOBALS[i].name, name) == 0) return VT_CLI_GLOBALS[i].placeholder;
+    return "";
+}
+
 static VT_RESULT take_global(struct reader *reader, const char *name, const char *attached, bool *out_is_taken)
 {
     *out_is_taken = true;
@@ -340,7 +360,7 @@ static VT_RESULT take_global(struct reader *reader, const char *name, const char
     if (is_set != NULL) *is_set = true;
     if (is_set != NULL) return VAULT_OK;
     const char **text = global_text(&reader->line->globals, name);
-    if (text != NULL) return option_value(reader, name, attached, text);
+    if (text != NULL) return path_value(reader, name, global_placeholder(name), attached, text);
     *out_is_taken = false;
     return VAULT_OK;
 }
@@ -354,7 +374,7 @@ static VT_RESULT take_extra(struct reader *reader, const char *name, const char 
         if (strcmp(hook->extras[i].name, name) != 0) continue;
         *out_is_taken = true;
         if (hook->extras[i].placeholder != NULL)
-            return option_value(reader, hook->extras[i].name, attached, &reader->line->extras[i]);
+            return path_value(reader, hook->extras[i].name, hook->extras[i].placeholder, attached, &reader->line->extras[i]);
         if (attached != NULL) return no_value_wanted(reader, hook->extras[i].name);
         reader->line->extras[i] = "";
         return VAULT_OK;
@@ -391,7 +411,7 @@ static VT_RESULT take_row_option(struct reader *reader, const char *name, const 
         const struct vt_arg *arg = &command->args[i];
         const bool is_secret = arg->kind == VT_T_SECRET;
         if (is_secret && is_secret_file(name, arg->name))
-            return option_value(reader, shown(name), attached, &reader->line->secret_files[i]);
+            return path_value(reader, shown(name), "FILE", attached, &reader->line->secret_files[i]);
         if (!vt_cli_is_named(name, arg->name)) continue;
         if (is_secret) return take_secret(reader, i, attached);
         if (arg->kind == VT_T_BOOL) return take_argument(reader, arg, attached != NULL ? attached : "true");
@@ -447,17 +467,28 @@ static VT_RESULT take_option(struct reader *reader, const char *word)
     return take_named(reader, name, word[2 + len] == '=' ? word + 2 + len + 1 : NULL);
 }
 
+static vault_status too_many_words(const struct reader *reader)
+{
+    VT_AUTO(vt_buf) usage = VT_BUF_INIT(512);
+    const vault_status status = vt_cli_usage(&usage, reader->line->command);
+    if (status != VAULT_OK) return status;
+    return vt_fail(reader->err, VAULT_E_ARGUMENT, NULL, "%s Type: vaultctl %.*s.",
+                   reader->positionals == 0 ? "The command takes options, no words." : "That is a word too many.",
+                   (int)usage.len, (const char *)usage.data);
+}
+
 static VT_RESULT take_positional(struct reader *reader, const char *word)
 {
     const struct vt_cli_line *line = reader->line;
+    const bool has_own_args = line->hook == NULL || !line->hook->fills_args;
     size_t seen = 0;
-    for (size_t i = 0; line->command->args[i].name != NULL; i++) {
+    for (size_t i = 0; line->command->args[i].name != NULL && has_own_args; i++) {
         const struct vt_arg *arg = &line->command->args[i];
         if ((arg->flags & VT_POSITIONAL) == 0 || seen++ != reader->positionals) continue;
         reader->positionals++;
         return take_argument(reader, arg, word);
     }
-    return vt_fail(reader->err, VAULT_E_ARGUMENT, NULL, "The command has more words than it takes.");
+    return too_many_words(reader);
 }
 
 static vault_status unknown_command(const struct reader *reader)

@@ -73,6 +73,8 @@ VT_RESULT vt_cli_help_all(struct vt_buf *out)
         VT_TRY(write_command_row(out, command));
     }
     VT_TRY(write_globals(out));
+    VT_TRY(vt_buf_append_str(out, "\nFILE is a path, with or without an @ before it. Where a value is asked for, @FILE is its\n"
+                                  "content and - is standard input. What begins with an @ itself is written @@.\n"));
     return vt_buf_append_str(out, "\nExit status: 0 done, 2 sealed, 3 input, 4 not allowed, 5 state, 6 erased, 7 try later,\n"
                                   "8 damage, 9 no connection. Secrets are asked for, or come from a file or the environment.\n");
 }
@@ -136,16 +138,51 @@ static bool has_own_args(const struct vt_command *command)
     return hook == NULL || !hook->fills_args;
 }
 
-static VT_RESULT write_usage(struct vt_buf *out, const struct vt_command *command)
+static VT_RESULT usage_words(struct vt_buf *out, const struct vt_command *command)
 {
-    VT_TRY(vt_buf_append_str(out, "vaultctl "));
-    VT_TRY(vt_cli_typed(out, command));
-    for (const struct vt_arg *arg = command->args; arg->name != NULL && has_own_args(command); arg++) {
+    for (const struct vt_arg *arg = command->args; arg->name != NULL; arg++) {
         if ((arg->flags & VT_POSITIONAL) == 0) continue;
         const bool is_required = (arg->flags & VT_REQUIRED) != 0;
         VT_TRY(vt_buf_printf(out, is_required ? " %s" : " [%s]", arg->name));
     }
-    VT_TRY(vt_buf_printf(out, " [--options]\n\n%s\n", command->summary));
+    return VAULT_OK;
+}
+
+static VT_RESULT usage_options(struct vt_buf *out, const struct vt_command *command)
+{
+    char option[VT_CLI_OPTION_MAX];
+    for (const struct vt_arg *arg = command->args; arg->name != NULL; arg++) {
+        if ((arg->flags & VT_POSITIONAL) != 0 || (arg->flags & VT_REQUIRED) == 0) continue;
+        vt_cli_option_of(arg->name, option);
+        VT_TRY(vt_buf_printf(out, " %s %s", option, placeholder_of(arg)));
+    }
+    return VAULT_OK;
+}
+
+static VT_RESULT usage_extras(struct vt_buf *out, const struct vt_command *command)
+{
+    const struct vt_cli_hook *hook = vt_cli_hook_find(command->name);
+    if (hook == NULL || hook->extras == NULL) return VAULT_OK;
+    for (const struct vt_cli_extra *extra = hook->extras; extra->name != NULL; extra++)
+        if (extra->is_required) VT_TRY(vt_buf_printf(out, " --%s %s", extra->name, extra->placeholder));
+    return VAULT_OK;
+}
+
+VT_RESULT vt_cli_usage(struct vt_buf *out, const struct vt_command *command)
+{
+    VT_TRY(vt_cli_typed(out, command));
+    if (has_own_args(command)) VT_TRY(usage_words(out, command));
+    VT_TRY(usage_extras(out, command));
+    if (has_own_args(command)) VT_TRY(usage_options(out, command));
+    if ((command->flags & VT_NEEDS_PURPOSE) != 0) VT_TRY(vt_buf_append_str(out, " --purpose NAME"));
+    return vt_buf_append_str(out, " [--options]");
+}
+
+static VT_RESULT write_usage(struct vt_buf *out, const struct vt_command *command)
+{
+    VT_TRY(vt_buf_append_str(out, "vaultctl "));
+    VT_TRY(vt_cli_usage(out, command));
+    VT_TRY(vt_buf_printf(out, "\n\n%s\n", command->summary));
     if (command->alias != NULL) VT_TRY(vt_buf_printf(out, "The same: vaultctl %s\n", command->alias));
     return VAULT_OK;
 }
@@ -177,7 +214,10 @@ static VT_RESULT write_extras(struct vt_buf *out, const struct vt_command *comma
         char left[96];
         snprintf(left, sizeof left, "--%s%s%s", extra->name, extra->placeholder != NULL ? " " : "",
                  extra->placeholder != NULL ? extra->placeholder : "");
-        VT_TRY(write_row(out, left, extra->doc));
+        VT_AUTO(vt_buf) right = VT_BUF_INIT(1024);
+        VT_TRY(vt_buf_printf(&right, "%s%s", extra->doc, extra->is_required ? " (required)" : ""));
+        VT_TRY(vt_buf_append_byte(&right, '\0'));
+        VT_TRY(write_row(out, left, (const char *)right.data));
     }
     return VAULT_OK;
 }

@@ -4,22 +4,22 @@
 #include <string.h>
 
 static const struct vt_cli_extra IMPORT_EXTRAS[] = {
-    {"file", "FILE", "the rows: CSV with a header, or JSON Lines of objects; not `-`, it is read twice"},
-    {"mapping", "FILE", "YAML: which column is which field"},
-    {"input-format", "csv|jsonl", "what the file is; else its name's end decides"},
-    {"batch", "ROWS", "rows of one call; default 500"},
-    {"in-flight", "CALLS", "calls under way at once; default 4"},
-    {"rejects", "FILE", "where the reasons of refused rows go, mode 0600; default FILE.rejects.csv"},
-    {"strict", NULL, "fail when a row was refused"},
-    {NULL, NULL, NULL},
+    {"file", "FILE", "the rows: CSV with a header, or JSON Lines of objects; not `-`, it is read twice", true},
+    {"mapping", "FILE", "YAML: which column is which field", true},
+    {"input-format", "csv|jsonl", "what the file is; else its name's end decides", false},
+    {"batch", "ROWS", "rows of one call; default 500", false},
+    {"in-flight", "CALLS", "calls under way at once; default 4", false},
+    {"rejects", "FILE", "where the reasons of refused rows go, mode 0600; default FILE.rejects.csv", false},
+    {"strict", NULL, "fail when a row was refused", false},
+    {NULL, NULL, NULL, false},
 };
 static const struct vt_cli_extra EXPORT_EXTRAS[] = {
-    {"to", "DIR", "write the package there; must not exist, or be empty"},
-    {NULL, NULL, NULL},
+    {"to", "DIR", "write the package there; must not exist, or be empty", false},
+    {NULL, NULL, NULL, false},
 };
 static const struct vt_cli_extra VERIFY_EXTRAS[] = {
-    {"key", "VKEY", "verifier key name+hash+base64: check here, without asking a vault"},
-    {NULL, NULL, NULL},
+    {"key", "VKEY", "verifier key name+hash+base64: check here, without asking a vault", false},
+    {NULL, NULL, NULL, false},
 };
 static const struct vt_cli_hook HOOKS[] = {
     {"record.import", vt_cli_import, true, IMPORT_EXTRAS}, {"subject.export", vt_cli_export, false, EXPORT_EXTRAS},

@@ -6,8 +6,9 @@
 struct vt_cli;
 struct vt_cli_extra {
     const char *name;           /* --name; NULL ends */
-    const char *placeholder;    /* NULL: a switch */
+    const char *placeholder;    /* NULL: a switch; FILE: a path, with or without an @ before it */
     const char *doc;
+    bool is_required;
 };
 struct vt_cli_hook {
     const char *command;

@@ -24,6 +24,11 @@ static VT_RESULT read_all(int fd, const char *what, struct vt_buf *out, struct v
     }
 }
 
+const char *vt_cli_path(const char *typed)
+{
+    return typed[0] == '@' && typed[1] != '\0' ? typed + 1 : typed;
+}
+
 VT_RESULT vt_cli_read_file(const struct vt_cli_input *input, const char *path, const char *what, struct vt_buf *out,
                            struct vt_err *err)
 {

@@ -12,6 +12,9 @@ struct vt_cli_input {
     const char *(*env)(const char *name);   /* getenv() */
 };
 
+/** The path in what was typed for a file: "@PATH" is the same as "PATH", since values that lie in a file are named so. A name
+ *  that begins with @ is typed @@. */
+const char *vt_cli_path(const char *typed);
 /** Append a file's content; "-" is standard input. @p what names the argument in errors; the path is never shown
  *  @return VAULT_E_NOT_FOUND, VAULT_E_IO, VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
 VT_RESULT vt_cli_read_file(const struct vt_cli_input *input, const char *path, const char *what, struct vt_buf *out,

@@ -95,6 +95,39 @@ class Story(WithVault):
         self.assertEqual(self.good("application", "detokenize", token, "--view", "plain")["value"], "open sesame")
 
 
+class Files(WithVault):
+    def said(self, *words):
+        done = self.run_("application", *words)
+        self.assertEqual((done.returncode, done.stdout), (3, b""))
+        return done.stderr.decode()
+
+    def test_a_file_is_named_with_or_without_an_at_sign_wherever_one_is_asked_for(self):
+        schema = self.path("notes.yaml", b"name: notes\nfields:\n  - {name: line, type: text, category: H}\n")
+        many = self.path("many.yaml", b"name: lines\ncardinality: many\nfields:\n  - {name: line, type: text, category: H}\n")
+        template = self.path("template.yaml", b"templates:\n  - {name: line, format: opaque, collection: lines, field: line}\n")
+        self.assertEqual(self.good("administrator", "schema", "apply", "@" + schema)["collections"][0]["name"], "notes")
+        self.good("administrator", "schema", "apply", many)
+        self.good("administrator", "template", "apply", "@" + template)
+        rows, mapping = self.path("r.csv", b"id,text\nada,hello\n"), self.path(
+            "m.yaml", b"name: m\nsubject: id\ncolumns: {text: notes.line}\n")
+        self.assertEqual(self.good("application", "import", "--file", "@" + rows, "--mapping", "@" + mapping)["imported"], 1)
+        fields = self.path("f.json", b'{"line": "bye"}')
+        self.good("application", "record", "correct", "ada", "--collection", "notes", "--fields", "@" + fields)
+        self.assertEqual(self.good("application", "record", "get", "ada", "--collection", "notes", "--view", "plain")
+                         ["fields"]["line"], "bye")
+
+    def test_a_file_given_where_its_content_is_wanted_is_refused_with_what_to_type(self):
+        fields = self.path("g.json", b"{}")
+        said = self.said("record", "correct", "ada", "--collection", "notes", "--fields", fields)
+        self.assertIn("A file of JSON is given as @FILE.", said)
+        self.assertNotIn(fields, said)
+
+    def test_words_where_options_are_wanted_are_refused_with_the_right_form(self):
+        said = self.said("subject", "find", CANARY)
+        self.assertEqual(said, "vaultctl: The command takes options, no words. Type: vaultctl subject find --collection NAME "
+                               "--field NAME --value VALUE|@FILE|- --purpose NAME [--options]. (argument)\n")
+
+
 class Import(WithVault):
     def test_the_sample_file_goes_in_once_and_a_second_run_sends_nothing(self):
         for schema in sorted(os.listdir(SCHEMAS)):

@@ -163,11 +163,92 @@ START_TEST(words_become_positional_arguments_in_table_order)
 }
 END_TEST
 
-START_TEST(a_word_too_many_is_refused)
+START_TEST(a_word_too_many_is_refused_with_the_right_form_and_not_shown)
 {
-    READING reading;
-    ck_assert_status(read_words(&reading, "subject shred ada eve", NULL), VAULT_E_ARGUMENT);
-    ck_assert_ptr_null(strstr(reading.err.message, "eve"));
+    READING second, first, hooked;
+    ck_assert_status(read_words(&second, "subject shred ada eve", NULL), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(second.err.message, "That is a word too many. Type: vaultctl subject shred [subject] [--options].");
+    ck_assert_status(read_words(&first, "subject find eve", NULL), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(first.err.message, "The command takes options, no words. Type: vaultctl subject find --collection NAME "
+                                        "--field NAME --value VALUE|@FILE|- --purpose NAME [--options].");
+    ck_assert_status(read_words(&hooked, "import eve.csv", NULL), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(hooked.err.message, "The command takes options, no words. Type: vaultctl record import --file FILE "
+                                         "--mapping FILE [--options].");
+}
+END_TEST
+
+START_TEST(the_right_form_of_every_command_fits_into_its_refusal)
+{
+    for (size_t i = 0; i < VT_COMMAND_COUNT; i++) {
+        const struct vt_command *command = VT_COMMANDS[i];
+        char words[VT_ARGS_MAX * 2 + 128];
+        const int len = snprintf(words, sizeof words, "%.*s %s", (int)strcspn(command->name, "."), command->name,
+                                 strchr(command->name, '.') + 1);
+        size_t at = (size_t)len;
+        for (const struct vt_arg *arg = command->args; arg->name != NULL; arg++) {
+            if ((arg->flags & VT_POSITIONAL) == 0) continue;
+            const char *word = (arg->flags & VT_FROM_FILE) != 0 ? " -" : " 1";
+            at += (size_t)snprintf(words + at, sizeof words - at, "%s", word);
+        }
+        snprintf(words + at, sizeof words - at, " 1");
+        if ((command->flags & VT_TOP_LEVEL) != 0) memset(words, ' ', strcspn(words, " "));
+        READING reading;
+        ck_assert_status(read_words(&reading, words + strspn(words, " "), "text\n"), VAULT_E_ARGUMENT);
+        const size_t said = strlen(reading.err.message);
+        ck_assert_msg(said > 13 && strcmp(reading.err.message + said - 13, " [--options].") == 0, "%s: %s", command->name,
+                      reading.err.message);
+    }
+}
+END_TEST
+
+static void file_make(char path[64], const char *text)
+{
+    snprintf(path, 64, "/tmp/vaultctl-args-XXXXXX");
+    const int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    ck_assert_int_eq(close(fd), 0);
+}
+
+START_TEST(a_file_is_named_with_or_without_an_at_sign)
+{
+    char path[64], words[128];
+    file_make(path, "name: cards\n");
+    static const char *const FORMS[] = {"schema apply ", "schema apply @", "schema apply --schema ", "schema apply --schema=@"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(FORMS); i++) {
+        READING reading;
+        snprintf(words, sizeof words, "%s%s", FORMS[i], path);
+        ck_assert_ok(read_words(&reading, words, NULL));
+        ck_assert(vt_bytes_equal_str(text_of(&reading, "schema"), "name: cards\n"));
+    }
+    ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
+START_TEST(an_option_that_names_a_file_takes_it_with_an_at_sign_too)
+{
+    READING options, plain, doubled;
+    ck_assert_ok(read_words(&options, "import --file @/rows.csv --mapping @/m.yaml --credential-file @/c --cacert=@/ca", NULL));
+    ck_assert_str_eq(vt_cli_extra(&options.line, "file"), "/rows.csv");
+    ck_assert_str_eq(vt_cli_extra(&options.line, "mapping"), "/m.yaml");
+    ck_assert_str_eq(options.line.globals.credential_file, "/c");
+    ck_assert_str_eq(options.line.globals.cacert, "/ca");
+    ck_assert_ok(read_words(&plain, "unseal --key-file-file @/k --socket @abstract", NULL));
+    ck_assert_str_eq(plain.line.secret_files[1], "/k");
+    ck_assert_str_eq(plain.line.globals.socket, "@abstract");
+    ck_assert_ok(read_words(&doubled, "unseal --key-file-file @@k", NULL));
+    ck_assert_str_eq(doubled.line.secret_files[1], "@k");
+}
+END_TEST
+
+START_TEST(a_path_where_json_belongs_is_answered_with_what_to_type)
+{
+    READING path, json;
+    ck_assert_status(read_words(&path, "record put ada --fields fields.json", NULL), VAULT_E_PARSE);
+    ck_assert_str_eq(path.err.message,
+                     "The argument fields is not JSON: Line 1: this is not JSON. A file of JSON is given as @FILE.");
+    ck_assert_status(read_words(&json, "record put ada --fields {\"a\":", NULL), VAULT_E_PARSE);
+    ck_assert_ptr_null(strstr(json.err.message, "@FILE"));
 }
 END_TEST
 
@@ -281,7 +362,10 @@ VT_TEST_MAIN("cli/args", every_command_is_found_by_every_way_to_type_it, no_grou
              every_hook_belongs_to_a_command_and_hides_no_global_option,
              no_argument_of_the_table_hides_behind_a_global_option, no_command_takes_a_secret_from_the_command_line,
              a_secret_is_asked_for_or_lies_in_a_file, words_become_positional_arguments_in_table_order,
-             a_word_too_many_is_refused, an_argument_given_twice_is_refused_unless_it_is_a_list,
+             a_word_too_many_is_refused_with_the_right_form_and_not_shown,
+             the_right_form_of_every_command_fits_into_its_refusal, a_file_is_named_with_or_without_an_at_sign,
+             an_option_that_names_a_file_takes_it_with_an_at_sign_too,
+             a_path_where_json_belongs_is_answered_with_what_to_type, an_argument_given_twice_is_refused_unless_it_is_a_list,
              a_number_that_is_none_or_does_not_fit_is_refused_without_being_shown, a_card_number_stays_text,
              what_opens_like_json_is_json, standard_input_gives_a_value_without_its_last_line_break,
              a_file_that_is_not_there_or_not_text_is_refused,
