@@ -21,7 +21,7 @@ const struct vt_command VT_CMD_CREDENTIAL_LIST = {
 const struct vt_command VT_CMD_CREDENTIAL_REVOKE = {
     .id = 252, .name = "credential.revoke", .summary = "Revoke a credential; it takes effect at its next call.", .since = "0.1",
     .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .flags = VT_CONFIRM, .source = "docs/OPERATIONS.md",
-    .args = VT_FIELDS({"name", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "its name"}),
+    .args = VT_FIELDS({"name", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "its name"}),
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "revoked"}), .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 
@@ -67,7 +67,7 @@ const struct vt_command VT_CMD_AUDIT_EXPORT = {
 const struct vt_command VT_CMD_CERTIFICATE_SHOW = {
     .id = 270, .name = "certificate.show", .summary = "A certificate of destruction in its newest state.", .since = "0.1",
     .scope = VT_SCOPE_KNOW_ERASED, .effect = VT_READS, .source = "FORGETTING section 10",
-    .args = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL, 0, "its number"}),
+    .args = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL | VT_IDENTIFIES, 0, "its number"}),
     .results = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED, 0, "its number"}, {"state", VT_T_NAME, VT_REQUIRED, 0, "pending, cancelled, effective or final"},
                          {"note", VT_T_TEXT, VT_REQUIRED, 0, "signed note, readable as it is"},
                          {"certificate", VT_T_MAP, VT_REQUIRED, 0, "the same as data"}, {"verifier_key", VT_T_TEXT, VT_REQUIRED, 0, "C2SP vkey"}),

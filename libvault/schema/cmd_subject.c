@@ -4,10 +4,10 @@
 
 #define ARG_SUBJECT {"subject", VT_T_EXTERNAL_ID, VT_REQUIRED | VT_PERSONAL | VT_POSITIONAL, 256, "external id"}
 #define ARG_SUBJECT_OR_SID                                                                                             \
-    {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL, 256, "external id"},                                    \
-        {"sid", VT_T_ID, 0, 0, "internal id, instead of the external one"}
-#define ARG_COLLECTION {"collection", VT_T_NAME, VT_REQUIRED, 0, "whose schema the record obeys"}
-#define ARG_RECORD {"record", VT_T_INT, VT_POSITIVE, 0, "record id; not needed where a subject has one record"}
+    {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL | VT_IDENTIFIES, 256, "external id"},                    \
+        {"sid", VT_T_ID, VT_IDENTIFIES, 0, "internal id, instead of the external one"}
+#define ARG_COLLECTION {"collection", VT_T_NAME, VT_REQUIRED | VT_IDENTIFIES, 0, "whose schema the record obeys"}
+#define ARG_RECORD {"record", VT_T_INT, VT_POSITIVE | VT_IDENTIFIES, 0, "record id; not needed where a subject has one record"}
 #define ARG_VIEW {"view", VT_T_NAME, 0, 0, "plain, masked (default), last4 or redacted"}
 
 const struct vt_command VT_CMD_SUBJECT_CREATE = {
@@ -66,12 +66,13 @@ const struct vt_command VT_CMD_SUBJECT_EXPORT = {
 const struct vt_command VT_CMD_SUBJECT_SHRED = {
     .id = 105, .name = "subject.shred", .summary = "Forget a subject, a category or a record by destroying keys.", .since = "0.1",
     .scope = VT_SCOPE_SHRED, .effect = VT_DESTROYS, .flags = VT_CONFIRM, .source = "GDPR Art. 17; docs/ERASURE.md",
-    .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL, 256, "who is forgotten"},
-                      {"sid", VT_T_ID, 0, 0, "internal id, instead"}, {"token", VT_T_TOKEN, 0, 0, "the holder of this token, instead"},
-                      {"subjects", VT_T_LIST_OF_EXTERNAL_ID, VT_PERSONAL, VT_LIMIT_BATCH_ITEMS,
+    .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL | VT_IDENTIFIES, 256, "who is forgotten"},
+                      {"sid", VT_T_ID, VT_IDENTIFIES, 0, "internal id, instead"},
+                      {"token", VT_T_TOKEN, VT_IDENTIFIES, 0, "the holder of this token, instead"},
+                      {"subjects", VT_T_LIST_OF_EXTERNAL_ID, VT_PERSONAL | VT_IDENTIFIES, VT_LIMIT_BATCH_ITEMS,
                        "many at once, instead; not with record or dry_run"},
                       {"category", VT_T_TEXT, 0, 64, "only this category"},
-                      {"record", VT_T_INT, VT_POSITIVE, 0, "only this record (collections with forget: record)"},
+                      {"record", VT_T_INT, VT_POSITIVE | VT_IDENTIFIES, 0, "only this record (collections with forget: record)"},
                       {"now", VT_T_BOOL, 0, 0, "close the epoch at once and answer when it is effective"},
                       {"dry_run", VT_T_BOOL, 0, 0, "say what would be destroyed, change nothing"},
                       {"legal_basis", VT_T_NAME, 0, 32, "code, e.g. gdpr-17-1-a; default `request`"},
@@ -87,7 +88,7 @@ const struct vt_command VT_CMD_SUBJECT_SHRED = {
 const struct vt_command VT_CMD_SUBJECT_CANCEL_SHRED = {
     .id = 106, .name = "subject.cancel-shred", .summary = "Take a pending shred back, before its epoch closes.", .since = "0.1",
     .scope = VT_SCOPE_SHRED, .effect = VT_WRITES, .source = "docs/ERASURE.md",
-    .args = VT_FIELDS({"certificate", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL, 0, "number of the pending certificate"}),
+    .args = VT_FIELDS({"certificate", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL | VT_IDENTIFIES, 0, "number of the pending certificate"}),
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "cancelled"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_STATE),
 };
@@ -96,7 +97,7 @@ const struct vt_command VT_CMD_RECORD_PUT = {
     .id = 110, .name = "record.put", .summary = "Add a record, or replace the fields given of an existing one.", .since = "0.1",
     .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "DESIGN section 2",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION,
-                      {"record", VT_T_INT, VT_POSITIVE, 0, "record id, to replace fields of it; absent: a new record"},
+                      {"record", VT_T_INT, VT_POSITIVE | VT_IDENTIFIES, 0, "record id, to replace fields of it; absent: a new record"},
                       {"fields", VT_T_MAP, VT_REQUIRED | VT_PERSONAL, 0, "field -> value; null removes"},
                       {"other_subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "second subject of a two-subject record"}),
     .results = VT_FIELDS({"record", VT_T_INT, VT_REQUIRED, 0, "record id"}, {"version", VT_T_INT, VT_REQUIRED, 0, "row version"}),
@@ -176,7 +177,7 @@ const struct vt_command VT_CMD_SCHEMA_APPLY = {
 const struct vt_command VT_CMD_SCHEMA_SHOW = {
     .id = 121, .name = "schema.show", .summary = "One collection, as it is in force.", .since = "0.1", .scope = VT_SCOPE_NONE,
     .effect = VT_READS, .source = "docs/PROTOCOL.md",
-    .args = VT_FIELDS({"collection", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "name"}),
+    .args = VT_FIELDS({"collection", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "name"}),
     .results = VT_FIELDS({"collection", VT_T_MAP, VT_REQUIRED, 0, "the schema"}), .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 

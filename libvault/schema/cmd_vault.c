@@ -88,7 +88,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
     .id = 20, .name = "key.rotate", .summary = "Rotate the unseal key, the root key, a subject's data keys or a tenant's keys.",
     .since = "0.1", .scope = VT_SCOPE_ADMIN, .effect = VT_OPERATES, .flags = VT_SLOW, .source = "NIST SP 800-57 part 1",
     .args = VT_FIELDS({"what", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "unseal, root, tree, subject or tenant"},
-                      {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "for subject: whose data keys"},
+                      {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_IDENTIFIES, 256, "for subject: whose data keys"},
                       {"category", VT_T_TEXT, 0, 64, "for subject: only this category"},
                       {"key", VT_T_NAME, 0, 0, "for tenant: index, place, token, token-seal, audit or config; all when absent"},
                       {"passphrase", VT_T_SECRET, VT_PERSONAL, 1024, "for unseal: the new passphrase"},
@@ -104,7 +104,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
 const struct vt_command VT_CMD_KEY_STATUS = {
     .id = 21, .name = "key.status", .summary = "Every key type: versions, age, rows left per version, rotations under way.",
     .since = "0.1", .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_SLOW, .source = "PCI DSS v4.0.1 requirement 3.7",
-    .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "list this subject's data keys"}),
+    .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_IDENTIFIES, 256, "list this subject's data keys"}),
     .results = VT_FIELDS({"keys", VT_T_LIST, VT_REQUIRED, 0, "name, version, created_at, state, rows, is_floor"},
                          {"rotations", VT_T_LIST, VT_REQUIRED, 0, "under way or stopped: job, what, stage, done, total"},
                          {"jobs", VT_T_LIST, VT_REQUIRED, 0, "as job.status"}),
@@ -146,7 +146,7 @@ const struct vt_command VT_CMD_BACKUP_CREATE = {
 const struct vt_command VT_CMD_BACKUP_VERIFY = {
     .id = 31, .name = "backup.verify", .summary = "Check a backup's manifest and bytes, and say what it can still reveal.",
     .since = "0.1", .scope = VT_SCOPE_OPERATE, .effect = VT_READS, .flags = VT_SLOW, .source = "docs/OPERATIONS.md",
-    .args = VT_FIELDS({"from", VT_T_TEXT, VT_REQUIRED, 4096, "directory of the backup"}),
+    .args = VT_FIELDS({"from", VT_T_TEXT, VT_REQUIRED | VT_IDENTIFIES, 4096, "directory of the backup"}),
     .results = VT_FIELDS({"backup", VT_T_ID, VT_REQUIRED, 0, "id from its manifest"},
                          {"is_authentic", VT_T_BOOL, VT_REQUIRED, 0, "manifest signed by this vault"},
                          {"epoch", VT_T_INT, VT_REQUIRED, 0, "of its keyring"},
@@ -166,7 +166,7 @@ const struct vt_command VT_CMD_BACKUP_RESTORE = {
     .id = 33, .name = "backup.restore", .summary = "Build a new environment from a backup, without whatever has been forgotten.",
     .since = "0.1", .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW | VT_CONFIRM,
     .source = "FORGETTING section 7; docs/OPERATIONS.md",
-    .args = VT_FIELDS({"from", VT_T_TEXT, VT_REQUIRED, 4096, "directory of the backup"},
+    .args = VT_FIELDS({"from", VT_T_TEXT, VT_REQUIRED | VT_IDENTIFIES, 4096, "directory of the backup"},
                       {"to", VT_T_TEXT, 0, 4096, "with check_only: data directory to build; must not exist"},
                       {"check_only", VT_T_BOOL, 0, 0, "build it to be served read-only beside the live vault"},
                       {"take_over", VT_T_BOOL, 0, 0, "make it the vault: new incarnation, root re-key, this one is fenced"}),
@@ -191,7 +191,7 @@ const struct vt_command VT_CMD_STORE_CHECK = {
 const struct vt_command VT_CMD_JOB_STATUS = {
     .id = 35, .name = "job.status", .summary = "Progress of slow work.", .since = "0.1", .scope = VT_SCOPE_STATUS,
     .effect = VT_READS, .flags = VT_WHILE_TAKING_OVER, .source = "docs/OPERATIONS.md",
-    .args = VT_FIELDS({"job", VT_T_ID, 0, 0, "one job; all when absent"}),
+    .args = VT_FIELDS({"job", VT_T_ID, VT_IDENTIFIES, 0, "one job; all when absent"}),
     .results = VT_FIELDS({"jobs", VT_T_LIST, VT_REQUIRED, 0, "id, kind, state, done, total, started_at, resumed, message"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };

@@ -232,3 +232,51 @@ VT_RESULT vt_command_validate_args(const struct vt_command *row, const struct vt
     if (map->kind != VT_VALUE_MAP) return vt_fail(err, VAULT_E_TYPE, NULL, "The arguments must be a map.");
     return check_args(row, NULL, map, err);
 }
+
+/* What an argument names. One that is called name or number names what the command's group is about. */
+static struct vt_bytes thing_of(const struct vt_command *command, const struct vt_arg *arg)
+{
+    static const char *const OTHERWISE[][2] = {{"sid", "subject"},    {"subjects", "subject"}, {"other_subject", "subject"},
+                                               {"external_id", "subject"}, {"tokens", "token"}, {"from", "backup"}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(OTHERWISE); i++)
+        if (strcmp(arg->name, OTHERWISE[i][0]) == 0) return vt_bytes_str(OTHERWISE[i][1]);
+    const bool is_of_group = strcmp(arg->name, "name") == 0 || strcmp(arg->name, "number") == 0;
+    if (!is_of_group) return vt_bytes_str(arg->name);
+    return vt_bytes(command->name, strcspn(command->name, "."));
+}
+
+static const char *by_what(enum vt_arg_kind kind)
+{
+    switch (kind) {
+    case VT_T_EXTERNAL_ID:
+    case VT_T_LIST_OF_EXTERNAL_ID: return " by that external id";
+    case VT_T_ID: return " by that id";
+    case VT_T_INT: return " by that number";
+    case VT_T_NAME: return " of that name";
+    case VT_T_TEXT: return " in that place";
+    default: return " like that";
+    }
+}
+
+static const struct vt_arg *last_that_identifies(const struct vt_command *command, const struct vt_value *params)
+{
+    const struct vt_arg *last = NULL;
+    for (const struct vt_arg *arg = command->args; arg->name != NULL; arg++)
+        if ((arg->flags & VT_IDENTIFIES) != 0 && vt_value_get(params, arg->name) != NULL) last = arg;
+    return last;
+}
+
+vault_status vt_command_missing(const struct vt_command *command, const struct vt_value *params, const char *argument,
+                                struct vt_err *err)
+{
+    const struct vt_arg *arg = argument == NULL ? last_that_identifies(command, params)
+                                                : arg_find(command->args, vt_bytes_str(argument));
+    if (arg == NULL && argument != NULL) arg = arg_find(VT_COMMON_ARGS, vt_bytes_str(argument));
+    if (arg == NULL) return VAULT_E_NOT_FOUND;
+    /* Who names a collection and no record asks for the subject's record there; the collection itself is named by @p argument. */
+    if (argument == NULL && strcmp(arg->name, "collection") == 0 && arg_find(command->args, vt_bytes_str("record")) != NULL)
+        return vt_fail(err, VAULT_E_NOT_FOUND, arg->name, "The subject has no record in that collection.");
+    const struct vt_bytes thing = thing_of(command, arg);
+    return vt_fail(err, VAULT_E_NOT_FOUND, arg->name, "There is no %.*s%s.", (int)thing.len, (const char *)thing.data,
+                   by_what(arg->kind));
+}

@@ -29,6 +29,7 @@ enum vt_arg_flag {
     VT_POSITIVE = 4,
     VT_FROM_FILE = 8,       /* the CLI flag names a file whose content is sent */
     VT_POSITIONAL = 16,     /* the CLI takes it without a flag, in table order */
+    VT_IDENTIFIES = 32,     /* names a thing that must be there already; a refusal says which one is missing */
 };
 struct vt_arg {
     const char *name;
@@ -123,3 +124,9 @@ VT_RESULT vt_command_validate(const struct vt_command *command, const struct vt_
 /** The same for a map inside an argument that is checked like one, under a row that only has .name and .args: the common
  *  arguments are unknown in it. */
 VT_RESULT vt_command_validate_args(const struct vt_command *row, const struct vt_value *map, struct vt_err *err);
+/** Say in @p err what is not there: the kind of thing and how it was named, never its name.
+ *  @param argument which of the row's arguments (or of those that every command takes) named it; NULL: the last one given that
+ *                  identifies something. @p err stays as it is when there is none
+ *  @return VAULT_E_NOT_FOUND */
+vault_status vt_command_missing(const struct vt_command *command, const struct vt_value *params, const char *argument,
+                                struct vt_err *err);

@@ -20,7 +20,7 @@ struct flag {
 
 static const struct flag ARG_FLAGS[] = {{VT_REQUIRED, "required"},   {VT_PERSONAL, "personal"},
                                         {VT_POSITIVE, "positive"},   {VT_FROM_FILE, "from_file"},
-                                        {VT_POSITIONAL, "positional"}};
+                                        {VT_POSITIONAL, "positional"}, {VT_IDENTIFIES, "identifies"}};
 static const struct flag COMMAND_FLAGS[] = {{VT_NEEDS_PURPOSE, "needs_purpose"}, {VT_WHILE_SEALED, "while_sealed"},
                                             {VT_UNAUDITED, "unaudited"},         {VT_SLOW, "slow"},
                                             {VT_LOCAL_ONLY, "local_only"},       {VT_CONFIRM, "confirm"},

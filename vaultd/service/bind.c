@@ -72,6 +72,7 @@ VT_RESULT vt_put_time(struct vt_call *call, struct vt_value *map, const char *ke
 
 VT_RESULT vt_put_item_error(struct vt_call *call, struct vt_value *map, vault_status status)
 {
+    if (status == VAULT_E_NOT_FOUND) status = vt_call_missing(call, NULL);
     const bool has_sentence = call->err.message[0] != '\0';
     VT_TRY(vt_put_text(call, map, "status", vault_status_code(status)));
     VT_TRY(vt_put_int(call, map, "code", status));

@@ -108,15 +108,21 @@ bool vt_call_has_scope(const struct vt_call *call, int scope)
     return call->principal.role != NULL && (call->principal.role->scopes & scope) == scope;
 }
 
+vault_status vt_call_missing(struct vt_call *call, const char *argument)
+{
+    if (call->err.message[0] != '\0' || call->command == NULL || call->params == NULL) return VAULT_E_NOT_FOUND;
+    return vt_command_missing(call->command, call->params, argument, &call->err);
+}
+
 /* By token or sid the vault can tell "erased" from "never existed"; by external id it cannot, because nothing that could
  * recognise the id survives. Who lacks the capability sees one and the same answer for both. */
-vault_status vt_call_explain(struct vt_call *call, vault_status status, const struct vt_scope *scope)
+vault_status vt_call_explain(struct vt_call *call, vault_status status, const struct vt_scope *scope, const char *argument)
 {
     const bool is_gone = status == VAULT_E_NOT_FOUND || status == VAULT_E_ERASED || status == VAULT_E_SHRED_PENDING;
     if (!is_gone) return status;
     if (!vt_call_has_scope(call, VT_SCOPE_KNOW_ERASED)) {
         call->err = (struct vt_err){{0}, {0}};
-        return VAULT_E_NOT_FOUND;
+        return vt_call_missing(call, argument);
     }
     struct vt_ledger_entry entry;
     if (status == VAULT_E_SHRED_PENDING) {
@@ -125,7 +131,7 @@ vault_status vt_call_explain(struct vt_call *call, vault_status status, const st
         return status;
     }
     const vault_status found = vt_ledger_find(call->view, scope, &entry);
-    if (found == VAULT_E_NOT_FOUND) return status;
+    if (found == VAULT_E_NOT_FOUND) return status == VAULT_E_NOT_FOUND ? vt_call_missing(call, argument) : status;
     if (found != VAULT_OK) return found;
     call->certificate = entry.certificate;
     call->err = (struct vt_err){{0}, {0}};
@@ -156,6 +162,13 @@ static VT_RESULT subject_find(struct vt_call *call, struct vt_sid *out_sid)
     return vt_subject_by_external_id(&env, external_id, out_sid);
 }
 
+/* Which of them named the subject. */
+static const char *named_by(const struct vt_call *call)
+{
+    if (vt_call_text(call, "token").data != NULL) return "token";
+    return vt_call_text(call, "sid").data != NULL ? "sid" : "subject";
+}
+
 VT_RESULT vt_call_subject(struct vt_call *call, struct vt_sid *out_sid)
 {
     struct vt_sid sid = {{0}};
@@ -163,7 +176,7 @@ VT_RESULT vt_call_subject(struct vt_call *call, struct vt_sid *out_sid)
     vt_call_env(call, &env);
     vault_status status = subject_find(call, &sid);
     if (status == VAULT_OK) status = vt_subject_check(&env, &sid);
-    if (status != VAULT_OK) return vt_call_explain(call, status, &(struct vt_scope){.sid = sid});
+    if (status != VAULT_OK) return vt_call_explain(call, status, &(struct vt_scope){.sid = sid}, named_by(call));
     *out_sid = sid;
     return VAULT_OK;
 }
@@ -191,7 +204,7 @@ const struct vt_value *vt_call_value(const struct vt_call *call, const char *nam
 VT_RESULT vt_call_collection(struct vt_call *call, const struct vt_collection_entry **out_collection)
 {
     const struct vt_collection_entry *entry = vt_schema_set_find(call->schemas, vt_call_text(call, "collection"));
-    if (entry == NULL) return vt_fail(&call->err, VAULT_E_NOT_FOUND, "collection", "There is no collection of that name.");
+    if (entry == NULL) return vt_call_missing(call, "collection");
     *out_collection = entry;
     return VAULT_OK;
 }

@@ -122,8 +122,12 @@ VT_RESULT vt_call_watch(struct vt_call *call, const struct vt_sid *sid);
  *  VAULT_E_NOT_FOUND, or VAULT_E_ERASED / VAULT_E_SHRED_PENDING with call->certificate for callers who may know */
 VT_RESULT vt_call_subject(struct vt_call *call, struct vt_sid *out_sid);
 /** Turn "not found" into "erased" with its certificate when the ledger knows the scope and the caller may know; turn "erased" and
- *  "pending" into "not found" when the caller may not. */
-vault_status vt_call_explain(struct vt_call *call, vault_status status, const struct vt_scope *scope);
+ *  "pending" into "not found" when the caller may not. What is not found is said as vt_call_missing() says it.
+ *  @param argument which named it; NULL: the last one given that identifies something */
+vault_status vt_call_explain(struct vt_call *call, vault_status status, const struct vt_scope *scope, const char *argument);
+/** Say what is not there, unless a sentence says it already; whatever refuses without a sentence comes here in the end.
+ *  @param argument as above. @return VAULT_E_NOT_FOUND */
+vault_status vt_call_missing(struct vt_call *call, const char *argument);
 bool vt_call_has_scope(const struct vt_call *call, int scope);
 /** Arguments, validated already; empty, @p otherwise or NULL when absent. */
 struct vt_bytes vt_call_text(const struct vt_call *call, const char *name);

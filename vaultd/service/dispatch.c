@@ -56,7 +56,7 @@ static VT_RESULT gate_tenant(struct vt_call *call)
     const struct vt_bytes tenant = vt_call_text(call, "tenant");
     call->tenant = VT_TENANT_DEFAULT;
     if (tenant.data == NULL || vt_bytes_equal_str(tenant, "default")) return VAULT_OK;
-    return vt_fail(&call->err, VAULT_E_NOT_FOUND, "tenant", "There is no tenant of that name.");
+    return vt_call_missing(call, "tenant");
 }
 
 static VT_RESULT gate_purpose(struct vt_call *call)
@@ -243,6 +243,7 @@ static enum vt_call_next call_end_prepare(struct vt_call *call, vault_status sta
     const enum vt_vault_state state = vt_vault_state(call->vault);
     call->status = status;
     if (has_lost_its_log(call, state)) call->status = VAULT_E_SEALED;
+    if (call->status == VAULT_E_NOT_FOUND) call->status = vt_call_missing(call, NULL);
     item_fill(call);
     attempt_end(call);
     return is_audited(call, state) ? VT_CALL_COMMIT : VT_CALL_REPLY;
@@ -291,6 +292,7 @@ void vt_call_committed(struct vt_call *call)
 {
     call->status = call->item.status;
     if (call->status == VAULT_OK && !call->is_repeat && call->handler->finish != NULL) call->status = call->handler->finish(call);
+    if (call->status == VAULT_E_NOT_FOUND) call->status = vt_call_missing(call, NULL);
 }
 
 VT_RESULT vt_call_run(struct vt_call *call)

@@ -199,7 +199,7 @@ static VT_RESULT template_value(struct vt_call *call, const struct vt_template *
 static vault_status template_show_prepare(struct vt_call *call)
 {
     const struct vt_template *template_ = vt_template_set_find(call->templates, vt_call_text(call, "name"));
-    if (template_ == NULL) return vt_fail(&call->err, VAULT_E_NOT_FOUND, "name", "There is no template of that name.");
+    VT_ENSURE(template_ != NULL, VAULT_E_NOT_FOUND);
     struct vt_value map = vt_value_map(), value;
     VT_TRY(template_value(call, template_, &value));
     VT_TRY(vt_put_value(call, &map, "template", value));

@@ -153,7 +153,7 @@ static VT_RESULT plan_next(struct vt_call *call, struct vt_bytes external_id, ui
     struct vt_scope scope = {.category = category};
     vt_call_env(call, &env);
     const vault_status found = vt_subject_by_external_id(&env, external_id, &scope.sid);
-    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = scope.sid});
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = scope.sid}, "subjects");
     VT_TRY(scope_find(call, &scope));
     VT_TRY(shred_plan(call, &scope, change, &shreds->items[shreds->count]));
     shreds->count++;

@@ -216,7 +216,7 @@ static VT_RESULT put_other_side(struct vt_call *call, const struct vt_subject_en
     uint64_t record;
     vault_status found = vt_subject_by_external_id(env, vt_call_text(call, "other_subject"), &other);
     if (found == VAULT_OK) found = vt_subject_check(env, &other);
-    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = other});
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = other}, "other_subject");
     if (vt_sid_equal(&other, sid))
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "other_subject", "The two subjects of a record are different ones.");
     VT_TRY(vt_subject_draft_open(env, &other, &draft));
@@ -244,7 +244,7 @@ static VT_RESULT check_has_rows(struct vt_call *call, const struct vt_sid *sid, 
     size_t count;
     VT_TRY(vt_rows_of_record(call->txn, record, names, &count));
     if (count != 0) return VAULT_OK;
-    return vt_call_explain(call, VAULT_E_NOT_FOUND, &(struct vt_scope){.sid = *sid, .record = record});
+    return vt_call_explain(call, VAULT_E_NOT_FOUND, &(struct vt_scope){.sid = *sid, .record = record}, NULL);
 }
 
 static vault_status record_put_prepare(struct vt_call *call)
@@ -266,7 +266,8 @@ static vault_status record_put_prepare(struct vt_call *call)
     uint64_t id;
     VT_TRY(vt_subject_draft_open(&env, &sid, &draft));
     const vault_status drafted = vt_subject_draft_record(draft, &record, &id);
-    if (drafted != VAULT_OK) return vt_call_explain(call, drafted, &(struct vt_scope){.sid = sid, .record = record.record});
+    if (drafted != VAULT_OK)
+        return vt_call_explain(call, drafted, &(struct vt_scope){.sid = sid, .record = record.record}, NULL);
     VT_TRY(vt_subject_draft_finish(draft, change));
     VT_TRY(touch_record(call, &sid, entry, id));
     if (vt_call_text(call, "other_subject").data != NULL) VT_TRY(put_other_side(call, &env, &sid, &record, change));
@@ -354,7 +355,7 @@ static vault_status record_get_prepare(struct vt_call *call)
     vt_call_env(call, &env);
     const uint64_t wished = (uint64_t)vt_call_int(call, "record", 0);
     const vault_status found = vt_record_get(&env, &sid, entry, wished, vt_call_value(call, "fields"), &record);
-    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = sid, .record = wished});
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = sid, .record = wished}, NULL);
     VT_TRY(touch_record(call, &sid, entry, record.record));
     if (vt_call_has_scope(call, VT_SCOPE_KNOW_ERASED) && vt_call_value(call, "fields") == NULL)
         VT_TRY(add_erased(call, &sid, &record));
@@ -423,11 +424,11 @@ static vault_status record_correct_prepare(struct vt_call *call)
     VT_TRY(vt_call_change(call, &change));
     uint64_t record = (uint64_t)vt_call_int(call, "record", 0);
     const vault_status found = vt_record_resolve(&env, &sid, entry, &record);
-    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = sid, .record = record});
+    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = sid, .record = record}, NULL);
     VT_TRY(check_has_rows(call, &sid, record));
     const vault_status corrected = vt_record_correct(&env, &sid, entry, &record, vt_call_value(call, "fields"),
                                                      vt_call_bool(call, "forget_old", true), change, &version, &resealed);
-    if (corrected != VAULT_OK) return vt_call_explain(call, corrected, &(struct vt_scope){.sid = sid, .record = record});
+    if (corrected != VAULT_OK) return vt_call_explain(call, corrected, &(struct vt_scope){.sid = sid, .record = record}, NULL);
     if (vt_call_bool(call, "forget_old", true)) VT_TRY(plan_forgetting(call, change));
     VT_TRY(touch_record(call, &sid, entry, record));
     struct vt_value map = vt_value_map();
@@ -472,10 +473,10 @@ static VT_RESULT delete_find(struct vt_call *call, const struct vt_subject_env *
     uint64_t wished = (uint64_t)vt_call_int(call, "record", 0);
     const struct vt_scope scope = {.sid = *sid, .record = wished};
     const vault_status found = vt_record_resolve(env, sid, entry, &wished);
-    if (found != VAULT_OK) return vt_call_explain(call, found, &scope);
+    if (found != VAULT_OK) return vt_call_explain(call, found, &scope, NULL);
     const vault_status read = vt_record_get(env, sid, entry, wished, NULL, &record);
     const bool is_gone = read == VAULT_E_NOT_FOUND || read == VAULT_E_ERASED || read == VAULT_E_SHRED_PENDING;
-    if (is_gone) return vt_call_explain(call, read, &(struct vt_scope){.sid = *sid, .record = wished});
+    if (is_gone) return vt_call_explain(call, read, &(struct vt_scope){.sid = *sid, .record = wished}, NULL);
     *out_record = wished;
     return VAULT_OK;
 }

@@ -25,7 +25,7 @@ static VT_RESULT wish_subject(struct creating *creating, struct vt_bytes externa
 {
     if (external_id.data == NULL) return VAULT_OK;
     const vault_status status = vt_subject_by_external_id(&creating->env.subject, external_id, sid);
-    if (status != VAULT_OK) return vt_call_explain(creating->call, status, &(struct vt_scope){.sid = *sid});
+    if (status != VAULT_OK) return vt_call_explain(creating->call, status, &(struct vt_scope){.sid = *sid}, "subject");
     wish->sid = sid;
     return VAULT_OK;
 }
@@ -44,7 +44,8 @@ static VT_RESULT create_one(struct creating *creating, const struct vt_value *va
         return vt_fail(&creating->call->err, VAULT_E_ARGUMENT, "subject", "A record is named together with its subject.");
     const vault_status made = vt_token_create(creating->batch, &wish, out_token, &holder);
     if (made != VAULT_OK && wish.sid != NULL)
-        return vt_call_explain(creating->call, made, &(struct vt_scope){.sid = sid, .record = record});
+        return vt_call_explain(creating->call, made, &(struct vt_scope){.sid = sid, .record = record},
+                               record != 0 ? "record" : "subject");
     VT_TRY(made);
     creating->call->item_count++;
     /* A subject that this very call makes has no audit key yet; its creation is what the leaf is about. */
@@ -138,8 +139,7 @@ static vault_status token_create_prepare(struct vt_call *call)
     VT_AUTO_PTR(vt_token_batch) batch = NULL;
     vt_call_token_env(call, &creating.env);
     creating.template_ = vt_template_set_find(call->templates, vt_call_text(call, "template"));
-    if (creating.template_ == NULL)
-        return vt_fail(&call->err, VAULT_E_NOT_FOUND, "template", "There is no template of that name.");
+    if (creating.template_ == NULL) return vt_call_missing(call, "template");
     VT_TRY(vt_call_change(call, &change));
     VT_TRY(vt_token_batch_new(&creating.env, change, &batch));
     creating.batch = batch;
@@ -167,7 +167,7 @@ static VT_RESULT reveal_one(struct revealing *revealing, struct vt_bytes token, 
     const vault_status status = vt_token_reveal(&revealing->env, token, &info, &value);
     if (status != VAULT_OK && info.field == NULL) return status;
     const struct vt_scope scope = {info.sid, info.field->category, info.record};
-    if (status != VAULT_OK) return vt_call_explain(call, status, &scope);
+    if (status != VAULT_OK) return vt_call_explain(call, status, &scope, NULL);
     VT_TRY(touch_token(call, &info.sid, info.template_->name));
     return vt_field_mask_value(info.field->type, &value, revealing->mask, &call->scratch, out_shown);
 }
@@ -215,7 +215,7 @@ static vault_status token_show_prepare(struct vt_call *call)
     VT_TRY(vt_token_find(&env, vt_call_text(call, "token"), &info));
     const struct vt_scope scope = {info.sid, info.field->category, info.record};
     const vault_status live = vt_token_check(&env, &info);
-    if (live != VAULT_OK) return vt_call_explain(call, live, &scope);
+    if (live != VAULT_OK) return vt_call_explain(call, live, &scope, NULL);
     VT_TRY(touch_token(call, &info.sid, info.template_->name));
     VT_TRY(vt_put_text(call, &map, "template", info.template_->name));
     VT_TRY(vt_put_text(call, &map, "state", info.state < VT_ARRAY_LEN(STATES) ? STATES[info.state] : "unknown"));
@@ -232,7 +232,7 @@ static VT_RESULT set_one(struct vt_call *call, const struct vt_token_env *env, s
     VT_TRY(vt_token_find(env, token, &info));
     const vault_status live = vt_token_check(env, &info);
     if (live != VAULT_OK)
-        return vt_call_explain(call, live, &(struct vt_scope){info.sid, info.field->category, info.record});
+        return vt_call_explain(call, live, &(struct vt_scope){info.sid, info.field->category, info.record}, NULL);
     VT_TRY(vt_token_set_state(env, token, state, change));
     return touch_token(call, &info.sid, info.template_->name);
 }

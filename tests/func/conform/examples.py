@@ -65,15 +65,15 @@ UNKNOWN = {
     "key": "argument",
 }
 WHO = [({"subject": ABSENT}, "argument", "subject"), ({"sid": ID}, "argument", "subject"),
-       ({"subject": CANARY}, "not-found", None), ({"subject": ABSENT, "sid": ID}, "not-found", None)]
-WHICH = [({"record": 1 << 40}, "not-found", None)]
+       ({"subject": CANARY}, "not-found", "subject"), ({"subject": ABSENT, "sid": ID}, "not-found", "sid")]
+WHICH = [({"record": 1 << 40}, "not-found", "record")]
 FIELDS = [({"fields": {CANARY: "x"}}, "unknown-field", None),
           ({"fields": {"email": CANARY}}, "invalid-value", "email"),
           ({"fields": {"email": 7}}, "type", "email"),
           ({"fields": {"email": {CANARY: CANARY}}}, "type", "email"),
           ({"fields": {"email": [CANARY]}}, "type", "email")]
 ONE_OR_MANY = [({"token": ABSENT}, "argument", "token"), ({"tokens": [CANARY]}, "argument", "token"),
-               ({"token": CANARY}, "not-found", None)]
+               ({"token": CANARY}, "not-found", "token")]
 
 
 EXAMPLES = {
@@ -84,7 +84,7 @@ EXAMPLES = {
     "vault.status": Example("auditor"),
     "keeper.list": Example("operator"),
     "epoch.status": Example("operator"),
-    "job.status": Example("operator", {}, [({"job": ID}, "not-found", None)]),
+    "job.status": Example("operator", {}, [({"job": ID}, "not-found", "job")]),
     "schema.apply": Example("administrator", {"schema": SCHEMA}, [
         ({"schema": CANARY}, "argument", None),
         ({"schema": "name: x\nfields: [{name: cvv, type: text, category: B}]"}, "refused-type", "fields[0]"),
@@ -140,14 +140,14 @@ EXAMPLES = {
         ({"file_sha256": CANARY}, "argument", "file_sha256")]),
     "token.create": Example("application", {"template": "card", "value": "4111111111111111"}, [
         ({"value": ABSENT}, "argument", "value"), ({"values": []}, "argument", "value"), ({"items": []}, "argument", "value"),
-        ({"record": 7}, "argument", "record"), ({"subject": CANARY}, "not-found", None),
+        ({"record": 7}, "argument", "record"), ({"subject": CANARY}, "not-found", "subject"),
         ({"value": CANARY}, "invalid-value", "value"), ({"value": 7}, "type", "value"),
         ({"value": None}, "type", "value"),
         ({"value": [CANARY]}, "type", "value"), ({"value": {CANARY: CANARY}}, "type", "value"),
         ({"value": ABSENT, "values": ["4111111111111111"], "record": 7}, "argument", "record"),
         ({"value": ABSENT, "items": [], "subject": subject_of("ada")}, "argument", "subject"),
         ({"value": ABSENT, "record": 7}, "argument", "subject")]),
-    "token.show": Example("application", {"token": token_of("ada")}, [({"token": CANARY}, "not-found", None)]),
+    "token.show": Example("application", {"token": token_of("ada")}, [({"token": CANARY}, "not-found", "token")]),
     "token.reveal": Example("application", {"token": token_of("ada"), "purpose": "billing"}, ONE_OR_MANY),
     "token.disable": Example("application", {"token": token_of("ada")}, ONE_OR_MANY),
     "token.enable": Example("application", {"token": token_of("ada")}, ONE_OR_MANY),
@@ -171,14 +171,14 @@ EXAMPLES = {
         ({"subject": ABSENT, "subjects": ["nobody"], "dry_run": True}, "argument", "dry_run"),
         ({"subject": ABSENT, "subjects": ["nobody"], "category": CANARY}, "argument", "category")]),
     "certificate.show": Example("auditor", {"number": lambda world: world.pending["certificate"]}, [
-        ({"number": 1 << 40}, "not-found", None)]),
+        ({"number": 1 << 40}, "not-found", "number")]),
     "certificate.verify": Example("application", {"note": lambda world: world.pending["note"]}),
     "subject.cancel-shred": Example("privacy", {"certificate": lambda world: world.pending["certificate"]}, [
         ({"certificate": 1 << 40}, "not-found", "certificate")]),
-    "key.status": Example("administrator", {}, [({"subject": CANARY}, "not-found", None)]),
+    "key.status": Example("administrator", {}, [({"subject": CANARY}, "not-found", "subject")]),
     "key.rotate": Example("administrator", {"what": "tenant", "key": "config"}, [
         ({"what": "subject", "key": ABSENT}, "argument", "subject"),
-        ({"what": "subject", "key": ABSENT, "subject": CANARY}, "not-found", None),
+        ({"what": "subject", "key": ABSENT, "subject": CANARY}, "not-found", "subject"),
         ({"what": "subject", "key": ABSENT, "subject": subject_of("ada"), "category": CANARY}, "argument", "category"),
         ({"what": "unseal", "key": ABSENT}, "argument", "passphrase"),
         ({"what": "unseal", "key": ABSENT, "key_file": CANARY}, "argument", "key_file"),
@@ -197,7 +197,7 @@ EXAMPLES = {
     "clock.set": Example("operator", {"now": "2031-01-01T00:00:00Z"}),
     "record.delete": Example("application", {"subject": subject_of("ada"), "collection": "profile"}, WHO + WHICH),
     "epoch.close": Example("operator"),
-    "credential.revoke": Example("administrator", {"name": "made"}, [({"name": CANARY}, "not-found", None)]),
+    "credential.revoke": Example("administrator", {"name": "made"}, [({"name": CANARY}, "not-found", "name")]),
     "vault.init": Example("operator", {"passphrase": "correct horse"}, [
         ({"passphrase": ABSENT}, "argument", "passphrase"), ({"shares": 3}, "argument", "threshold"),
         ({"key_file": CANARY}, "argument", "key_file")], where="fresh"),
