@@ -239,6 +239,8 @@ static VT_RESULT open_server(struct daemon *daemon, struct vt_err *err)
         .queue_max = (size_t)vt_config_int(config, VT_SET_COMMITTER_QUEUE),
         .batch_max = (size_t)vt_config_int(config, VT_SET_COMMITTER_BATCH),
         .connections_max = (unsigned)vt_config_int(config, VT_SET_CONNECTIONS_MAX),
+        .connection_memory_bytes = (uint64_t)vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_MIB) << 20,
+        .memory_bytes = (uint64_t)vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_TOTAL_MIB) << 20,
         .handshake_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_HANDSHAKE_MS),
         .login_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_LOGIN_MS),
         .idle_timeout_ms = vt_config_int(config, VT_SET_TIMEOUTS_IDLE_MS),

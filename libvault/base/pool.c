@@ -59,6 +59,14 @@ struct vt_bytes vt_pool_copy(struct vt_pool *pool, struct vt_bytes bytes)
     return vt_bytes(copy, bytes.len);
 }
 
+size_t vt_pool_held_bytes(const struct vt_pool *pool)
+{
+    size_t bytes = 0;
+    for (const struct vt_pool_chunk *chunk = pool->chunks; chunk != NULL; chunk = chunk->next)
+        bytes += sizeof *chunk + chunk->len;
+    return bytes;
+}
+
 static void pool_free_chunk(struct vt_pool_chunk *chunk)
 {
     vt_wipe(chunk->data, chunk->used);

@@ -17,6 +17,8 @@ void *vt_pool_alloc(struct vt_pool *pool, size_t len);
 void *vt_pool_calloc(struct vt_pool *pool, size_t count, size_t len);
 /** A copy of @p bytes with a terminating zero behind it; its data is NULL when memory is short. */
 struct vt_bytes vt_pool_copy(struct vt_pool *pool, struct vt_bytes bytes);
+/** Memory that it takes: at least what was handed out. */
+size_t vt_pool_held_bytes(const struct vt_pool *pool);
 /** Wipe all, keep one chunk for reuse. */
 void vt_pool_reset(struct vt_pool *pool);
 void vt_pool_release(struct vt_pool *pool);

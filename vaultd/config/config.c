@@ -328,6 +328,9 @@ VT_RESULT vt_config_check(const struct vt_config *config, struct vt_err *err)
                                                 : "name a file with --config, or try vaultd out with --dev; see --help.");
     if ((size_t)vt_config_int(config, VT_SET_QUORUM) > config->keeper_count)
         return vt_fail(err, VAULT_E_INVALID_VALUE, "quorum", "The quorum is larger than the number of keepers.");
+    if (vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_MIB) > vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_TOTAL_MIB))
+        return vt_fail(err, VAULT_E_INVALID_VALUE, "connections.memory_mib",
+                       "One connection's memory is larger than connections.memory_total_mib, that of all of them.");
     return VAULT_OK;
 }
 

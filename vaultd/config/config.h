@@ -22,6 +22,8 @@ enum vt_setting {
     VT_SET_COMMITTER_QUEUE,
     VT_SET_COMMITTER_BATCH,
     VT_SET_CONNECTIONS_MAX,
+    VT_SET_CONNECTIONS_MEMORY_MIB,
+    VT_SET_CONNECTIONS_MEMORY_TOTAL_MIB,
     VT_SET_TIMEOUTS_HANDSHAKE_MS,
     VT_SET_TIMEOUTS_LOGIN_MS,
     VT_SET_TIMEOUTS_IDLE_MS,
@@ -58,7 +60,8 @@ VT_RESULT vt_config_read(struct vt_config *config, const char *file, struct vt_b
  *  @param flag name for the origin, e.g. "--listen"; borrowed, static */
 VT_RESULT vt_config_set(struct vt_config *config, enum vt_setting setting, const char *flag, const char *text,
                         struct vt_err *err);
-/** What hangs together: required settings are there, the quorum fits the keepers.
+/** What hangs together: required settings are there, the quorum fits the keepers, one connection's memory into
+ *  that of all.
  *  @return VAULT_E_ARGUMENT, VAULT_E_INVALID_VALUE with the setting as field */
 VT_RESULT vt_config_check(const struct vt_config *config, struct vt_err *err);
 

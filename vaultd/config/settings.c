@@ -33,6 +33,13 @@ const struct vt_setting_row VT_SETTINGS[VT_SET_COUNT] = {
                                 "Calls of one commit."},
     [VT_SET_CONNECTIONS_MAX] = {"connections.max", VT_SETTING_INT, "connections", 1, 100000, "1024", false, false,
                                 "Connections over TLS at one time; further ones are turned away."},
+    [VT_SET_CONNECTIONS_MEMORY_MIB] = {"connections.memory_mib", VT_SETTING_INT, "MiB", 32, 65536, "64", false, false,
+                                       "Memory for the calls and answers of one connection; past it, it is not read from until "
+                                       "its client takes answers."},
+    [VT_SET_CONNECTIONS_MEMORY_TOTAL_MIB] = {"connections.memory_total_mib", VT_SETTING_INT, "MiB", 32, 1048576, "512", false,
+                                             false,
+                                             "The same for all connections together; past it, those that hold much wait or are "
+                                             "told to come back."},
     [VT_SET_TIMEOUTS_HANDSHAKE_MS] = {"timeouts.handshake_ms", VT_SETTING_INT, "ms", 100, 600000, "10000", false, false,
                                       "How long a TLS handshake may take."},
     [VT_SET_TIMEOUTS_LOGIN_MS] = {"timeouts.login_ms", VT_SETTING_INT, "ms", 100, 600000, "60000", false, false,

@@ -13,6 +13,22 @@ void call_on_done(struct vt_commit_item *item)
     vt_list_push_back(&loop_of(call)->committed, &item->link);
 }
 
+static void call_is_busy(struct vt_call *call, vault_status status)
+{
+    call->status = status;
+    call->err = (struct vt_err){{0}, {0}};
+}
+
+static vault_status submit(struct vt_server *server, struct vt_call *call)
+{
+    if (call->command->effect == VT_READS && held_refuses(call)) {
+        atomic_fetch_add(&server->held.busy, 1);
+        return VAULT_E_BUSY;
+    }
+    call->item.on_done = call_on_done;
+    return vt_committer_submit(server->committer, &call->item);
+}
+
 /* Worker thread. */
 void call_run_slow(void *context, struct vt_list *job)
 {
@@ -21,12 +37,15 @@ void call_run_slow(void *context, struct vt_list *job)
     struct loop *loop = loop_of(call);          /* the call may be gone once it is submitted */
     if (call->is_committed) {
         vt_call_committed(call);
+    } else if (held_refuses_slow(call)) {
+        atomic_fetch_add(&server->held.busy, 1);
+        call_is_busy(call, VAULT_E_BUSY);
     } else if (vt_call_prepare_slow(call) == VT_CALL_COMMIT) {
-        call->item.on_done = call_on_done;
-        const vault_status status = vt_committer_submit(server->committer, &call->item);
+        held_call(call);
+        const vault_status status = submit(server, call);
         if (status == VAULT_OK) return;
-        call->status = status;
-        call->err = (struct vt_err){{0}, {0}};
+        call_is_busy(call, status);
     }
+    held_call(call);
     loop_give_finished(loop, call);
 }

@@ -1,8 +1,8 @@
 /* One connection: bytes in, frames, calls, replies, bytes out. Nothing about what a call means is here.
  *
  * A connection is read from only while it may take another call: fewer than VT_LIMIT_PIPELINE_CALLS under way, no login
- * waiting for its answer, and not more unsent than UNSENT_HIGH_LEN. What it sends meanwhile waits in the kernel's buffers and
- * then in the client: a slow or greedy client slows only itself. */
+ * waiting for its answer, not more unsent than UNSENT_HIGH_LEN, and not more held than it may (held.c). What it sends
+ * meanwhile waits in the kernel's buffers and then in the client: a slow or greedy client slows only itself. */
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +50,7 @@ static void conn_free_if_over(struct conn *conn)
     vt_tls_free(conn->tls);
     vt_buf_release(&conn->in);
     vt_buf_release(&conn->out);
+    held_over(conn);
     atomic_fetch_sub(counter_of(conn), 1);
     free(conn);
 }
@@ -166,8 +167,10 @@ static VT_RESULT send_encrypted(struct conn *conn)
 static void conn_send(struct conn *conn)
 {
     if (conn->is_closed) return;
+    const uint64_t unsent_max = conn->loop->server->held.connection_max_bytes + UNSENT_MAX_LEN;
     const vault_status status = conn->tls != NULL ? send_encrypted(conn) : send_bytes(conn, &conn->out);
-    if (status != VAULT_OK || unsent_len(conn) > UNSENT_MAX_LEN) conn_close(conn);
+    held_buffers(conn);
+    if (status != VAULT_OK || unsent_len(conn) > unsent_max) conn_close(conn);
 }
 
 void conn_flush(struct conn *conn)
@@ -232,8 +235,27 @@ static bool login_is_late(const struct conn *conn)
     return !is_logged_in(conn) && uv_now(&conn->loop->uv) - conn->opened_at_ms >= limit_ms;
 }
 
+static void refuse_what_waits(struct conn *conn);
+
+/* It is stalled, and nothing of it is under way that could make room. */
+static bool is_stuck(const struct conn *conn)
+{
+    return conn->is_stalled && !conn->is_refused && conn->calls == 0 && unsent_len(conn) == 0 && held_stops(conn);
+}
+
+/* Memory is let go of by connections of other loops, too, who tell nobody. */
+static void look_again(struct conn *conn)
+{
+    held_buffers(conn);
+    if (!conn->is_stalled) return;
+    if (is_stuck(conn)) refuse_what_waits(conn);
+    mark_dirty(conn);
+}
+
 void conn_tick(struct conn *conn)
 {
+    if (conn->is_closed) return;
+    look_again(conn);
     if (conn->is_closed) return;
     const struct vt_server_options *options = &conn->loop->server->options;
     const uint64_t quiet_ms = uv_now(&conn->loop->uv) - conn->active_at_ms;
@@ -281,7 +303,9 @@ static void conn_answer(struct conn *conn, struct vt_call *call)
     if (!conn->is_closed && write_reply(conn, call) != VAULT_OK) conn_close(conn);
     conn->calls--;
     conn->active_at_ms = uv_now(&conn->loop->uv);
+    held_call_over(call);
     vt_call_free(call);
+    held_buffers(conn);
     mark_dirty(conn);
     if (is_revoked || (conn->loop->is_draining && conn->calls == 0)) conn_end(conn);
     conn_free_if_over(conn);
@@ -294,13 +318,26 @@ void conn_refuse(struct vt_call *call, vault_status status)
     conn_answer(call->owner, call);
 }
 
+/* There is no memory for it, and nothing was done yet: the caller may try again. */
+static void refuse_busy(struct conn *conn, struct vt_call *call)
+{
+    count(&conn->loop->server->held.busy);
+    conn_refuse(call, VAULT_E_BUSY);
+}
+
 static void call_run(struct conn *conn, struct vt_call *call)
 {
-    switch (vt_call_prepare(call)) {
+    const enum vt_call_next next = vt_call_prepare(call);
+    held_call(call);
+    switch (next) {
     case VT_CALL_REPLY:
         conn_answer(conn, call);
         return;
     case VT_CALL_COMMIT:
+        if (held_refuses(call)) {
+            refuse_busy(conn, call);
+            return;
+        }
         call->item.on_done = call_on_done;
         vt_list_push_back(&conn->loop->to_commit, &call->item.link);
         return;
@@ -380,6 +417,8 @@ static void conn_take(struct conn *conn, struct vt_bytes frame)
         conn_answer(conn, call);
     } else if (conn->loop->is_draining) {
         conn_refuse(call, VAULT_E_SHUTDOWN);
+    } else if (conn->is_busy) {
+        refuse_busy(conn, call);
     } else {
         if (is_login(call)) conn->is_login_under_way = true;
         call_run(conn, call);
@@ -396,7 +435,7 @@ static void conn_refuse_frame(struct conn *conn, struct vt_bytes stream, vault_s
     if (vt_rpc_read_request(&pool, front, &request, NULL) != VAULT_OK && request.message_id >= 0 &&
         vt_rpc_write_error(&conn->out, request.message_id, &error) != VAULT_OK)
         conn_close(conn);
-    conn_give_up(conn);
+    conn_end(conn);
 }
 
 /* @return false when there is no whole frame */
@@ -409,6 +448,7 @@ static bool take_frame(struct conn *conn)
     if (status == VAULT_E_CONFLICT) return false;
     conn->scan = VT_MSGPACK_SCAN_INIT;
     if (status != VAULT_OK) {
+        count(&conn->loop->server->counts.bad_frames);
         conn_refuse_frame(conn, stream, status);
         return false;
     }
@@ -421,7 +461,7 @@ static bool may_take(const struct conn *conn)
 {
     const size_t unsent_max = is_logged_in(conn) ? UNSENT_HIGH_LEN : UNSENT_LOGIN_LEN;
     return !conn->is_closed && !conn->is_refused && !conn->is_login_under_way && conn->calls < VT_LIMIT_PIPELINE_CALLS &&
-           unsent_len(conn) <= unsent_max;
+           unsent_len(conn) <= unsent_max && !held_stops(conn);
 }
 
 static void drop_consumed(struct conn *conn)
@@ -429,6 +469,23 @@ static void drop_consumed(struct conn *conn)
     vt_buf_consume(&conn->in, conn->in_at);
     conn->in_at = 0;
     if (conn->in.len == 0 && conn->in.cap > 4 * READ_CHUNK_LEN) vt_buf_release(&conn->in);
+}
+
+/* What the client has sent and we have not taken is all that it holds, and too much for the memory there is: nothing that is
+ * under way will ever make room. So it is refused: whole calls one by one; a part of a large one by ending the connection, since
+ * the rest cannot be told from what comes after. */
+static void refuse_what_waits(struct conn *conn)
+{
+    conn->is_busy = true;
+    while (!conn->is_closed && !conn->is_refused && take_frame(conn)) continue;
+    conn->is_busy = false;
+    drop_consumed(conn);
+    if (!conn->is_closed && !conn->is_refused && conn->in.len > HELD_ALWAYS_LEN) {
+        count(&conn->loop->server->held.busy);
+        conn_refuse_frame(conn, vt_buf_bytes(&conn->in), VAULT_E_BUSY);
+        vt_buf_release(&conn->in);
+    }
+    held_buffers(conn);
 }
 
 static void conn_read_tls(struct conn *conn)
@@ -464,12 +521,22 @@ static void update_reading(struct conn *conn)
     }
 }
 
+static void note_stall(struct conn *conn)
+{
+    const bool is_stalled = held_stops(conn);
+    if (is_stalled && !conn->is_stalled) count(&conn->loop->server->held.stalls);
+    conn->is_stalled = is_stalled;
+}
+
 /* Something has changed: take what can be taken, read or stop reading, end what is over. */
 static void conn_progress(struct conn *conn)
 {
     if (conn->is_closed || conn->is_finishing) return;
     take_frames(conn);
+    held_buffers(conn);
     if (conn->is_closed) return;
+    note_stall(conn);
+    if (conn->is_ended && is_stuck(conn)) refuse_what_waits(conn);
     update_reading(conn);
     if (conn->out.len != 0) mark_dirty(conn);
     if (is_over(conn)) conn_finish(conn);

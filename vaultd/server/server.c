@@ -31,6 +31,7 @@ static VT_RESULT server_start(struct vt_server *server, struct vt_err *err)
         VT_TRY(loop_new(server, i, &server->loops[i]));
     VT_TRY(vt_committer_start(&committer, &server->committer));
     vt_vault_set_submit(options->vault, vt_committer_submit, server->committer);
+    vt_vault_set_held(options->vault, &server->held);
     return vt_workers_start(&workers, &server->workers);
 }
 
@@ -39,7 +40,11 @@ VT_RESULT vt_server_open(const struct vt_server_options *options, struct vt_serv
     VT_BUG_ON(options->network_threads == 0 || options->network_threads > LOOPS_MAX);
     struct vt_server *server = vt_calloc(1, sizeof *server);
     if (server == NULL) return vt_fail(err, VAULT_E_MEMORY, NULL, "%s", vault_status_text(VAULT_E_MEMORY));
+    VT_BUG_ON(options->connection_memory_bytes < 2 * VT_LIMIT_FRAME_BYTES);
+    VT_BUG_ON(options->memory_bytes < options->connection_memory_bytes);
     server->options = *options;
+    server->held.connection_max_bytes = options->connection_memory_bytes;
+    server->held.max_bytes = options->memory_bytes;
     pthread_mutex_init(&server->tls_mutex, NULL);
     const vault_status status = server_start(server, err);
     if (status != VAULT_OK) {
@@ -82,8 +87,21 @@ VT_RESULT vt_server_reload_tls(struct vt_server *server, struct vt_err *err)
     return VAULT_OK;
 }
 
+static void log_held(struct vt_server *server)
+{
+    struct vt_held_counts *held = &server->held;
+    const uint64_t stalls = atomic_load(&held->stalls), busy = atomic_load(&held->busy);
+    if (stalls == server->logged_stalls && busy == server->logged_busy) return;
+    vt_log(VT_LOG_WARN, "conn.memory", "stalls=%llu busy=%llu held_bytes=%llu most_held_bytes=%llu",
+           (unsigned long long)(stalls - server->logged_stalls), (unsigned long long)(busy - server->logged_busy),
+           (unsigned long long)atomic_load(&held->bytes), (unsigned long long)atomic_load(&held->most_bytes));
+    server->logged_stalls = stalls;
+    server->logged_busy = busy;
+}
+
 void vt_server_log_counts(struct vt_server *server)
 {
+    log_held(server);
     struct server_counts *counts = &server->counts;
     const unsigned long long refused = atomic_exchange(&counts->refused_calls, 0), bad = atomic_exchange(&counts->bad_frames, 0),
                              tls = atomic_exchange(&counts->tls_failures, 0), away = atomic_exchange(&counts->turned_away, 0),
@@ -111,6 +129,7 @@ VT_RESULT vt_server_stop(struct vt_server *server)
     vt_committer_stop(server->committer);
     server->committer = NULL;
     vt_vault_set_submit(server->options.vault, NULL, NULL);
+    vt_vault_set_held(server->options.vault, NULL);
     for (unsigned i = 0; i < server->loop_count; i++) loop_free(server->loops[i]);
     server->loop_count = 0;
     if (server->options.socket_path != NULL && server->port != 0) unlink(server->options.socket_path);

@@ -18,6 +18,8 @@ struct vt_server_options {
     size_t queue_max;                   /* items that wait for the committer */
     size_t batch_max;                   /* items of one commit */
     unsigned connections_max;
+    uint64_t connection_memory_bytes;   /* what calls and answers of one connection may hold: at least 32 MiB, */
+    uint64_t memory_bytes;              /* and those of all: at least as much. held.c */
     int64_t handshake_timeout_ms;
     int64_t login_timeout_ms;           /* from connecting to login */
     int64_t idle_timeout_ms;            /* quiet afterwards */
@@ -30,7 +32,8 @@ VT_RESULT vt_server_listen(struct vt_server *server, struct vt_err *err);
 unsigned vt_server_port(const struct vt_server *server);
 /** Read the TLS certificate and key again; connections that stand keep theirs. On failure the old ones stay in use. */
 VT_RESULT vt_server_reload_tls(struct vt_server *server, struct vt_err *err);
-/** Log what was counted since the last time: refusals before login, connections turned away. */
+/** Log what was counted since the last time: refusals before login, connections turned away, want of
+ *  memory. */
 void vt_server_log_counts(struct vt_server *server);
 /** Accept nothing more, refuse new calls, finish what is under way, push the floor, end every thread.
  *  @return VAULT_E_TIMEOUT when connections had to be cut off */

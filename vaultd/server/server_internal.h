@@ -22,7 +22,8 @@ enum {
     UNSENT_HIGH_LEN = 1024 * 1024,                  /* past this a slow reader is not read from */
     UNSENT_LOGIN_LEN = 16 * 1024,                   /* the same before login: strangers get little memory */
     LOCAL_CONNECTIONS_MAX = 64,                     /* apart from the others, so that they cannot keep the operator out */
-    UNSENT_MAX_LEN = 2 * VT_LIMIT_REPLY_BYTES,      /* past this it is cut off */
+    UNSENT_MAX_LEN = 2 * VT_LIMIT_REPLY_BYTES,      /* so much past what it may hold, it is cut off */
+    HELD_ALWAYS_LEN = 256 * 1024,                   /* what a connection may hold when all together hold too much */
     TICK_MS = 250,
     LINGER_MS = 1000,                               /* how long a closed side waits for the other's end */
     WORKERS_QUEUE_MAX = 1024,
@@ -63,6 +64,8 @@ struct loop {
 
 struct vt_server {
     struct vt_server_options options;
+    struct vt_held_counts held;
+    uint64_t logged_stalls, logged_busy;
     struct vt_committer *committer;
     struct vt_workers *workers;
     struct vt_epoch_thread *epoch_thread;
@@ -96,6 +99,10 @@ struct conn {
     size_t in_at;                       /* consumed of it */
     struct vt_buf out;                  /* plaintext of replies */
     unsigned calls;                     /* under way */
+    atomic_size_t held_bytes;           /* by its calls and buffers; workers change it, too */
+    size_t buffer_bytes;                /* of that: in, out, unsent */
+    bool is_stalled;                    /* not read from, because too much is held */
+    bool is_busy;                       /* what it has sent is being refused, since its memory is needed */
     uint64_t active_at_ms, opened_at_ms;
     bool is_local;
     bool has_more_plain;                /* the last TLS read filled `in` */
@@ -135,6 +142,20 @@ void conn_tick(struct conn *conn);
 /** Nothing is under way: say goodbye. */
 void conn_end(struct conn *conn);
 void conn_close(struct conn *conn);
+
+/* held.c: memory of calls and answers */
+/** Count what the call holds now. Thread: the call's owner. */
+void held_call(struct vt_call *call);
+void held_call_over(struct vt_call *call);
+/** Count what the connection's buffers hold now. The loop's thread. */
+void held_buffers(struct conn *conn);
+void held_over(struct conn *conn);
+/** It may take no further call. */
+bool held_stops(const struct conn *conn);
+/** A call that was prepared, and changed nothing yet, asks for more than there is. */
+bool held_refuses(const struct vt_call *call);
+/** The same for a slow one before it is prepared. Worker thread. */
+bool held_refuses_slow(const struct vt_call *call);
 
 /* Calls between threads: calls.c */
 void call_on_done(struct vt_commit_item *item);

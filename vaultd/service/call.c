@@ -39,6 +39,12 @@ void vt_call_free(struct vt_call *call)
     free(call);
 }
 
+size_t vt_call_held_bytes(const struct vt_call *call)
+{
+    return sizeof *call + call->frame.cap + call->result.cap + call->payloads.cap + vt_pool_held_bytes(&call->pool) +
+           vt_pool_held_bytes(&call->scratch) + vt_change_held_bytes(call->change);
+}
+
 VT_RESULT vt_call_change(struct vt_call *call, struct vt_change **out_change)
 {
     if (call->change == NULL) VT_TRY(vt_change_new(call->tenant, &call->change));

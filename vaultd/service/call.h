@@ -89,12 +89,15 @@ struct vt_call {
     bool is_logged_elsewhere;       /* a take-over: its leaf is in the log of the environment that it has built */
     bool wants_worker_after;        /* set by prepare: finish blocks (it waits for an epoch), so it runs on a worker */
     bool is_committed;              /* on its way to that worker */
+    size_t held_bytes;              /* the server's: as it has counted them last */
 };
 
 /** @param principal copied. The caller fills in frame, method, params, message_id, owner. */
 VT_RESULT vt_call_new(struct vt_vault *vault, const struct vt_principal *principal, struct vt_call **out_call);
 void vt_call_free(struct vt_call *call);        /* wipes; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_call);
+/** Memory that the call holds now, in all. Thread: the owner. */
+size_t vt_call_held_bytes(const struct vt_call *call);
 /** Run the gate and the handler; always ends in one of the three. After a commit with vt_call_wants_retry() the owner calls
  *  it again. */
 enum vt_call_next vt_call_prepare(struct vt_call *call);

@@ -360,6 +360,24 @@ static VT_RESULT status_memory(struct status_writer *writer)
     return vt_put_value(call, &writer->map, "memory", map);
 }
 
+static VT_RESULT status_connections(struct status_writer *writer)
+{
+    struct vt_call *call = writer->call;
+    const struct vt_held_counts *held = vt_vault_held(call->vault);
+    if (held == NULL) return VAULT_OK;
+    struct vt_value map = vt_value_map();
+    const uint64_t bytes = atomic_load(&held->bytes);
+    VT_TRY(vt_put_int(call, &map, "held_bytes", (int64_t)bytes));
+    VT_TRY(vt_put_int(call, &map, "most_held_bytes", (int64_t)atomic_load(&held->most_bytes)));
+    VT_TRY(vt_put_int(call, &map, "limit_bytes", (int64_t)held->max_bytes));
+    VT_TRY(vt_put_int(call, &map, "connection_limit_bytes", (int64_t)held->connection_max_bytes));
+    VT_TRY(vt_put_int(call, &map, "stalls", (int64_t)atomic_load(&held->stalls)));
+    VT_TRY(vt_put_int(call, &map, "busy", (int64_t)atomic_load(&held->busy)));
+    if (bytes >= held->max_bytes)
+        VT_TRY(warn(writer, "Calls and answers hold as much memory as they may: large ones wait or are told to come back."));
+    return vt_put_value(call, &writer->map, "connections", map);
+}
+
 static VT_RESULT status_store(struct status_writer *writer)
 {
     struct vt_store_stats stats;
@@ -455,6 +473,7 @@ static vault_status status_prepare(struct vt_call *call)
     VT_TRY(status_epoch(&writer));
     VT_TRY(status_journal(&writer));
     VT_TRY(status_memory(&writer));
+    VT_TRY(status_connections(&writer));
     VT_TRY(status_store(&writer));
     VT_TRY(status_backup(&writer));
     VT_TRY(status_last_restore(&writer));

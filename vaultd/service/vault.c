@@ -308,6 +308,16 @@ void vt_vault_set_submit(struct vt_vault *vault, vault_status (*submit)(void *co
     vault->submit_context = submit != NULL ? context : vault;
 }
 
+void vt_vault_set_held(struct vt_vault *vault, const struct vt_held_counts *held)
+{
+    vault->held = held;
+}
+
+const struct vt_held_counts *vt_vault_held(const struct vt_vault *vault)
+{
+    return vault->held;
+}
+
 VT_RESULT vt_vault_submit(struct vt_vault *vault, struct vt_commit_item *item)
 {
     return vault->submit(vault->submit_context, item);

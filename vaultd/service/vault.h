@@ -132,6 +132,18 @@ VT_RESULT vt_vault_close_epoch_wait(struct vt_vault *vault, bool even_if_empty);
 bool vt_vault_epoch_is_due(struct vt_vault *vault);
 VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault);
 
+/** Memory of calls and answers, as a server counts and bounds it. */
+struct vt_held_counts {
+    _Atomic uint64_t bytes;                 /* now, by all connections */
+    _Atomic uint64_t most_bytes;            /* since the start */
+    _Atomic uint64_t stalls;                /* how often a connection was not read from because of it */
+    _Atomic uint64_t busy;                  /* calls refused because of it */
+    uint64_t connection_max_bytes, max_bytes;
+};
+/** For status. Borrowed until it is replaced; NULL: there is no server. Before the server's threads run and after they ended. */
+void vt_vault_set_held(struct vt_vault *vault, const struct vt_held_counts *held);
+const struct vt_held_counts *vt_vault_held(const struct vt_vault *vault);
+
 /* Parts, for handlers and the server --------------------------------------------------------------------------------- */
 
 struct vt_store *vt_vault_store(struct vt_vault *vault);

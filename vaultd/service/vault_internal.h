@@ -26,6 +26,7 @@ struct vt_vault {
 
     vault_status (*submit)(void *context, struct vt_commit_item *item);
     void *submit_context;
+    const struct vt_held_counts *held;      /* the server's; NULL without one */
     pthread_mutex_t inline_mutex;           /* one committer at a time where there is no server */
 
     /* Unsealing and initialising: one at a time; Shamir shares entered so far. */

@@ -512,6 +512,126 @@ class Life(unittest.TestCase):
             self.assertGreater(busy, 0)
             self.assertEqual(client.call("epoch.status")["pending"], 0)
 
+    def bounded(self, connection_mib, total_mib):
+        """A daemon with little memory for calls, and ada, whose record is of 250,000 bytes."""
+        settings = (f"connections: {{memory_mib: {connection_mib}, memory_total_mib: {total_mib}}}\n"
+                    "threads: {network: 1}\n")
+        daemon = self.daemon(arguments=["--config", self.config(None, settings)])
+        with daemon.client("administrator") as client:
+            client.call("schema.apply", schema="name: letters\ndoc: Long ones.\ncardinality: many\n"
+                                               "fields: [{name: body, type: text, options: {max: 262144}, category: A, doc: b}]\n")
+        with daemon.client("application") as client:
+            client.call("subject.create", external_id="ada")
+            self.letter = client.call("record.put", subject="ada", collection="letters",
+                                      fields={"body": "x" * 250000})["record"]
+        return daemon
+
+    def letters(self, count):
+        """Requests for the letter, as one piece of bytes."""
+        params = {"subject": "ada", "collection": "letters", "record": self.letter, "purpose": "service", "view": "plain"}
+        return b"".join(msgpack.packb([0, number, "record.get", params]) for number in range(count))
+
+    def held(self, local):
+        return local.call("vault.status")["connections"]
+
+    def anonymous_mib(self, daemon):
+        with open(f"/proc/{daemon.pid}/status", encoding="ascii") as handle:
+            return next(int(line.split()[1]) // 1024 for line in handle if line.startswith("RssAnon:"))
+
+    def test_a_client_that_asks_for_much_and_reads_nothing_is_waited_for_and_the_memory_it_holds_is_bounded(self):
+        daemon, count = self.bounded(32, 128), 1000             # a quarter of a gigabyte, if all were held at once
+        with daemon.local() as local, daemon.client("application") as greedy, daemon.client("operator") as quick:
+            before_mib = self.anonymous_mib(daemon)
+            left = send_until_blocked(greedy, self.letters(count))
+            while self.held(local)["stalls"] == 0:
+                time.sleep(0.05)
+            for _ in range(100):
+                self.assertEqual(quick.call("vault.status")["state"], "ready")
+            held = self.held(local)
+            self.assertLess(held["most_held_bytes"], 48 << 20)
+            self.assertLess(self.anonymous_mib(daemon) - before_mib, 160)
+            answered = exchange(greedy, left, count)
+            self.assertEqual(sorted(message[1] for message in answered), list(range(count)))
+            self.assertEqual([message[2] for message in answered if message[2] is not None], [])
+            self.assertLess(self.held(local)["most_held_bytes"], 48 << 20)
+            self.assertEqual(self.held(local)["busy"], 0)
+            while self.held(local)["held_bytes"] > 4 << 20:
+                time.sleep(0.05)
+        daemon.stop()
+        self.assertRegex(daemon.log(), "event=conn.memory stalls=[1-9][0-9]* busy=0 held_bytes=")
+
+    def test_many_such_clients_together_are_bounded_too_and_who_asks_for_little_is_served(self):
+        daemon = self.bounded(32, 48)
+        with daemon.local() as local, daemon.client("operator") as quick:
+            greedy = [daemon.client("application") for _ in range(6)]
+            for client in greedy:
+                client.socket.settimeout(1)
+                try:
+                    client.send_bytes(self.letters(300))
+                except TimeoutError:
+                    pass
+            while self.held(local)["stalls"] < 2:
+                time.sleep(0.05)
+            for _ in range(100):
+                self.assertEqual(quick.call("vault.status")["state"], "ready")
+            self.assertLess(self.held(local)["most_held_bytes"], 80 << 20)
+            for client in greedy:
+                client.close()
+            while self.held(local)["held_bytes"] > 4 << 20:
+                time.sleep(0.05)
+            with daemon.client("application") as again:         # and when they have gone, large answers come again
+                self.assertEqual(len(exchange(again, self.letters(10), 10)), 10)
+
+    def test_exports_that_nobody_takes_are_refused_as_busy_rather_than_piled_up(self):
+        daemon, count = self.bounded(32, 48), 60                # 5 MB each, and no telling before they have run
+        with daemon.client("application") as client:
+            for _ in range(19):
+                client.call("record.put", subject="ada", collection="letters", fields={"body": "y" * 250000})
+        with daemon.local() as local, daemon.client("privacy") as greedy:
+            params = {"subject": "ada", "purpose": "rights"}
+            raw = b"".join(msgpack.packb([0, number, "subject.export", params]) for number in range(count))
+            self.assertEqual(send_until_blocked(greedy, raw), b"")
+            while self.held(local)["busy"] == 0:
+                time.sleep(0.05)
+            answered = exchange(greedy, b"", count)
+            self.assertEqual(sorted(message[1] for message in answered), list(range(count)))
+            refused = [message[2] for message in answered if message[2] is not None]
+            self.assertEqual({error["status"] for error in refused}, {"busy"})
+            self.assertGreater(min(error["retry_after_ms"] for error in refused), 0)
+            self.assertLess(len(refused), count)
+            self.assertEqual(self.held(local)["busy"], len(refused))
+            greedy.call("subject.export", **params)             # and when there is room it is answered again
+
+    def test_parts_of_large_calls_that_never_end_are_refused_when_their_memory_is_needed(self):
+        daemon = self.bounded(32, 48)
+        params = {f"p{number}": "x" * 1000000 for number in range(14)}
+        part = msgpack.packb([0, 77, "vault.version", params])[:-1]
+        with daemon.local() as local, daemon.client("operator") as quick:
+            hoarders, refused = [daemon.client("application") for _ in range(6)], 0
+            for client in hoarders:
+                client.socket.settimeout(2)
+                try:
+                    client.send_bytes(part)
+                except OSError:                                 # stopped, or refused and closed already
+                    pass
+            while self.held(local)["busy"] == 0:
+                time.sleep(0.05)
+            for _ in range(100):
+                self.assertEqual(quick.call("vault.status")["state"], "ready")
+            self.assertLess(self.held(local)["most_held_bytes"], 80 << 20)
+            for client in hoarders:
+                try:
+                    message = client.receive_message()
+                except OSError:
+                    continue
+                self.assertEqual((message[1], message[2]["status"]), (77, "busy"))
+                refused += 1
+            self.assertGreater(refused, 0)
+            self.assertLess(refused, len(hoarders))             # no more than need be
+            for client in hoarders:
+                client.close()
+        self.assertEqual(daemon.stop(), 0)
+
     def test_a_production_vault_starts_sealed_and_is_opened_over_the_local_socket(self):
         made = self.daemon()                            # its TLS certificates will do
         made.stop()
@@ -706,6 +826,13 @@ class Life(unittest.TestCase):
         code, said = self.fails("--listen", "127.0.0.1:0")
         self.assertEqual(code, 3)
         self.assertIn("The setting data_dir is missing: name a file with --config, or try vaultd out with --dev", said)
+
+    def test_check_config_refuses_more_memory_for_one_connection_than_for_all(self):
+        path = self.config(None, "data_dir: /d\ntls: {certificate: /c, key: /k}\nkeepers: [{name: k, file: /k1}]\n"
+                                 "connections: {memory_mib: 64, memory_total_mib: 63}\n")
+        code, said = self.fails("--config", path, "--check-config")
+        self.assertEqual(code, 3)
+        self.assertIn("One connection's memory is larger than connections.memory_total_mib", said)
 
     def test_print_config_says_where_each_value_is_from(self):
         path = self.config(None, "quorum: 2\n")

@@ -27,6 +27,22 @@ START_TEST(the_maximum_holds)
 }
 END_TEST
 
+START_TEST(what_it_holds_is_at_least_what_was_handed_out_until_it_is_released)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    ck_assert_uint_eq(vt_pool_held_bytes(&pool), 0);
+    for (size_t i = 1; i <= 10; i++) {
+        ck_assert_ptr_nonnull(vt_pool_alloc(&pool, 10000));
+        ck_assert_uint_ge(vt_pool_held_bytes(&pool), i * 10000);
+        ck_assert_uint_lt(vt_pool_held_bytes(&pool), 2 * i * 10000 + 64 * 1024);
+    }
+    vt_pool_reset(&pool);
+    ck_assert_uint_le(vt_pool_held_bytes(&pool), 33 * 1024);        /* one chunk for the next call */
+    vt_pool_release(&pool);
+    ck_assert_uint_eq(vt_pool_held_bytes(&pool), 0);
+}
+END_TEST
+
 START_TEST(reset_wipes_and_reuses)
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
@@ -56,4 +72,5 @@ START_TEST(chunks_that_grow_stay_zeroed_when_one_is_used_again)
 END_TEST
 
 VT_TEST_MAIN("base/pool", chunks_that_grow_stay_zeroed_when_one_is_used_again,
-             blocks_are_aligned_zeroed_and_distinct, the_maximum_holds, reset_wipes_and_reuses)
+             blocks_are_aligned_zeroed_and_distinct, the_maximum_holds,
+             what_it_holds_is_at_least_what_was_handed_out_until_it_is_released, reset_wipes_and_reuses)

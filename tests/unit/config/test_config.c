@@ -172,6 +172,24 @@ START_TEST(each_required_setting_is_missed_by_name)
 }
 END_TEST
 
+START_TEST(more_memory_for_one_connection_than_for_all_is_refused)
+{
+    static const struct {
+        const char *text;
+        vault_status status;
+    } CASES[] = {{COMPLETE "connections: {memory_mib: 64, memory_total_mib: 63}\n", VAULT_E_INVALID_VALUE},
+                 {COMPLETE "connections: {memory_mib: 513}\n", VAULT_E_INVALID_VALUE},
+                 {COMPLETE "connections: {memory_mib: 64, memory_total_mib: 64}\n", VAULT_OK}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {{0}, {0}};
+        ck_assert_ok(read_text(config, CASES[i].text, NULL));
+        ck_assert_status(vt_config_check(config, &err), CASES[i].status);
+        ck_assert_str_eq(err.field, CASES[i].status == VAULT_OK ? "" : "connections.memory_mib");
+    }
+}
+END_TEST
+
 START_TEST(a_quorum_larger_than_the_keepers_is_refused)
 {
     VT_AUTO_PTR(vt_config) config = fresh();
@@ -253,6 +271,7 @@ VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is
              a_complete_file_reads_as_its_settings, what_is_wrong_in_the_file_is_refused_with_its_line,
              what_is_no_yaml_or_has_a_key_twice_is_refused, seventeen_keepers_are_one_too_many,
              a_file_that_is_not_there_is_named, each_required_setting_is_missed_by_name,
+             more_memory_for_one_connection_than_for_all_is_refused,
              a_quorum_larger_than_the_keepers_is_refused, flags_override_the_file_and_keeper_flags_replace_its_list,
              a_flag_that_does_not_fit_is_refused_by_its_name, printing_says_where_each_value_is_from,
              the_sample_file_reads_when_its_settings_are_uncommented)

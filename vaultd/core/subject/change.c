@@ -101,6 +101,13 @@ void vt_change_rewind(struct vt_change *change, size_t mark)
         if (change->ops[change->count - 1].kind == OP_PUT_KEYBLOCK) vt_keyblock_draft_free(change->ops[change->count - 1].draft);
 }
 
+size_t vt_change_held_bytes(const struct vt_change *change)
+{
+    if (change == NULL) return 0;
+    return sizeof *change + vt_pool_held_bytes(&change->pool) + change->cap * sizeof *change->ops +
+           change->unique_cap * sizeof *change->unique;
+}
+
 bool vt_change_is_empty(const struct vt_change *change)
 {
     return change->count == 0;

@@ -11,6 +11,8 @@ struct vt_change;
 VT_RESULT vt_change_new(vt_tenant_id tenant, struct vt_change **out_change);
 void vt_change_free(struct vt_change *change);      /* wipes; NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_change);
+/** Memory that it takes, drafts of key blocks apart. 0 for NULL. */
+size_t vt_change_held_bytes(const struct vt_change *change);
 bool vt_change_is_empty(const struct vt_change *change);
 
 /** A batch whose items may fail one by one: note where an item begins, and take back what it has added when it fails. */
