@@ -56,7 +56,7 @@ struct model_tenant {
     vt_tenant_id id;
     bool is_live;
     uint8_t replace_cursor[32];
-    bool is_era_open;
+    bool is_era_open, is_copying;
 };
 struct model_epoch {
     struct vt_key root_key;
@@ -367,6 +367,20 @@ static void rotate_tenant_key(struct history *history)
     learn_tenant_key(history, tenant->id, name);
     if (name != VT_TENANT_KEY_PLACE) return;
     tenant->is_era_open = true;
+    tenant->is_copying = random_below(history, 3) != 0;     /* it need not */
+    memset(tenant->replace_cursor, 0, sizeof tenant->replace_cursor);
+}
+
+/* With plans of a few values each, so that many follow one another. */
+static void step_copy(struct history *history, struct model_tenant *tenant)
+{
+    bool is_done = false;
+    VT_AUTO_PTR(vt_replace_plan) plan = NULL;
+    ck_assert_ok(vt_replace_plan_new(tenant->replace_cursor, 8, &plan));
+    while (!is_done) ck_assert_ok(vt_replace_plan_look(plan, history->change.view, tenant->id, 50, &is_done));
+    ck_assert_ok(vt_keyring_copy_step(history->change.write, tenant->id, plan, tenant->replace_cursor, 4, &is_done));
+    if (!is_done) return;
+    tenant->is_copying = false;
     memset(tenant->replace_cursor, 0, sizeof tenant->replace_cursor);
 }
 
@@ -376,6 +390,10 @@ static void step_eras(struct history *history)
     for (size_t i = 0; i < history->tenant_count; i++) {
         struct model_tenant *tenant = &history->tenants[i];
         if (!tenant->is_live || !tenant->is_era_open) continue;
+        if (tenant->is_copying) {
+            step_copy(history, tenant);
+            continue;
+        }
         ck_assert_ok(vt_keyring_replace_step(history->change.write, tenant->id, tenant->replace_cursor, 10, &is_done));
         if (!is_done) continue;
         drop_named_key(history, tenant->id, VT_TENANT_KEY_PLACE, 1);

@@ -12,6 +12,10 @@
 enum {
     STEP_ROWS = 500,
     STEP_PAGES = 256,
+    STEP_PLACE_PAGES = 128,         /* beside a page, sixteen entries are looked at */
+    PLAN_ENTRIES = 256 * 1024,      /* 16 MiB while it is made */
+    PLAN_LOOK_ENTRIES = 32 * 1024,  /* to a snapshot */
+    ERA_PASSES = 3,
     STEP_OBJECTS = 64,
     STEP_TOKENS = 20000,
     INDEX_PASSES = 3,
@@ -49,6 +53,7 @@ VT_RESULT vt_rotation_of_place(struct vt_vault *vault, const struct vt_rotation_
 
 void vt_rotation_free(struct vt_rotation *rotation)
 {
+    if (rotation != NULL) vt_replace_plan_free(rotation->plan);
     free(rotation);
 }
 
@@ -280,6 +285,7 @@ static enum vt_rotation_stage stage_behind_begin(enum vt_tenant_key_name key)
 {
     if (key == VT_TENANT_KEY_TOKEN_LOOKUP) return VT_STAGE_FINISH;
     if (key == VT_TENANT_KEY_TOKEN_SEAL) return VT_STAGE_COUNT;
+    if (key == VT_TENANT_KEY_PLACE) return VT_STAGE_COPY;
     return key == VT_TENANT_KEY_AUDIT ? VT_STAGE_DROP : VT_STAGE_MOVE;
 }
 
@@ -289,7 +295,7 @@ static VT_RESULT progress_begin(struct vt_rotation_place *next, struct vt_keyrin
     VT_TRY(vt_keyring_tenant_counts(view, next->wish.tenant, &counts));
     next->done = next->total = 0;
     if (vt_rotation_key(next) == VT_TENANT_KEY_INDEX) next->total = INDEX_PASSES * counts.subjects;
-    if (vt_rotation_key(next) == VT_TENANT_KEY_PLACE) next->total = 2 * ERA_PARTS;
+    if (vt_rotation_key(next) == VT_TENANT_KEY_PLACE) next->total = ERA_PASSES * ERA_PARTS;
     return VAULT_OK;
 }
 
@@ -343,6 +349,15 @@ static enum vt_reindex_pass index_pass(uint8_t stage)
     return stage == VT_STAGE_VALUES ? VT_REINDEX_VALUES : VT_REINDEX_CHECK;
 }
 
+/* More is to be done than was thought; nothing that was done counts less. */
+static VT_RESULT index_again(struct step *step)
+{
+    struct vt_tenant_counts counts;
+    VT_TRY(vt_keyring_tenant_counts(step->view, step->next.wish.tenant, &counts));
+    step->next.total = step->next.done + INDEX_PASSES * counts.subjects;
+    return VAULT_OK;
+}
+
 static VT_RESULT index_work(struct step *step)
 {
     struct vt_rotation_place *next = &step->next;
@@ -353,31 +368,73 @@ static VT_RESULT index_work(struct step *step)
     next->done = VT_MIN(next->done + counts.subjects, next->total);
     next->has_moved |= counts.stragglers != 0;
     if (!is_done) return VAULT_OK;
-    if (next->stage == VT_STAGE_CHECK) {
-        if (next->has_moved) next->done = 0;
-        stage_set(next, next->has_moved ? VT_STAGE_MOVE : VT_STAGE_DROP);
-        next->has_moved = false;
-    } else {
+    if (next->stage != VT_STAGE_CHECK) {
         stage_set(next, next->stage == VT_STAGE_MOVE ? VT_STAGE_VALUES : VT_STAGE_CHECK);
+        return VAULT_OK;
     }
+    if (next->has_moved) VT_TRY(index_again(step));
+    stage_set(next, next->has_moved ? VT_STAGE_MOVE : VT_STAGE_DROP);
+    next->has_moved = false;
     return VAULT_OK;
 }
 
 /* Place -------------------------------------------------------------------------------------------------------------- */
 
-/* The cursor's position tells how far the walk has come: entries lie at random. */
+/* The cursor's position tells how far the walk has come: entries lie at random. A pass that has to be made again does not count
+ * twice. */
 static void era_progress(struct vt_rotation_place *next)
 {
     enum { POSITION = 9 };
     const uint64_t parts = (uint64_t)vt_get_u16(next->cursor + POSITION) * ERA_PARTS >> 16;
-    next->done = parts + (next->stage == VT_STAGE_CHECK ? ERA_PARTS : 0);
+    const unsigned passes = next->stage == VT_STAGE_COPY ? 0 : next->stage == VT_STAGE_MOVE ? 1 : 2;
+    next->total = ERA_PASSES * ERA_PARTS;
+    next->done = VT_MAX(next->done, passes * ERA_PARTS + parts);
+}
+
+static VT_RESULT copy_work(struct exclusive *exclusive, struct vt_keyring_write *write)
+{
+    struct vt_rotation_place *next = &exclusive->next;
+    struct vt_rotation *rotation = exclusive->rotation;
+    bool is_done;
+    VT_TRY(vt_keyring_copy_step(write, next->wish.tenant, rotation->plan, next->cursor, step_size(rotation, STEP_PLACE_PAGES),
+                                &is_done));
+    era_progress(next);
+    if (is_done) stage_set(next, VT_STAGE_MOVE);
+    return VAULT_OK;
+}
+
+/* A step that only looks, and not for long: what it finds out is not stored, and found out anew after a restart. */
+static VT_RESULT plan_look(struct vt_rotation *rotation, bool *out_whole)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_AUTO_PTR(vt_keyring_view) view = NULL;
+    VT_TRY(vt_vault_view(rotation->vault, &txn, &view));
+    return vt_replace_plan_look(rotation->plan, view, rotation->place.wish.tenant, PLAN_LOOK_ENTRIES, out_whole);
+}
+
+static VT_RESULT copy_step(struct vt_rotation *rotation)
+{
+    bool is_whole = true;
+    if (rotation->plan == NULL) {
+        VT_TRY(vt_replace_plan_new(rotation->place.cursor, step_size(rotation, PLAN_ENTRIES), &rotation->plan));
+        is_whole = false;
+    }
+    if (!vt_replace_plan_covers(rotation->plan, rotation->place.cursor)) VT_TRY(plan_look(rotation, &is_whole));
+    if (!is_whole) return VAULT_OK;
+    VT_TRY(exclusive_commit(rotation, copy_work));
+    if (rotation->place.stage != VT_STAGE_COPY || !vt_replace_plan_covers(rotation->plan, rotation->place.cursor)) {
+        vt_replace_plan_free(rotation->plan);
+        rotation->plan = NULL;
+    }
+    return VAULT_OK;
 }
 
 static VT_RESULT era_work(struct exclusive *exclusive, struct vt_keyring_write *write)
 {
     struct vt_rotation_place *next = &exclusive->next;
     bool is_done;
-    VT_TRY(vt_keyring_replace_step(write, next->wish.tenant, next->cursor, step_size(exclusive->rotation, STEP_PAGES), &is_done));
+    VT_TRY(vt_keyring_replace_step(write, next->wish.tenant, next->cursor, step_size(exclusive->rotation, STEP_PLACE_PAGES),
+                                   &is_done));
     if (next->stage == VT_STAGE_CHECK) next->has_moved |= vt_keyring_write_is_dirty(write);
     era_progress(next);
     if (!is_done) return VAULT_OK;
@@ -473,6 +530,7 @@ static VT_RESULT tenant_step(struct vt_rotation *rotation)
     switch (rotation->place.stage) {
     case VT_STAGE_BEGIN: return exclusive_commit(rotation, begin_work);
     case VT_STAGE_COUNT: return count_step(rotation);
+    case VT_STAGE_COPY: return copy_step(rotation);
     case VT_STAGE_DROP: return exclusive_commit(rotation, drop_work);
     default: break;
     }

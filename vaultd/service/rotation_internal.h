@@ -11,6 +11,7 @@ enum vt_rotation_stage {
     VT_STAGE_DROP,                  /* the older versions go */
     VT_STAGE_CLOSE,                 /* and die with the root key */
     VT_STAGE_FINISH,
+    VT_STAGE_COPY,                  /* place: before MOVE */
     VT_STAGE_END_,
 };
 struct vt_rotation_place {
@@ -33,6 +34,8 @@ struct vt_rotation {
     size_t seen_count;
     uint8_t count_key[VT_STORE_KEY_MAX];
     size_t count_key_len;
+    /* COPY: what comes next; made anew after a restart */
+    struct vt_replace_plan *plan;
 };
 
 enum vt_tenant_key_name vt_rotation_key(const struct vt_rotation_place *place);

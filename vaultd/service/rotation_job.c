@@ -33,7 +33,7 @@ static const char *stage_name(uint8_t stage)
     static const char *const NAMES[VT_STAGE_END_] = {
         [VT_STAGE_BEGIN] = "waits",      [VT_STAGE_MOVE] = "moves", [VT_STAGE_VALUES] = "moves shared entries",
         [VT_STAGE_CHECK] = "checks",     [VT_STAGE_COUNT] = "counts", [VT_STAGE_DROP] = "drops old versions",
-        [VT_STAGE_CLOSE] = "closes the epoch", [VT_STAGE_FINISH] = "ends",
+        [VT_STAGE_CLOSE] = "closes the epoch", [VT_STAGE_FINISH] = "ends", [VT_STAGE_COPY] = "copies",
     };
     return NAMES[stage];
 }

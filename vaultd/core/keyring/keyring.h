@@ -287,9 +287,31 @@ VT_RESULT vt_keyring_drop_tenant_key(struct vt_keyring_write *write, vt_tenant_i
 /** Rewrite up to @p page_count more pages of the whole tree with fresh keys (root re-key in bounded steps). @p cursor
  *  32 bytes, zeroes at first, to be kept between steps. *out_done when the tree has been walked to its end. */
 VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor[32], size_t page_count, bool *out_done);
-/** One step of the index era: move entries that lie under an older K_place to the live one, rewriting about
- *  @p page_count pages. Begin an era by rotating VT_TENANT_KEY_PLACE; when *out_done, drop its older version (never
- * before: entries under it could not be found again). @p cursor as above. @return VAULT_E_NOT_FOUND: no such tenant */
+/* The index era: entries that lie under an older K_place come to lie under the live one. Begin it by rotating
+ * VT_TENANT_KEY_PLACE; when vt_keyring_replace_step() has come to the end, drop the older versions, never before:
+ * entries under them could not be found again. That step alone is enough, and costs about two pages an entry; after
+ * vt_keyring_copy_step() has come to its end it costs a page for each leaf. Entries may be copied, removed and added by
+ * others in any order between the steps. */
+
+/** Which entries are copied next, in the order of their places; a hint that cannot do harm. Holds hashes: wiped when freed.
+ *  Thread: one at a time. */
+struct vt_replace_plan;
+/** @param cursor from where on. @param max hashes at most; twice as many are held while it is made, of 32 bytes each */
+VT_RESULT vt_replace_plan_new(const uint8_t cursor[32], size_t max, struct vt_replace_plan **out_plan);
+void vt_replace_plan_free(struct vt_replace_plan *plan);        /* NULL is allowed */
+VT_DEFINE_AUTO_PTR(vt_replace_plan);
+/** Look through about @p entry_count more entries of the index, until *out_whole. Each time another view may be given.
+ *  @return VAULT_E_NOT_FOUND: no such tenant; VAULT_E_STATE: it is whole */
+VT_RESULT vt_replace_plan_look(struct vt_replace_plan *plan, struct vt_keyring_view *view, vt_tenant_id tenant,
+                               size_t entry_count, bool *out_whole);
+/** Is it whole, and does it know what comes behind @p cursor? Otherwise make another. */
+bool vt_replace_plan_covers(const struct vt_replace_plan *plan, const uint8_t cursor[32]);
+/** Copy what comes next in @p plan, rewriting about @p page_count pages. What fills a group of 32 moves. @p cursor as above
+ *  @return VAULT_E_NOT_FOUND: no such tenant; VAULT_E_ARGUMENT: the plan does not cover the cursor */
+VT_RESULT vt_keyring_copy_step(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_replace_plan *plan,
+                               uint8_t cursor[32], size_t page_count, bool *out_done);
+/** Take away what has been copied from older versions, and move what has not, rewriting about @p page_count pages, in the order
+ *  of where it lies. @p cursor as above. @return VAULT_E_NOT_FOUND: no such tenant */
 VT_RESULT vt_keyring_replace_step(struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t cursor[32],
                                   size_t page_count, bool *out_done);
 

@@ -156,9 +156,15 @@ VT_RESULT vt_next_tenant(const struct vt_tree *dir, vt_tenant_id tenant, vt_tena
 /* index.c */
 /** Does an entry lie where its hash, group and version of K_place put it? @return VAULT_E_CORRUPT */
 VT_RESULT vt_index_entry_check(const struct vt_key_table *table, const uint8_t *entry);
-/** Find the leaf's first entry that lies under an older K_place and move all entries of its hash to the live one. */
-VT_RESULT vt_index_move_first(struct vt_keyring_write *write, struct vt_write_tenant *tenant, struct vt_page *leaf,
-                              bool *out_is_moved);
+/** All entries of the hash that lie under older versions of K_place come to lie under the live one: they are copied, or move when
+ *  they fill a group. */
+VT_RESULT vt_index_copy(struct vt_keyring_write *write, struct vt_write_tenant *tenant, const struct vt_index_hash *hash);
+/** Find the leaf's first entry that lies under an older K_place and take its group away; when it has not been copied, all entries
+ *  of its hash move. @param path loaded; to be loaded anew when *out_is_gone */
+VT_RESULT vt_index_take_away_first(struct vt_keyring_write *write, struct vt_write_tenant *tenant, struct vt_path *path,
+                                   bool *out_is_gone);
+/** Is the entry one of a hash's first group under an older K_place? */
+bool vt_index_entry_begins_old(const struct vt_key_table *table, const uint8_t *entry, struct vt_index_hash *out_hash);
 VT_RESULT vt_index_position(const struct vt_tenant_key *place, const struct vt_index_hash *hash, uint32_t group,
                             uint8_t out_key[VT_ENTRY_KEY_LEN]);
 

@@ -1,10 +1,9 @@
-/* Rewriting what has not changed: pages under fresh keys, index entries under the live K_place. Both in bounded steps,
- * each step part of an ordinary commit; between steps only a cursor is kept. */
+/* Rewriting what has not changed: pages under fresh keys. In bounded steps, each part of an ordinary commit; between steps only a
+ * cursor is kept. */
 #include "vaultd/core/keyring/keyring_internal.h"
 
 /* Cursor: phase 1 | tenant 8 | position 16 | zero 7. All zero is the beginning. */
 enum rekey_phase { REKEY_SYS = 0, REKEY_DIR, REKEY_TEN, REKEY_SUB, REKEY_IDX, REKEY_DONE };
-enum { REPLACE_LOOK_FACTOR = 4 };
 enum { CURSOR_TENANT = 1, CURSOR_POSITION = 9, CURSOR_LEN = 32 };
 
 struct rekey_cursor {
@@ -106,43 +105,5 @@ VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor_b
         VT_TRY(rekey_leaf(write, &cursor));
     cursor_encode(&cursor, cursor_bytes);
     *out_done = cursor.phase == REKEY_DONE;
-    return VAULT_OK;
-}
-
-/* The index era ---------------------------------------------------------------------------------------------------- */
-
-/* Move every entry of the leaf at @p position that lies under an older K_place. Moving changes the tree, so the leaf is
- * looked at anew each time; the leaf that the cursor names at last holds none any more. */
-static VT_RESULT replace_leaf(struct vt_keyring_write *write, struct vt_write_tenant *tenant, uint8_t *position,
-                              bool *out_is_over)
-{
-    struct vt_path path;
-    for (bool is_moved = true; is_moved;) {
-        VT_TRY(vt_tree_load(&tenant->idx, &write->overlay, position, &path));
-        is_moved = false;
-        if (path.depth != 0) VT_TRY(vt_index_move_first(write, tenant, vt_path_leaf(&path), &is_moved));
-    }
-    *out_is_over = path.depth == 0 || !vt_key_range_next(position, vt_path_prefix_bits(&path, position), position);
-    return VAULT_OK;
-}
-
-VT_RESULT vt_keyring_replace_step(struct vt_keyring_write *write, vt_tenant_id tenant_id, uint8_t cursor_bytes[32],
-                                  size_t page_count, bool *out_done)
-{
-    struct rekey_cursor cursor;
-    struct vt_write_tenant *tenant;
-    VT_ENSURE(!write->is_finished, VAULT_E_STATE);
-    VT_TRY(cursor_decode(cursor_bytes, &cursor));
-    VT_TRY(vt_write_tenant_find(write, tenant_id, &tenant));
-    const size_t before = write->overlay.dirty_count;
-    bool is_over = cursor.phase == REKEY_DONE;
-    /* Leaves in which nothing has to move cost a look each, and no page. */
-    for (size_t looked = 0; !is_over && looked < REPLACE_LOOK_FACTOR * page_count; looked++) {
-        if (write->overlay.dirty_count - before >= page_count) break;
-        VT_TRY(replace_leaf(write, tenant, cursor.position, &is_over));
-    }
-    cursor.phase = is_over ? REKEY_DONE : REKEY_IDX;
-    cursor_encode(&cursor, cursor_bytes);
-    *out_done = is_over;
     return VAULT_OK;
 }
