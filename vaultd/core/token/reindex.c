@@ -4,7 +4,9 @@
 #include "vaultd/core/token/token_internal.h"
 
 /* Cursor: sid 16 | collection 2 | record 8 | zero 6: the record that was looked at last, and whose. */
-enum { CURSOR_COLLECTION = 16, CURSOR_RECORD = 18, SUBJECTS_PER_STEP = 256, STEP_BYTES_MAX = 16 * 1024 * 1024 };
+enum { CURSOR_COLLECTION = 16, CURSOR_RECORD = 18, SUBJECTS_PER_STEP = 1024, STEP_BYTES_MAX = 16 * 1024 * 1024 };
+/* A row that stays as it is costs the commit nothing, so a step looks at more of them. */
+enum { LOOKS_PER_ROW = 8 };
 
 struct moved_value {
     struct vt_index_hash from;
@@ -16,7 +18,7 @@ struct reindex {
     struct vt_change *change;
     struct vt_reindex_counts counts;
     struct moved_value *moved;          /* entries of values that this step moves: other holders must not move them again */
-    size_t rows, rows_max, bytes;
+    size_t looked, rows, rows_max, bytes;       /* rows: that change */
     /* the subject at hand */
     struct vt_sid sid;
     const struct vt_subject_keys *keys;
@@ -282,7 +284,7 @@ static VT_RESULT row_pass(struct reindex *reindex, const struct vt_row_name *nam
     struct reindex_row at = {.is_changed = false};
     uint8_t key[VT_ROW_KEY_LEN];
     struct vt_bytes value;
-    reindex->rows++;
+    reindex->looked++;
     vt_row_key(name->record, name->category, 0, key);
     VT_TRY(vt_store_get(vt_keyring_view_txn(env->view), VT_TABLE_ROW, VT_BYTES_OF(key), &value));
     const vault_status status =
@@ -296,6 +298,7 @@ static VT_RESULT row_pass(struct reindex *reindex, const struct vt_row_name *nam
     VT_ENSURE(at.references != NULL, VAULT_E_MEMORY);
     for (size_t i = 0; i < at.row.reference_count; i++) VT_TRY(reference_pass(reindex, &at, &at.row.references[i]));
     if (!at.is_changed) return VAULT_OK;
+    reindex->rows++;
     VT_TRY(vt_change_expect(reindex->change, VT_TABLE_ROW, VT_BYTES_OF(key), &value));
     return row_write(reindex, &at);
 }
@@ -304,7 +307,8 @@ static VT_RESULT row_pass(struct reindex *reindex, const struct vt_row_name *nam
 
 static bool step_is_full(const struct reindex *reindex)
 {
-    return reindex->rows >= reindex->rows_max || reindex->bytes >= STEP_BYTES_MAX;
+    return reindex->rows >= reindex->rows_max || reindex->looked >= LOOKS_PER_ROW * reindex->rows_max ||
+           reindex->bytes >= STEP_BYTES_MAX;
 }
 
 /* Records of the subject behind the cursor. @param out_over the subject has no more */

@@ -21,7 +21,8 @@ struct vt_reindex_counts {
     uint64_t moved;             /* entries */
     uint64_t stragglers;        /* CHECK: references that name an older version */
 };
-/** Plan one step into @p change: about @p max_rows rows. @p cursor zero at first; kept between steps.
+/** Plan one step into @p change: about @p max_rows rows that change, and up to some times as many that are looked at and stay.
+ *  @p cursor zero at first; kept between steps.
  *  @return VAULT_E_CORRUPT when a row has an entry that its content does not explain */
 VT_RESULT vt_reindex_step(const struct vt_token_env *env, enum vt_reindex_pass pass, size_t max_rows,
                           uint8_t cursor[VT_REINDEX_CURSOR_LEN], struct vt_change *change, struct vt_reindex_counts *out_counts,
