@@ -11,8 +11,9 @@
 
 enum {
     STEP_ROWS = 500,
+    STEP_INDEX_ROWS = 128,          /* an entry that moves costs two pages, and calls wait for a step's commit */
     STEP_PAGES = 256,
-    STEP_PLACE_PAGES = 128,         /* beside a page, sixteen entries are looked at */
+    STEP_PLACE_PAGES = 64,          /* beside a page, sixteen entries are looked at */
     PLAN_ENTRIES = 256 * 1024,      /* 16 MiB while it is made */
     PLAN_LOOK_ENTRIES = 32 * 1024,  /* to a snapshot */
     ERA_PASSES = 3,
@@ -363,8 +364,8 @@ static VT_RESULT index_work(struct step *step)
     struct vt_rotation_place *next = &step->next;
     struct vt_reindex_counts counts;
     bool is_done;
-    VT_TRY(vt_reindex_step(&step->env, index_pass(next->stage), step_size(step->rotation, STEP_ROWS), next->cursor, step->change,
-                           &counts, &is_done));
+    VT_TRY(vt_reindex_step(&step->env, index_pass(next->stage), step_size(step->rotation, STEP_INDEX_ROWS), next->cursor,
+                           step->change, &counts, &is_done));
     next->done = VT_MIN(next->done + counts.subjects, next->total);
     next->has_moved |= counts.stragglers != 0;
     if (!is_done) return VAULT_OK;

@@ -6,7 +6,7 @@
 /* Cursor: sid 16 | collection 2 | record 8 | zero 6: the record that was looked at last, and whose. */
 enum { CURSOR_COLLECTION = 16, CURSOR_RECORD = 18, SUBJECTS_PER_STEP = 1024, STEP_BYTES_MAX = 16 * 1024 * 1024 };
 /* A row that stays as it is costs the commit nothing, so a step looks at more of them. */
-enum { LOOKS_PER_ROW = 8 };
+enum { LOOKS_PER_ROW = 32 };
 
 struct moved_value {
     struct vt_index_hash from;
