@@ -10,12 +10,17 @@
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
+#include "libvault/codec/text.h"
 #include "tests/unit/backup/take_over_world.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/rotation.h"
 #include "vaultd/service/vault_internal.h"
 
 #define PAN "4000001234567899"
+static const char CARDS_WITH_HOLDER[] =
+    "name: cards\ndoc: Cards.\ncardinality: many\nforget: record\nfields:\n"
+    "  - {name: number, type: pan, category: B, index: many, options: {policy: token}, doc: n}\n"
+    "  - {name: holder, type: name, category: A, doc: h}\n";
 static struct world world;
 
 static void taken_over(struct vt_value *out_result)
@@ -203,6 +208,52 @@ START_TEST(a_record_deleted_since_stays_deleted_and_one_written_since_is_gone)
     const struct vt_value *records = vt_value_get(&result, "records");
     ck_assert_uint_eq(records->array.count, 1);
     ck_assert_int_eq(vt_value_get_int(&records->array.items[0], "record", 0), kept);
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+static unsigned keys_of_record(const char *name, uint64_t record)
+{
+    char params[64];
+    struct vt_value result;
+    struct vt_sid sid;
+    struct vt_txn *txn;
+    struct vt_keyring_view *view;
+    const struct vt_subject_keys *keys;
+    unsigned count = 0;
+    snprintf(params, sizeof params, "{subject: %s, purpose: service}", name);
+    ck_assert_ok(world_call(&world, "privacy", "subject.show", params, &result));
+    ck_assert_ok(vt_hex_decode(vt_value_get_text(&result, "sid"), sid.bytes, sizeof sid.bytes));
+    ck_assert_ok(vt_vault_view(world.vault, &txn, &view));
+    ck_assert_ok(vt_keyring_subject_keys(view, VT_TENANT_DEFAULT, &sid, &keys));
+    for (size_t i = 0; i < keys->count; i++) count += keys->keys[i].record == record;
+    vt_keyring_view_end(view);
+    vt_txn_abort(txn);
+    return count;
+}
+
+/* Its row of category A is in the younger backup alone: who deletes the record destroys the key of that one too. */
+START_TEST(a_record_deleted_behind_a_take_over_leaves_no_key_of_a_row_that_was_undone)
+{
+    struct vt_value result;
+    char params[128], token[TOKEN_MAX];
+    people_new(&world, false);
+    world_apply_schema(&world, CARDS_WITH_HOLDER);
+    people_create(&world, "ada");
+    people_tokenize(&world, "ada", "card", PAN, token);
+    people_back_up(&world, "b1");
+    ck_assert_ok(world_call(&world, "privacy", "record.list", "{subject: ada, collection: cards, purpose: service}", &result));
+    const int64_t record = vt_value_get_int(&vt_value_get(&result, "records")->array.items[0], "record", 0);
+    ck_assert_uint_eq(keys_of_record("ada", (uint64_t)record), 1);
+    snprintf(params, sizeof params, "{subject: ada, collection: cards, record: %lld, fields: {holder: Ada}}", (long long)record);
+    ck_assert_ok(world_call(&world, "application", "record.put", params, NULL));
+    people_back_up(&world, "b2");
+    taken_over(NULL);
+    ck_assert_uint_eq(keys_of_record("ada", (uint64_t)record), 2);      /* b2 can still take over */
+    snprintf(params, sizeof params, "{subject: ada, collection: cards, record: %lld}", (long long)record);
+    ck_assert_ok(world_call(&world, "privacy", "record.delete", params, NULL));
+    ck_assert_uint_eq(keys_of_record("ada", (uint64_t)record), 0);
     people_assert_sound(&world);
     world_free(&world);
 }
@@ -729,6 +780,7 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate,
              a_shred_that_was_pending_is_done_before_the_take_over, a_correction_whose_old_value_must_not_come_back_stays,
              a_record_deleted_since_stays_deleted_and_one_written_since_is_gone,
+             a_record_deleted_behind_a_take_over_leaves_no_key_of_a_row_that_was_undone,
              an_import_that_is_repeated_brings_what_the_backup_has_not_and_nothing_twice,
              a_deterministic_token_lives_as_long_as_a_restored_holder_does,
              a_unique_value_that_somebody_else_has_now_is_a_conflict_in_the_report_and_no_failure,

@@ -354,8 +354,8 @@ static bool scope_holds(const struct key_scope *scope, const struct vt_data_key 
 {
     if (scope->version != 0)
         return key->category == scope->category && key->record == scope->record && key->version == scope->version;
-    if (scope->category == VT_CATEGORY_ALL) return true;
-    return key->category == scope->category && (scope->record == 0 || key->record == scope->record);
+    return (scope->category == VT_CATEGORY_ALL || key->category == scope->category) &&
+           (scope->record == 0 || key->record == scope->record);
 }
 
 static void take_out(struct vt_keyblock_draft *draft, const struct key_scope *scope)

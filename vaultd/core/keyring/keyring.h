@@ -213,9 +213,9 @@ VT_RESULT vt_keyblock_edit(struct vt_keyring_view *view, vt_tenant_id tenant, co
  *  @param out_key borrowed from the draft until its next edit */
 VT_RESULT vt_keyblock_add(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record, int64_t now_ms,
                           const struct vt_data_key **out_key);
-/** Take every key of (category, record) out; category 0 means all, record 0 means the category's key and all its
- *  records'. Forgetting: the draft gets a fresh KS, so that older blocks die with the old one once the epoch is
- *  finalised.
+/** Take every key of (category, record) out; category 0 means every one, record 0 means the category's key and all its
+ *  records'; (0, record) are the keys of one record. Forgetting: the draft gets a fresh KS, so that older blocks die with the
+ *  old one once the epoch is finalised.
  *  @return VAULT_E_NOT_FOUND when there was none */
 VT_RESULT vt_keyblock_drop(struct vt_keyblock_draft *draft, uint16_t category, uint64_t record);
 /** Every key of exactly (category, record) goes and a fresh one of the next version takes its place: a value that must
