@@ -7,10 +7,16 @@
 #include "tests/support/byte_set.h"
 #include "vaultd/core/store/store_internal.h"
 
-/* The store's own table of functions with put exchanged: begin, commit and all else stay as they are. */
-struct recording {
+/* A store's own table of functions with put exchanged: begin, commit and all else stay as they are. */
+struct listener {
     struct vt_store_ops ops;
     const struct vt_store_ops *inner;
+    struct recording *recording;
+    bool is_of_news;            /* what was put before, into whichever store, is not remembered again */
+    struct listener *next;
+};
+struct recording {
+    struct listener *listeners; /* each as long as the recording */
     struct record_row *rows;
     size_t count, cap;
     struct byte_set known;      /* hashes of the first known_count rows */
@@ -41,9 +47,10 @@ static vault_status record_put(struct vt_txn *txn, enum vt_table table, struct v
                                enum vt_put_flags flags)
 {
     char *ops = (char *)(uintptr_t)txn->store->ops;
-    struct recording *recording = VT_CONTAINER_OF(ops, struct recording, ops);
-    record_row_add(recording, table, key, value);
-    return recording->inner->put(txn, table, key, value, flags);
+    struct listener *listener = VT_CONTAINER_OF(ops, struct listener, ops);
+    if (!listener->is_of_news || !recording_has(listener->recording, table, key, value))
+        record_row_add(listener->recording, table, key, value);
+    return listener->inner->put(txn, table, key, value, flags);
 }
 
 struct recording *recording_new(void)
@@ -53,12 +60,24 @@ struct recording *recording_new(void)
     return recording;
 }
 
+static void listen(struct recording *recording, struct vt_store *store, bool is_of_news)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    VT_BUG_ON(listener == NULL);
+    *listener = (struct listener){*store->ops, store->ops, recording, is_of_news, recording->listeners};
+    listener->ops.put = record_put;
+    recording->listeners = listener;
+    store->ops = &listener->ops;
+}
+
 void recording_listen(struct recording *recording, struct vt_store *store)
 {
-    recording->inner = store->ops;
-    recording->ops = *store->ops;
-    recording->ops.put = record_put;
-    store->ops = &recording->ops;
+    listen(recording, store, false);
+}
+
+void recording_listen_for_news(struct recording *recording, struct vt_store *store)
+{
+    listen(recording, store, true);
 }
 
 void recording_attach(struct vt_store *store, struct recording **out_recording)
@@ -71,13 +90,18 @@ void recording_free(struct recording *recording)
 {
     for (size_t i = 0; i < recording->count; i++) free((void *)(uintptr_t)recording->rows[i].key);
     free(recording->rows);
+    while (recording->listeners != NULL) {
+        struct listener *listener = VT_MOVE(recording->listeners);
+        recording->listeners = listener->next;
+        free(listener);
+    }
     byte_set_release(&recording->known);
     free(recording);
 }
 
 void recording_detach(struct vt_store *store, struct recording *recording)
 {
-    store->ops = recording->inner;
+    store->ops = recording->listeners->inner;
     recording_free(recording);
 }
 

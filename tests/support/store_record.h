@@ -15,6 +15,8 @@ void recording_detach(struct vt_store *store, struct recording *recording);
 /** For a store that is closed and opened again: begin, listen to each store in turn, and free it behind the last. */
 struct recording *recording_new(void);
 void recording_listen(struct recording *recording, struct vt_store *store);
+/** The same, remembering only what it does not know yet: of a store that is filled from another. */
+void recording_listen_for_news(struct recording *recording, struct vt_store *store);
 void recording_free(struct recording *recording);
 /** Was this very value ever put under this key? */
 bool recording_has(struct recording *recording, enum vt_table table, struct vt_bytes key, struct vt_bytes value);
