@@ -23,8 +23,9 @@
         if (__builtin_expect(!(cond), 0)) return (status);                                                             \
     } while (0)
 
-/** A local that is released at scope end: VT_AUTO(vt_buf) out = VT_BUF_INIT(max); calls vt_buf_release(&out). */
-#define VT_AUTO(type) __attribute__((cleanup(type##_release))) struct type
+/** A local that is released at scope end: VT_AUTO(vt_buf) out = VT_BUF_INIT(max); calls vt_buf_release(&out).
+ *  Unused otherwise it may be: a scope that is only held open is used by its release, which clang does not count. */
+#define VT_AUTO(type) __attribute__((cleanup(type##_release), unused)) struct type
 
 /** An owned handle that is freed at scope end: VT_AUTO_PTR(vt_store) store = NULL; calls vt_store_free(store).
  *  The header of vt_store says VT_DEFINE_AUTO_PTR(vt_store) after declaring vt_store_free(). */

@@ -361,8 +361,8 @@ START_TEST(the_formula_guard_is_put_on_and_taken_off_exactly_once)
                                           "\nx",
                                           "'quoted",
                                           "'",
-                                          "\xef\xbc\x9d"
-                                          "1",
+                                          ("\xef\xbc\x9d"
+                                           "1"),
                                           "\xef\xbc\x8b",
                                           "\xef\xbc\x8d",
                                           "\xef\xbc\xa0"};

@@ -329,8 +329,8 @@ START_TEST(hex_takes_both_cases_and_refuses_all_else)
                                       "00 0",
                                       "-100",
                                       "0x00",
-                                      "00\xff"
-                                      "0"};
+                                      ("00\xff"
+                                       "0")};
     uint8_t out[2] = {7, 7};
     ck_assert_ok(vt_hex_decode(vt_bytes_str("aBcD"), out, 2));
     ck_assert(out[0] == 0xab && out[1] == 0xcd);

@@ -57,7 +57,8 @@ static void teardown(void)
 
 /* People ------------------------------------------------------------------------------------------------------------- */
 
-static vault_status call(const char *role, const char *method, struct vt_value *out_result, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static vault_status call(const char *role, const char *method,
+                                                               struct vt_value *out_result, const char *format, ...)
 {
     char params[512];
     va_list arguments;

@@ -258,8 +258,8 @@ START_TEST(every_kind_of_key_rotates_and_everything_still_opens)
     static const char *const ROTATIONS[] = {"{what: root}", "{what: tree}", "{what: tenant}",
                                             "{what: subject, subject: ada}",
                                             "{what: subject, subject: ada, destroy_now: true}",
-                                            "{what: unseal, key_file: '"
-                                            "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'}"};
+                                            ("{what: unseal, key_file: '"
+                                             "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'}")};
     char token[64], value[64];
     setup();
     create("ada");
