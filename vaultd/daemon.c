@@ -117,6 +117,28 @@ static VT_RESULT open_journal(const struct daemon *daemon, struct vt_journal **o
     return vt_fail(err, status, "journal.dir", "The journal in %s cannot be opened: %s", options.dir, directory_failure(status));
 }
 
+/* Where a store is lost, nothing new is laid in its place: that would only hide the loss. What a vault was served under lies with
+ * its keepers; one that is not there yet is no witness. */
+static VT_RESULT check_keepers_are_free(const struct daemon *daemon, const char *path, struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    for (size_t i = 0; i < vt_config_keeper_count(config); i++) {
+        VT_AUTO_PTR(vt_keeper) keeper = NULL;
+        const struct vt_config_keeper *setting = vt_config_keeper(config, i);
+        vault_status status = vt_keeper_file_open_read_only(setting->file, setting->name, &keeper);
+        if (status == VAULT_E_KEEPER) continue;
+        if (status == VAULT_OK) status = vt_epoch_keeper_is_free(keeper);
+        if (status == VAULT_E_EXISTS)
+            return vt_fail(err, status, "data_dir",
+                           "The store %s is empty, but keeper %s holds a share of some vault already: put the store's files back.",
+                           path, setting->name);
+        if (status != VAULT_OK)
+            return vt_fail(err, status, "keepers", "The keeper file %s cannot be opened: %s", setting->file,
+                           keeper_failure(status));
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_store, struct vt_err *err)
 {
     const struct vt_config *config = daemon->options->config;
@@ -126,6 +148,7 @@ static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_s
     const struct vt_store_lmdb_options options = {.ballast_bytes = ballast, .must_exist = is_read_only};
     char path[VT_PATH_MAX];
     snprintf(path, sizeof path, "%s/store", vt_config_text(config, VT_SET_DATA_DIR));
+    if (!is_read_only && vt_store_lmdb_is_absent(path)) VT_TRY(check_keepers_are_free(daemon, path, err));
     const vault_status status = vt_store_lmdb_open(path, &options, out_store);
     if (status == VAULT_OK) return VAULT_OK;
     return vt_fail(err, status, "data_dir", "The store in %s cannot be opened: %s", path, directory_failure(status));

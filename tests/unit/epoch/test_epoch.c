@@ -70,6 +70,7 @@ START_TEST(a_vault_is_never_initialised_by_accident)
     char path[200];
     world_new(&world, &one_of_one);
     ck_assert_status(vt_epoch_initialise(world.epoch, world_add_wraps, NULL), VAULT_E_EXISTS);
+    ck_assert_status(vt_epoch_keeper_is_free(world.keepers[0]), VAULT_E_EXISTS);
     world_close(&world);
     world_path(&world, "store", path, sizeof path);
     vt_temp_dir_remove(path);                               /* the store is gone, keeper and journal are there */

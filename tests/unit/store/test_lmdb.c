@@ -185,6 +185,28 @@ START_TEST(where_a_store_must_be_none_is_made)
 }
 END_TEST
 
+START_TEST(a_store_is_absent_without_its_data_file_or_with_an_empty_one)
+{
+    struct kit kit = {0};
+    char data[sizeof kit.store_dir + 16];
+    vt_temp_dir_make(kit.dir, sizeof kit.dir);
+    kit_paths(&kit);
+    ck_assert(vt_store_lmdb_is_absent(kit.store_dir));
+    ck_assert_int_eq(access(kit.store_dir, F_OK), -1);
+    kit_open(&kit);
+    ck_assert(!vt_store_lmdb_is_absent(kit.store_dir));
+    kit_close(&kit);
+    ck_assert(!vt_store_lmdb_is_absent(kit.store_dir));
+    snprintf(data, sizeof data, "%s/data.mdb", kit.store_dir);
+    ck_assert(!vt_store_lmdb_is_absent(data));          /* no directory: opening says what it is */
+    ck_assert_int_eq(truncate(data, 0), 0);
+    ck_assert(vt_store_lmdb_is_absent(kit.store_dir));
+    ck_assert_int_eq(unlink(data), 0);
+    ck_assert(vt_store_lmdb_is_absent(kit.store_dir));
+    kit_end(&kit);
+}
+END_TEST
+
 START_TEST(a_missing_parent_directory_is_an_io_error)
 {
     struct kit kit = {0};
@@ -692,6 +714,7 @@ VT_TEST_MAIN("store/lmdb files", files_are_for_their_owner_only,
              what_was_committed_is_there_after_reopening_and_numbers_go_on,
              a_raised_commit_number_survives_reopening_and_copying, a_directory_is_open_once,
              the_lock_dies_with_its_process, where_a_store_must_be_none_is_made,
+             a_store_is_absent_without_its_data_file_or_with_an_empty_one,
              a_missing_parent_directory_is_an_io_error, a_read_only_store_reads_and_refuses_to_write,
              a_newer_format_is_refused_by_name, an_environment_that_is_not_ours_is_corrupt,
              a_file_that_is_not_lmdbs_is_corrupt_and_left_as_it_was, a_file_cut_short_anywhere_is_corrupt,

@@ -48,6 +48,9 @@ void vt_epoch_free(struct vt_epoch *epoch);     /* wipes U and whatever root key
 VT_DEFINE_AUTO_PTR(vt_epoch);
 
 typedef vault_status (*vt_epoch_add_wraps)(void *context, struct vt_wraps *wraps, const struct vt_key *unseal_key);
+/** Whether no vault was ever served under what this keeper holds: it is new, or was prepared for a first epoch and no more.
+ *  @return VAULT_E_EXISTS, VAULT_E_KEEPER when it does not answer. Thread: any */
+VT_RESULT vt_epoch_keeper_is_free(struct vt_keeper *keeper);
 /** First initialisation of an empty store: vault id, U, wraps (given by the caller through @p add_wraps), R_1 prepared,
  *  committed, finalised at every keeper; leaves the vault unsealed. A store that holds a vault and a keeper that holds
  *  anything finalised are refused (VAULT_E_EXISTS): never initialise by accident. Shares that an initialisation prepared and

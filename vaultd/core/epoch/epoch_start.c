@@ -19,10 +19,8 @@ struct starting {
 };
 
 /* A keeper that has finalised anything belongs to a vault. One that was only ever prepared for the first epoch is free. */
-static VT_RESULT clear_keeper(struct vt_epoch *epoch, size_t index)
+static VT_RESULT read_free(struct vt_keeper *keeper, struct vt_keeper_slot slots[VT_KEEPER_SLOTS], size_t *out_count)
 {
-    struct vt_keeper *keeper = epoch->keepers[index];
-    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
     struct vt_keeper_floor floor;
     size_t count;
     VT_ENSURE(keeper->ops->read(keeper, slots, &count) == VAULT_OK, VAULT_E_KEEPER);
@@ -30,6 +28,26 @@ static VT_RESULT clear_keeper(struct vt_epoch *epoch, size_t index)
     VT_ENSURE(floor.epoch == 0, VAULT_E_EXISTS);
     for (size_t i = 0; i < count; i++)
         VT_ENSURE(slots[i].state == VT_SLOT_PREPARED && slots[i].epoch == VT_KEYRING_FIRST_EPOCH, VAULT_E_EXISTS);
+    *out_count = count;
+    return VAULT_OK;
+}
+
+/* What the slots hold is a share: it is wiped on every way out. */
+VT_RESULT vt_epoch_keeper_is_free(struct vt_keeper *keeper)
+{
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS] = {0};
+    size_t count;
+    const vault_status status = read_free(keeper, slots, &count);
+    vt_wipe(slots, sizeof slots);
+    return status;
+}
+
+static VT_RESULT clear_keeper(struct vt_epoch *epoch, size_t index)
+{
+    struct vt_keeper *keeper = epoch->keepers[index];
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+    size_t count;
+    VT_TRY(read_free(keeper, slots, &count));
     for (size_t i = 0; i < count; i++)
         VT_TRY(keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt));
     return VAULT_OK;

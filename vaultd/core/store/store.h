@@ -153,6 +153,8 @@ struct vt_store_lmdb_options {
     bool is_read_only;
     bool must_exist;                /* VAULT_E_NOT_INITIALISED instead of creating */
 };
+/** Whether opening would make a new environment there: no data file, or an empty one. Where one cannot look, it would not. */
+bool vt_store_lmdb_is_absent(const char *dir);
 /** The process must ignore SIGXFSZ, or a limit on file sizes kills it instead of being VAULT_E_DISK_FULL.
  *  @param dir      the directory of the environment; created with mode 0700 unless must_exist or is_read_only
  *  @param options  borrowed

@@ -93,6 +93,17 @@ VT_RESULT vt_files_data_size(const struct vt_store_files *files, uint64_t *out_b
     return VAULT_OK;
 }
 
+bool vt_store_lmdb_is_absent(const char *dir)
+{
+    struct stat info;
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT;
+    const bool is_found = fstatat(fd, DATA_NAME, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    const bool is_absent = is_found ? S_ISREG(info.st_mode) && info.st_size == 0 : errno == ENOENT;
+    close(fd);
+    return is_absent;
+}
+
 /* Nothing is created where a store must be but is not. */
 static vault_status require_data(const struct vt_store_files *files, const struct vt_store_lmdb_options *options)
 {
