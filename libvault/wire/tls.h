@@ -21,7 +21,7 @@ enum {
 
 struct vt_tls_server_options {
     const char *certificate_file;     /* PEM, leaf first, then its chain */
-    const char *key_file;             /* PEM, not encrypted */
+    const char *key_file;             /* PEM, not encrypted; for its owner only */
     const char *client_ca_file;       /* PEM; NULL: no TLS certificate is asked of clients */
     bool requires_client_certificate; /* false: asked for and checked when given */
 };
@@ -32,8 +32,8 @@ struct vt_tls_client_options {
     const char *key_file;
 };
 /** @param err  may be NULL; names the file at fault
- *  @return VAULT_E_ARGUMENT (neither CA nor pin), VAULT_E_IO (file unreadable), VAULT_E_PARSE (not PEM, key does not
- *  fit the certificate), VAULT_E_MEMORY, VAULT_E_CRYPTO */
+ *  @return VAULT_E_ARGUMENT (neither CA nor pin), VAULT_E_IO (file unreadable), VAULT_E_STATE (group or others may read or
+ *  write the key file), VAULT_E_PARSE (not PEM, key does not fit the certificate), VAULT_E_MEMORY, VAULT_E_CRYPTO */
 VT_RESULT vt_tls_server_context_new(const struct vt_tls_server_options *options, struct vt_err *err,
                                     struct vt_tls_context **out_context);
 VT_RESULT vt_tls_client_context_new(const struct vt_tls_client_options *options, struct vt_err *err,

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
@@ -56,10 +57,22 @@ static VT_RESULT file_check(const char *path, const char *field, struct vt_err *
     return VAULT_OK;
 }
 
+/* Who may read the key may be us. */
+static VT_RESULT key_file_check(const char *path, struct vt_err *err)
+{
+    struct stat about;
+    VT_TRY(file_check(path, "key_file", err));
+    if (stat(path, &about) != 0)
+        return vt_fail(err, VAULT_E_IO, "key_file", "The file %s cannot be read: %s.", path, strerror(errno));
+    if ((about.st_mode & 077) == 0) return VAULT_OK;
+    return vt_fail(err, VAULT_E_STATE, "key_file",
+                   "The private key file %s is open to others than its owner: its mode must be 0600.", path);
+}
+
 static VT_RESULT identity_load(SSL_CTX *ssl, const char *certificate_file, const char *key_file, struct vt_err *err)
 {
     VT_TRY(file_check(certificate_file, "certificate_file", err));
-    VT_TRY(file_check(key_file, "key_file", err));
+    VT_TRY(key_file_check(key_file, err));
     const bool has_certificate = SSL_CTX_use_certificate_chain_file(ssl, certificate_file) == 1;
     const bool has_key = has_certificate && SSL_CTX_use_PrivateKey_file(ssl, key_file, SSL_FILETYPE_PEM) == 1;
     const bool is_pair = has_key && SSL_CTX_check_private_key(ssl) == 1;

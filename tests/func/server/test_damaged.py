@@ -245,6 +245,9 @@ class Damaged(unittest.TestCase):
             "random": (lambda content: os.urandom(len(content)), 3, unfit), "foreign": (self.foreign(KEY), 3, unfit),
             "missing": (None, 8, "server.key cannot be read: No such file"),
         })
+        root = self.copy()
+        os.chmod(os.path.join(root, KEY), 0o644)
+        self.assert_stops("readable by others", root, 5, "server.key is open to others than its owner: its mode must be 0600")
 
     def test_a_config_file_with_a_mistake_stops_the_start_with_its_line(self):
         for text, code, sentence in (("data_dir: [x]\n", 3, "line 1"), ("\n\nlisten: 7\n", 3, "line 3"),

@@ -558,6 +558,32 @@ START_TEST(missing_and_unfitting_files_are_named)
 }
 END_TEST
 
+START_TEST(a_private_key_that_others_may_read_or_write_is_refused_on_both_sides)
+{
+    static const mode_t OPEN[] = {0640, 0604, 0644, 0620, 0666, 0601};
+    struct world world = world_new();
+    struct vt_err err = {"", ""};
+    const char *certificate = world_path(&world, VT_TLS_DEV_CERTIFICATE_FILE), *key = world_path(&world, VT_TLS_DEV_KEY_FILE);
+    const struct vt_tls_client_options client = {.ca_file = world_path(&world, VT_TLS_DEV_CA_FILE),
+                                                 .certificate_file = world_path(&world, VT_TLS_DEV_CLIENT_CERTIFICATE_FILE),
+                                                 .key_file = world_path(&world, VT_TLS_DEV_CLIENT_KEY_FILE)};
+    VT_AUTO_PTR(vt_tls_context) context = NULL;
+    for (size_t i = 0; i < VT_ARRAY_LEN(OPEN); i++) {
+        ck_assert_int_eq(chmod(key, OPEN[i]), 0);
+        ck_assert_status(try_server(certificate, key, NULL, &err), VAULT_E_STATE);
+        ck_assert_str_eq(err.field, "key_file");
+        ck_assert_ptr_nonnull(strstr(err.message, "its mode must be 0600."));
+        ck_assert_int_eq(chmod(client.key_file, OPEN[i]), 0);
+        ck_assert_status(vt_tls_client_context_new(&client, NULL, &context), VAULT_E_STATE);
+    }
+    ck_assert_int_eq(chmod(key, 0400), 0);
+    ck_assert_ok(try_server(certificate, key, NULL, NULL));
+    ck_assert_int_eq(chmod(client.key_file, 0600), 0);
+    ck_assert_ok(vt_tls_client_context_new(&client, NULL, &context));
+    world_free(&world);
+}
+END_TEST
+
 START_TEST(generated_files_are_private_whole_and_never_replaced)
 {
     static const char *const NAMES[] = {VT_TLS_DEV_CA_FILE, VT_TLS_DEV_CERTIFICATE_FILE, VT_TLS_DEV_KEY_FILE,
@@ -682,5 +708,7 @@ VT_TEST_MAIN("wire/tls",
              a_flipped_bit_in_a_record_ends_the_connection, what_came_before_a_damaged_record_is_delivered,
              speaking_anything_else_than_tls_is_refused, close_is_told_from_truncation,
              nothing_is_written_before_the_handshake_is_finished, hosts_that_are_none_are_refused,
-             missing_and_unfitting_files_are_named, generated_files_are_private_whole_and_never_replaced,
+             missing_and_unfitting_files_are_named,
+             a_private_key_that_others_may_read_or_write_is_refused_on_both_sides,
+             generated_files_are_private_whole_and_never_replaced,
              fingerprints_of_unreadable_files_fail_with_their_reason)
