@@ -240,7 +240,8 @@ static void refuse_what_waits(struct conn *conn);
 /* It is stalled, and nothing of it is under way that could make room. */
 static bool is_stuck(const struct conn *conn)
 {
-    return conn->is_stalled && !conn->is_refused && conn->calls == 0 && unsent_len(conn) == 0 && held_stops(conn);
+    const bool is_open = !conn->is_refused && !conn->is_closed;
+    return is_open && conn->is_stalled && conn->calls == 0 && unsent_len(conn) == 0 && held_stops(conn);
 }
 
 /* Memory is let go of by connections of other loops, too, who tell nobody. */
@@ -534,9 +535,9 @@ static void conn_progress(struct conn *conn)
     if (conn->is_closed || conn->is_finishing) return;
     take_frames(conn);
     held_buffers(conn);
-    if (conn->is_closed) return;
     note_stall(conn);
     if (conn->is_ended && is_stuck(conn)) refuse_what_waits(conn);
+    if (conn->is_closed) return;
     update_reading(conn);
     if (conn->out.len != 0) mark_dirty(conn);
     if (is_over(conn)) conn_finish(conn);
