@@ -13,7 +13,7 @@ enum {
     STEP_ROWS = 500,
     STEP_INDEX_ROWS = 128,          /* an entry that moves costs two pages, and calls wait for a step's commit */
     STEP_PAGES = 256,
-    STEP_PLACE_PAGES = 64,          /* beside a page, sixteen entries are looked at */
+    STEP_PLACE_PAGES = 128,         /* beside a page, sixteen entries are looked at */
     PLAN_ENTRIES = 256 * 1024,      /* 16 MiB while it is made */
     PLAN_LOOK_ENTRIES = 32 * 1024,  /* to a snapshot */
     ERA_PASSES = 3,
