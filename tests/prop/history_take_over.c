@@ -384,6 +384,7 @@ static void take_over(struct history *history, unsigned which)
     check_tokens(history, tokens);
     free(tokens);
     assert_forgotten(history, PRESENT, "after a take-over", &verdict);
+    ck_assert_uint_eq(verdict.reach.slots, KEEPERS);        /* one share each: those of the former incarnation are no more */
     verdict_release(&verdict);
 }
 
