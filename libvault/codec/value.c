@@ -102,6 +102,17 @@ VT_RESULT vt_value_append(struct vt_pool *pool, struct vt_value *map, struct vt_
     return VAULT_OK;
 }
 
+VT_RESULT vt_value_reserve(struct vt_pool *pool, struct vt_value *map, size_t count)
+{
+    VT_BUG_ON(map->kind != VT_VALUE_MAP || map->map.cap != 0);
+    if (count == 0) return VAULT_OK;
+    struct vt_pair *pairs = vt_pool_calloc(pool, count, sizeof *pairs);
+    VT_ENSURE(pairs != NULL, VAULT_E_MEMORY);
+    map->map.pairs = pairs;
+    map->map.cap = count;
+    return VAULT_OK;
+}
+
 VT_RESULT vt_value_put_new(struct vt_pool *pool, struct vt_value *map, struct vt_bytes key, struct vt_value value,
                            struct vt_value **out_value)
 {

@@ -99,6 +99,8 @@ VT_RESULT vt_value_put(struct vt_pool *pool, struct vt_value *map, const char *k
  *  vt_value_append() and asks vt_value_has_key_twice() once. @return VAULT_E_PARSE when the key is there already */
 VT_RESULT vt_value_put_new(struct vt_pool *pool, struct vt_value *map, struct vt_bytes key, struct vt_value value,
                            struct vt_value **out_value);
+/** Room for @p count pairs in a map that has none yet, so that one of known size does not grow. @return VAULT_E_MEMORY */
+VT_RESULT vt_value_reserve(struct vt_pool *pool, struct vt_value *map, size_t count);
 /** Add a pair without looking for the key; a map built so is not finished before vt_value_has_key_twice() said no. */
 VT_RESULT vt_value_append(struct vt_pool *pool, struct vt_value *map, struct vt_bytes key, struct vt_value value,
                           struct vt_value **out_value);

@@ -472,12 +472,20 @@ static VT_RESULT fill_records(const struct vt_mapping_plan *plan, const struct v
     return VAULT_OK;
 }
 
+static size_t columns_of(const struct vt_mapping *mapping, struct vt_bytes collection)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < mapping->column_count; i++) count += vt_bytes_equal(mapping->columns[i].collection, collection);
+    return count;
+}
+
 static VT_RESULT row_begin(const struct vt_mapping *mapping, struct vt_pool *pool, struct vt_mapped_row *row)
 {
     row->records = vt_pool_calloc(pool, mapping->collection_count, sizeof *row->records);
     VT_ENSURE(row->records != NULL, VAULT_E_MEMORY);
     for (size_t i = 0; i < mapping->collection_count; i++) {
         row->records[i] = (struct vt_mapped_record){mapping->collections[i], vt_value_map()};
+        VT_TRY(vt_value_reserve(pool, &row->records[i].fields, columns_of(mapping, mapping->collections[i])));
     }
     return VAULT_OK;
 }

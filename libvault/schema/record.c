@@ -43,6 +43,7 @@ VT_RESULT vt_record_validate(const struct vt_collection *collection, const struc
     if (input->kind != VT_VALUE_MAP) {
         return vt_fail(err, VAULT_E_TYPE, "", "A record is a map of fields, not %s.", vt_value_kind_name(input->kind));
     }
+    VT_TRY(vt_value_reserve(pool, &record, VT_MIN(input->map.count, collection->field_count)));
     for (size_t i = 0; i < collection->field_count; i++) {
         const struct vt_value *value = find_value(input, &collection->fields[i], known);
         known += value != NULL;
@@ -56,15 +57,28 @@ VT_RESULT vt_record_validate(const struct vt_collection *collection, const struc
     return VAULT_OK;
 }
 
+static bool is_of_part(const struct vt_field *field, enum vt_side side, uint16_t category)
+{
+    return field->category == category && (field->side & side) != 0;
+}
+
+/* At least one: there is always something to allocate. */
+static size_t fields_of(const struct vt_collection *collection, enum vt_side side, uint16_t category)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < collection->field_count; i++) count += is_of_part(&collection->fields[i], side, category);
+    return VT_MAX(count, (size_t)1);
+}
+
 static VT_RESULT fill_part(const struct vt_collection *collection, const struct vt_value *record, enum vt_side side,
                            uint16_t category, struct vt_pool *pool, struct vt_record_part *part)
 {
-    struct vt_record_item *items = vt_pool_calloc(pool, collection->field_count, sizeof *items);
+    struct vt_record_item *items = vt_pool_calloc(pool, fields_of(collection, side, category), sizeof *items);
     size_t count = 0;
     VT_ENSURE(items != NULL, VAULT_E_MEMORY);
     for (size_t i = 0; i < collection->field_count; i++) {
         const struct vt_field *field = &collection->fields[i];
-        if (field->category != category || (field->side & side) == 0) continue;
+        if (!is_of_part(field, side, category)) continue;
         const struct vt_value *value = vt_value_get_bytes(record, field->name);
         if (is_present(value)) items[count++] = (struct vt_record_item){field, *value};
     }

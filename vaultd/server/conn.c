@@ -384,6 +384,7 @@ static VT_RESULT call_from_frame(struct conn *conn, struct vt_bytes frame, struc
 {
     VT_AUTO_PTR(vt_call) call = NULL;
     VT_TRY(vt_call_new(conn->loop->server->options.vault, &conn->principal, &call));
+    call->frame = VT_BUF_INIT(frame.len);       /* nothing follows it, so no room for more */
     VT_TRY(vt_buf_append(&call->frame, frame));
     struct vt_rpc_request request;
     const vault_status status = vt_rpc_read_request(&call->pool, vt_buf_bytes(&call->frame), &request, &call->err);

@@ -216,7 +216,37 @@ START_TEST(every_kind_has_a_name_of_its_own_in_messages)
 }
 END_TEST
 
-VT_TEST_MAIN("codec/value", what_is_put_is_found_under_its_key_only,
+START_TEST(a_map_with_room_reserved_takes_its_pairs_in_place_and_grows_past_it)
+{
+    static const char *const keys[] = {"a", "b", "c", "d"};
+    struct vt_pool pool = VT_POOL_INIT(1 << 20);
+    struct vt_value map = vt_value_map();
+    ck_assert_ok(vt_value_reserve(&pool, &map, 3));
+    const struct vt_pair *pairs = map.map.pairs;
+    for (int i = 0; i < 3; i++) ck_assert_ok(vt_value_put(&pool, &map, keys[i], vt_value_int(i), NULL));
+    ck_assert_ptr_eq(map.map.pairs, pairs);
+    ck_assert_ok(vt_value_put(&pool, &map, keys[3], vt_value_int(3), NULL));
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(vt_value_get_int(&map, keys[i], -1), i);
+    vt_pool_release(&pool);
+}
+END_TEST
+
+START_TEST(no_room_reserved_is_no_room_and_too_much_is_short_of_memory)
+{
+    struct vt_pool pool = VT_POOL_INIT(64);
+    struct vt_value map = vt_value_map();
+    ck_assert_ok(vt_value_reserve(&pool, &map, 0));
+    ck_assert_ptr_null(map.map.pairs);
+    ck_assert_status(vt_value_reserve(&pool, &map, 1000), VAULT_E_MEMORY);
+    ck_assert_status(vt_value_reserve(&pool, &map, SIZE_MAX / 2), VAULT_E_MEMORY);
+    ck_assert_uint_eq(map.map.cap, 0);
+    vt_pool_release(&pool);
+}
+END_TEST
+
+VT_TEST_MAIN("codec/value", a_map_with_room_reserved_takes_its_pairs_in_place_and_grows_past_it,
+             no_room_reserved_is_no_room_and_too_much_is_short_of_memory,
+             what_is_put_is_found_under_its_key_only,
              getters_answer_their_default_for_absent_keys_other_kinds_and_no_map, a_key_from_outside_is_put_once,
              growing_keeps_every_item_and_its_order, a_full_pool_refuses_and_leaves_the_tree_whole,
              a_key_that_stands_twice_is_seen_in_small_and_large_maps, looking_for_a_key_twice_reports_a_full_pool,
