@@ -4,6 +4,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/base/thread.h"
+#include "vaultd/core/subject/change.h"
 
 struct vt_committer {
     struct vt_committer_options options;
@@ -50,17 +51,24 @@ void vt_committer_submit_all(struct vt_committer *committer, struct vt_list *ite
     pthread_mutex_unlock(&committer->mutex);
 }
 
-/* Everything up to the limit; an epoch's step goes alone, so that what stands before it is answered before it runs. */
-static void queue_take(struct vt_committer *committer, struct vt_list *batch)
+static size_t item_weight(const struct vt_commit_item *item)
 {
-    for (size_t taken = 0; taken < committer->options.batch_max && committer->queued != 0; taken++) {
-        struct vt_commit_item *first = VT_CONTAINER_OF(committer->queue.next, struct vt_commit_item, link);
-        if (first->exclusive != NULL && taken != 0) return;
-        vt_list_remove(&first->link);
-        committer->queued--;
-        vt_list_push_back(batch, &first->link);
-        if (first->exclusive != NULL) return;
+    return item->change != NULL ? vt_change_tree_count(item->change) : 0;
+}
+
+/* Everything up to the limits; an epoch's step goes alone, so that what stands before it is answered before it runs. */
+size_t vt_committer_take(const struct vt_committer_options *options, struct vt_list *queue, struct vt_list *batch)
+{
+    size_t taken = 0, weight = 0;
+    while (taken < options->batch_max && !vt_list_is_empty(queue)) {
+        struct vt_commit_item *first = VT_CONTAINER_OF(queue->next, struct vt_commit_item, link);
+        weight += item_weight(first);
+        if (taken != 0 && (first->exclusive != NULL || weight > options->tree_max)) break;
+        vt_list_push_back(batch, vt_list_pop_front(queue));
+        taken++;
+        if (first->exclusive != NULL) break;
     }
+    return taken;
 }
 
 static void committer_run(void *context)
@@ -74,7 +82,7 @@ static void committer_run(void *context)
             pthread_cond_wait(&committer->wake, &committer->mutex);
             continue;
         }
-        queue_take(committer, &batch);
+        committer->queued -= vt_committer_take(&committer->options, &committer->queue, &batch);
         pthread_mutex_unlock(&committer->mutex);
         vt_vault_commit_batch(committer->options.vault, &batch);
         if (committer->options.after_batch != NULL) committer->options.after_batch(committer->options.context);

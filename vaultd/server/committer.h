@@ -6,11 +6,17 @@
 #include "libvault/base/list.h"
 #include "vaultd/service/vault.h"
 
+/** What all calls of a commit may change in the tree together. A commit holds every page that it opens or writes until it is
+ *  through, two copies of it, and LMDB keeps the room of its largest transaction for ever: some 8 KiB for each of these when
+ *  the tree is large. Further calls wait for the next commit; with so many changes sharing one sync saves nothing any more. */
+enum { VT_COMMIT_TREE_MAX = 16384 };
+
 struct vt_committer;
 struct vt_committer_options {
     struct vt_vault *vault;             /* borrowed */
     size_t queue_max;                   /* items waiting */
     size_t batch_max;                   /* items of one transaction */
+    size_t tree_max;                    /* vt_change_tree_count() of one transaction; an item with more goes alone */
     /** May be NULL: on the committer thread, after each batch. */
     void (*after_batch)(void *context);
     void *context;
@@ -22,5 +28,7 @@ VT_RESULT vt_committer_start(const struct vt_committer_options *options, struct 
 vault_status vt_committer_submit(void *committer, struct vt_commit_item *item);
 /** Take from the front of @p items what fits; what is left over is the caller's to refuse. */
 void vt_committer_submit_all(struct vt_committer *committer, struct vt_list *items);
+/** Move from the front of @p queue to @p batch what goes into one transaction. @return how many */
+size_t vt_committer_take(const struct vt_committer_options *options, struct vt_list *queue, struct vt_list *batch);
 /** Commit what is queued, then end. NULL is allowed. */
 void vt_committer_stop(struct vt_committer *committer);

@@ -24,7 +24,8 @@ static VT_RESULT tls_open(const struct vt_server_options *options, struct vt_tls
 static VT_RESULT server_start(struct vt_server *server, struct vt_err *err)
 {
     const struct vt_server_options *options = &server->options;
-    const struct vt_committer_options committer = {options->vault, options->queue_max, options->batch_max, after_batch, server};
+    const struct vt_committer_options committer = {options->vault, options->queue_max, options->batch_max,
+                                                    VT_COMMIT_TREE_MAX, after_batch, server};
     const struct vt_workers_options workers = {options->workers, VT_WORKERS_MAX, WORKERS_QUEUE_MAX, call_run_slow, server};
     VT_TRY(tls_open(options, &server->tls, err));
     for (unsigned i = 0; i < options->network_threads; i++, server->loop_count++)

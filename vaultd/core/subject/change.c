@@ -66,6 +66,7 @@ struct vt_change {
     size_t count, cap;
     uint32_t *unique;           /* open addressing: op index + 1 of unique additions, by their (random) hash */
     size_t unique_count, unique_cap;
+    size_t tree_count;          /* operations on key blocks and index entries, hooks */
     bool touches_tree;
 };
 
@@ -95,10 +96,19 @@ size_t vt_change_mark(const struct vt_change *change)
     return change->count;
 }
 
+static bool op_is_of_tree(const struct op *op)
+{
+    return op->kind == OP_PUT_KEYBLOCK || op->kind == OP_EXPECT_INDEX || op->kind == OP_INDEX_ADD ||
+           op->kind == OP_INDEX_REMOVE || op->kind == OP_INDEX_MOVE || op->kind == OP_HOOK;
+}
+
 void vt_change_rewind(struct vt_change *change, size_t mark)
 {
-    for (; change->count > mark; change->count--)
-        if (change->ops[change->count - 1].kind == OP_PUT_KEYBLOCK) vt_keyblock_draft_free(change->ops[change->count - 1].draft);
+    for (; change->count > mark; change->count--) {
+        const struct op *op = &change->ops[change->count - 1];
+        if (op->kind == OP_PUT_KEYBLOCK) vt_keyblock_draft_free(op->draft);
+        if (op_is_of_tree(op)) change->tree_count--;
+    }
 }
 
 size_t vt_change_held_bytes(const struct vt_change *change)
@@ -111,6 +121,11 @@ size_t vt_change_held_bytes(const struct vt_change *change)
 bool vt_change_is_empty(const struct vt_change *change)
 {
     return change->count == 0;
+}
+
+size_t vt_change_tree_count(const struct vt_change *change)
+{
+    return change->tree_count;
 }
 
 bool vt_change_touches_tree(const struct vt_change *change)
@@ -130,6 +145,7 @@ static VT_RESULT change_add(struct vt_change *change, const struct op *op)
         change->cap = cap;
     }
     change->ops[change->count++] = *op;
+    if (op_is_of_tree(op)) change->tree_count++;
     return VAULT_OK;
 }
 

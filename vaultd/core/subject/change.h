@@ -68,5 +68,7 @@ VT_RESULT vt_change_check(const struct vt_change *change, struct vt_keyring_writ
                           struct vt_stamps *stamps);
 /** Second pass. @return VAULT_E_DISK_FULL, VAULT_E_IO, VAULT_E_MEMORY: the whole batch must be aborted */
 VT_RESULT vt_change_apply(const struct vt_change *change, struct vt_keyring_write *write, struct vt_txn *txn);
+/** How many key blocks and index entries it changes: what its share of a commit weighs, in pages opened, sealed and written. */
+size_t vt_change_tree_count(const struct vt_change *change);
 /** Does it touch the tree at all? Calls that do not are committed without sealing a page. */
 bool vt_change_touches_tree(const struct vt_change *change);
