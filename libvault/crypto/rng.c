@@ -87,6 +87,7 @@ static void boot_id_read(void)
 
 VT_RESULT vt_random_seed(struct vt_key *out_seed)
 {
+    vt_fault_step("random.seed");
     VT_AUTO(vt_key) seed = VT_KEY_INIT;
     VT_AUTO(vt_key) own = VT_KEY_INIT;
     VT_TRY(kernel_random(seed.bytes, sizeof seed.bytes));

@@ -8,7 +8,7 @@
 VT_RESULT vt_random_key(struct vt_key *out_key);
 /** Several keys made at one moment from one draw: the seed is HKDF's extract of the above, each key one expand of it.
  *  The seed opens them all and must not outlive the moment: never written, wiped with what it was drawn for. A key that
- *  replaces a dropped one takes vt_random_key(). */
+ *  replaces a dropped one takes vt_random_key(), and so does every page of a write that drops, moves or replaces anything. */
 VT_RESULT vt_random_seed(struct vt_key *out_seed);
 VT_RESULT vt_random_key_of(const struct vt_key *seed, struct vt_key *out_key);
 /** Salts, IVs, ids, nonces: from a pool of 4 KiB per thread, wiped as it is used and empty in a forked child.

@@ -58,7 +58,7 @@ static void open_page(enum vt_page_kind kind, struct vt_bytes value, struct vt_b
     const vault_status status = vt_page_open(&VAULT, &NAME, slot, value, &page);
     FUZZ_CHECK(is_answer(status));
     if (status != VAULT_OK) return;
-    const struct vt_page_stamp stamp = {VAULT, vt_get_u64(value.data), EPOCH, PAGE_VERSION};
+    const struct vt_page_stamp stamp = {VAULT, vt_get_u64(value.data), EPOCH, PAGE_VERSION, NULL};
     FUZZ_CHECK(vt_page_seal(page, &stamp, &KEY, again) == VAULT_OK);
     FUZZ_CHECK(vt_page_open(&VAULT, &NAME, slot, VT_BYTES_OF(again), &copy) == VAULT_OK);
     FUZZ_CHECK(memcmp(page->plain, copy->plain, sizeof page->plain) == 0);

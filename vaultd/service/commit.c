@@ -31,7 +31,7 @@ static VT_RESULT batch_begin(struct batch *batch)
 
 static VT_RESULT batch_write(struct batch *batch, struct vt_keyring_write **out_write)
 {
-    if (batch->write == NULL) VT_TRY(vt_keyring_write_begin(batch->vault->ring, batch->txn, &batch->write));
+    if (batch->write == NULL) VT_TRY(vt_epoch_write_begin(batch->vault->epoch, batch->txn, &batch->write));
     *out_write = batch->write;
     return VAULT_OK;
 }

@@ -327,7 +327,99 @@ START_TEST(opening_and_unsealing_fail_cleanly_wherever_memory_fails)
 }
 END_TEST
 
-VT_TEST_MAIN("keyring/fault", a_change_is_all_or_nothing_wherever_memory_fails,
+static void add_numbered(struct ring_world *world, uint64_t count)
+{
+    struct ring_write change = ring_begin(world);
+    for (uint64_t i = 0; i < count; i++) {
+        const struct vt_sid sid = ring_sid(i);
+        ring_add_subject(&change, 1, &sid, 1);
+    }
+    ring_commit(&change);
+}
+
+struct draws {
+    unsigned seeds, pages;
+};
+
+static void count_draws(const char *step, void *context)
+{
+    struct draws *draws = context;
+    if (strcmp(step, "random.seed") == 0) draws->seeds++;
+    if (strcmp(step, "keyring.page") == 0) draws->pages++;
+}
+
+/* Draws while the write is finished, and nothing else. */
+static struct draws draws_of(struct ring_write *change)
+{
+    struct draws draws = {0, 0};
+    struct vt_keyring_delta delta;
+    vt_fault_set_step_hook(count_draws, &draws);
+    const vault_status status = vt_keyring_write_finish(change->write, NULL, &delta);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_ok(status);
+    ck_assert_ok(vt_txn_commit(change->txn));
+    vt_keyring_write_committed(change->write);
+    ck_assert_uint_ge(draws.pages, 3);
+    return draws;
+}
+
+static void replace_keys(struct ring_write *change, const struct vt_sid *sid)
+{
+    struct vt_keyblock_draft *draft = NULL;
+    const struct vt_data_key *key;
+    ck_assert_ok(vt_keyblock_edit(change->view, 1, sid, &draft));
+    ck_assert_ok(vt_keyblock_renew(draft, 1, 0, 0, &key));
+    ring_apply(change, draft);
+}
+
+START_TEST(page_keys_come_from_one_draw_only_where_a_write_adds_and_from_one_each_where_it_drops_or_replaces)
+{
+    struct ring_world world;
+    uint8_t data[VT_INDEX_DATA_LEN] = {0};
+    ring_world_open(&world);
+    add_numbered(&world, 300);
+    const struct vt_sid fresh = ring_sid(400), gone = ring_sid(3), kept = ring_sid(4);
+
+    struct ring_write change = ring_begin(&world);
+    const struct vt_index_hash hash = ring_hash(change.view, 1, "ada"), other = ring_hash(change.view, 1, "eve");
+    ring_add_subject(&change, 1, &fresh, 2);
+    ck_assert_ok(vt_keyring_index_add(change.write, 1, &hash, data, true));
+    ck_assert_uint_eq(draws_of(&change).seeds, 1);
+
+    change = ring_begin(&world);
+    ck_assert_ok(vt_keyring_index_move(change.write, 1, &hash, &other, data));
+    struct draws draws = draws_of(&change);
+    ck_assert_uint_eq(draws.seeds, draws.pages);
+
+    change = ring_begin(&world);
+    ck_assert_ok(vt_keyring_index_add(change.write, 1, &hash, data, true));
+    ck_assert_ok(vt_keyring_index_remove(change.write, 1, &other, data));
+    draws = draws_of(&change);
+    ck_assert_uint_eq(draws.seeds, draws.pages);
+
+    change = ring_begin(&world);
+    replace_keys(&change, &kept);
+    draws = draws_of(&change);
+    ck_assert_uint_eq(draws.seeds, draws.pages);
+
+    change = ring_begin(&world);
+    ck_assert_ok(vt_keyring_drop_subject(change.write, 1, &gone));
+    const struct vt_sid next = ring_sid(401);
+    ring_add_subject(&change, 1, &next, 2);
+    draws = draws_of(&change);
+    ck_assert_uint_eq(draws.seeds, draws.pages);
+
+    change = ring_begin(&world);
+    ck_assert_ok(vt_keyring_rotate_tenant_key(change.write, 1, VT_TENANT_KEY_PLACE, 1));
+    draws = draws_of(&change);
+    ck_assert_uint_eq(draws.seeds, draws.pages);
+    ring_world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("keyring/fault",
+             page_keys_come_from_one_draw_only_where_a_write_adds_and_from_one_each_where_it_drops_or_replaces,
+             a_change_is_all_or_nothing_wherever_memory_fails,
              a_change_is_all_or_nothing_wherever_the_store_fails,
              a_change_is_all_or_nothing_wherever_randomness_fails,
              a_change_whose_sync_or_disk_fails_leaves_the_old_state,

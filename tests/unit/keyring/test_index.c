@@ -524,7 +524,48 @@ START_TEST(entries_move_to_another_hash_beside_its_own_and_none_is_lost)
 }
 END_TEST
 
-VT_TEST_MAIN("keyring/index", a_unique_value_has_one_holder_until_it_is_removed,
+static void add_many(struct ring_world *world, unsigned count)
+{
+    struct ring_write change = ring_begin(world);
+    for (unsigned i = 0; i < count; i++) {
+        char value[32];
+        snprintf(value, sizeof value, "value %u", i);
+        ck_assert_ok(add(&change, value, i, true));
+    }
+    ring_commit(&change);
+}
+
+START_TEST(a_write_that_asks_for_a_value_before_it_adds_it_opens_its_leaf_once)
+{
+    struct ring_world world;
+    struct vt_keyring_stats before, after;
+    uint8_t found[1][VT_INDEX_DATA_LEN];
+    size_t count = 0;
+    ring_world_open(&world);
+    add_many(&world, 500);
+    struct ring_write change = ring_begin(&world);
+    const struct vt_index_hash hash = ring_hash(change.view, VT_TENANT_DEFAULT, "new"),
+                               old = ring_hash(change.view, VT_TENANT_DEFAULT, "value 7");
+    vt_keyring_stats(world.ring, &before);
+    ck_assert_status(vt_keyring_index_find(change.view, VT_TENANT_DEFAULT, &hash, found, 1, &count), VAULT_E_NOT_FOUND);
+    ck_assert_ok(add(&change, "new", 501, true));
+    ck_assert_ok(vt_keyring_index_find(change.view, VT_TENANT_DEFAULT, &hash, found, 1, &count));
+    vt_keyring_stats(world.ring, &after);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(vt_get_u32(found[0] + 4), 501);
+    ck_assert_uint_eq(after.pages_opened - before.pages_opened, 1);
+    ck_assert_ok(vt_keyring_index_find(change.view, VT_TENANT_DEFAULT, &old, found, 1, &count));
+    ck_assert_uint_eq(vt_get_u32(found[0] + 4), 7);
+    ck_assert_status(add(&change, "value 7", 502, true), VAULT_E_EXISTS);
+    ring_commit(&change);
+    const bool is_holder[] = {[501] = true};
+    assert_holders_now(&world, "new", is_holder, VT_ARRAY_LEN(is_holder));
+    ring_world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("keyring/index", a_write_that_asks_for_a_value_before_it_adds_it_opens_its_leaf_once,
+             a_unique_value_has_one_holder_until_it_is_removed,
              one_to_a_thousand_holders_of_one_value_are_all_found,
              holders_removed_from_any_group_leave_the_others_findable, one_holder_more_than_the_limit_is_refused,
              find_returns_no_more_than_it_is_asked_for,

@@ -640,6 +640,36 @@ START_TEST(a_copy_rolled_forward_by_the_delta_is_the_same_keyring)
 }
 END_TEST
 
+START_TEST(a_write_without_delta_says_no_bytes_and_leaves_the_same_keyring)
+{
+    struct ring_world world;
+    struct vt_keyring_delta delta;
+    struct vt_keyring_check counts;
+    ring_world_open(&world);
+    add_subjects(&world, 0, 20);
+    struct ring_write change = ring_begin(&world);
+    const struct vt_sid gone = ring_sid(3), fresh = ring_sid(30);
+    vt_keyring_write_without_delta(change.write);
+    ck_assert_ok(vt_keyring_drop_subject(change.write, 1, &gone));
+    ring_add_subject(&change, 1, &fresh, 2);
+    ck_assert_ok(vt_keyring_write_finish(change.write, NULL, &delta));
+    ck_assert_uint_eq(delta.bytes->len, 0);
+    ck_assert_uint_eq(delta.root.commit_number, vt_store_commit_number(change.txn));
+    ck_assert_ok(vt_txn_commit(change.txn));
+    vt_keyring_write_committed(change.write);
+
+    ring_world_restart(&world);
+    ck_assert_status(ring_subject_status(&world, 1, &gone), VAULT_E_NOT_FOUND);
+    ck_assert_ok(ring_subject_status(&world, 1, &fresh));
+    struct ring_read read = ring_read_begin(&world);
+    ck_assert_ok(vt_keyring_check(read.view, &counts, NULL));
+    ck_assert_uint_eq(counts.subjects, 20);
+    ck_assert_uint_eq(counts.orphan_key_blocks, 0);
+    ring_read_end(&read);
+    ring_world_free(&world);
+}
+END_TEST
+
 static bool count_up_to_ten(void *context, const struct vt_sid *sid, uint32_t version, uint64_t created_epoch)
 {
     struct {
@@ -694,4 +724,5 @@ VT_TEST_MAIN("keyring/life", a_store_is_initialised_once, an_empty_store_has_no_
              a_dropped_tenant_may_be_created_anew_even_in_the_same_write_and_is_empty,
              tenant_counts_follow_inserts_and_drops, a_full_rekey_rewrites_every_page_and_changes_no_answer,
              a_copy_rolled_forward_by_the_delta_is_the_same_keyring,
+             a_write_without_delta_says_no_bytes_and_leaves_the_same_keyring,
              a_walk_gives_every_subject_once_in_order_and_goes_on_where_it_was_stopped)

@@ -27,7 +27,9 @@ static VT_RESULT turn_begin(struct reindex *reindex)
 {
     reindex->changes = 0;
     VT_TRY(vt_txn_begin_write(reindex->options->store, &reindex->txn));
-    return vt_keyring_write_begin(reindex->options->ring, reindex->txn, &reindex->write);
+    VT_TRY(vt_keyring_write_begin(reindex->options->ring, reindex->txn, &reindex->write));
+    vt_keyring_write_without_delta(reindex->write);
+    return VAULT_OK;
 }
 
 static void turn_drop(struct reindex *reindex)

@@ -226,6 +226,13 @@ VT_RESULT vt_epoch_ledger_rows(struct vt_keyring_view *view, struct vt_txn *txn,
     return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(VT_COUNTER_JOURNALED), value, VT_PUT_DEFAULT);
 }
 
+VT_RESULT vt_epoch_write_begin(struct vt_epoch *epoch, struct vt_txn *txn, struct vt_keyring_write **out_write)
+{
+    VT_TRY(vt_keyring_write_begin(epoch->ring, txn, out_write));
+    if (epoch->options.journal == NULL) vt_keyring_write_without_delta(*out_write);
+    return VAULT_OK;
+}
+
 VT_RESULT vt_epoch_write_finish(struct vt_epoch *epoch, struct vt_keyring_write *write, uint64_t commit_number)
 {
     VT_AUTO(vt_buf) rows = VT_BUF_INIT(VT_EPOCH_ROWS_MAX);

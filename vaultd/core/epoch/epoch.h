@@ -150,6 +150,9 @@ VT_RESULT vt_epoch_close_now(struct vt_epoch *epoch, bool even_if_empty, vt_epoc
  *  @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_epoch_receipts(struct vt_txn *txn, uint64_t epoch_number, struct vt_buf *out_receipts);
 
+/** Begin a keyring change: what it changes is gathered for the journal, where there is one. Thread: the committer.
+ *  @return as vt_keyring_write_begin() */
+VT_RESULT vt_epoch_write_begin(struct vt_epoch *epoch, struct vt_txn *txn, struct vt_keyring_write **out_write);
 /** Commit an ordinary keyring change: finish the write, append its delta to the journal, then the caller commits the store.
  *  When that fails, nothing need be said: the next record replaces this one. Thread: the committer. */
 VT_RESULT vt_epoch_write_finish(struct vt_epoch *epoch, struct vt_keyring_write *write, uint64_t commit_number);

@@ -19,7 +19,7 @@ static VT_RESULT begin_write(struct vt_epoch *epoch, struct vt_txn **out_txn)
 static VT_RESULT run_commit_in(struct vt_epoch_closing *closing, struct vt_txn **txn, vt_epoch_destroy destroy, void *context)
 {
     struct vt_keyring_write *write;
-    VT_TRY(vt_keyring_write_begin(closing->owner->ring, *txn, &write));
+    VT_TRY(vt_epoch_write_begin(closing->owner, *txn, &write));
     vault_status status = vt_epoch_commit(closing, write, *txn, destroy, context);
     if (status == VAULT_OK) status = vt_txn_commit(VT_MOVE(*txn));
     if (status == VAULT_OK)

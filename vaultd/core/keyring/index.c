@@ -78,12 +78,30 @@ static bool results_have(const struct index_results *results, const uint8_t *dat
     return false;
 }
 
+/* A write keeps open what it looks at: whoever asks it whether a value is there is about to put it there. */
+static VT_RESULT leaf_find(const struct vt_tree *tree, const uint8_t *position, struct vt_leaf_at *out_at)
+{
+    struct vt_keyring_write *write = tree->view->write;
+    struct vt_write_tenant *tenant;
+    struct vt_path path;
+    if (write == NULL) return vt_tree_find(tree, position, out_at);
+    VT_TRY(vt_write_tenant_find(write, tree->tenant, &tenant));
+    VT_TRY(vt_tree_load(&tenant->idx, &write->overlay, position, &path));
+    if (path.depth == 0) return VAULT_OK;
+    struct vt_page *leaf = vt_path_leaf(&path);
+    vt_cached_hold(&leaf->head);
+    out_at->leaf = leaf;
+    out_at->first = vt_leaf_lower_bound(leaf, position);
+    out_at->count = vt_leaf_equal_count(leaf, out_at->first, position);
+    return VAULT_OK;
+}
+
 /* @param out_is_full whether another group may follow */
 static VT_RESULT group_collect(const struct vt_tree *tree, const uint8_t *position, const struct vt_index_hash *hash,
                                struct index_results *results, bool *out_is_full)
 {
     VT_AUTO(vt_leaf_at) at = VT_LEAF_AT_INIT;
-    VT_TRY(vt_tree_find(tree, position, &at));
+    VT_TRY(leaf_find(tree, position, &at));
     for (size_t i = 0; i < at.count && results->count < results->max; i++) {
         const uint8_t *entry = vt_leaf_entry(at.leaf, at.first + i);
         VT_ENSURE(entry_is_of(entry, hash), VAULT_E_CORRUPT);
@@ -267,7 +285,9 @@ VT_RESULT vt_keyring_index_add(struct vt_keyring_write *write, vt_tenant_id tena
     VT_TRY(index_look(write, tenant, hash, data, &places));
     VT_ENSURE(places.found == NULL && !(is_unique && places.total != 0), VAULT_E_EXISTS);
     VT_TRY(index_has_room(write, tenant_id, &places, hash));
-    return place_insert(write, tenant, &places.places[0], hash, data);
+    VT_TRY(place_insert(write, tenant, &places.places[0], hash, data));
+    write->additions++;
+    return VAULT_OK;
 }
 
 static VT_RESULT place_path(struct vt_keyring_write *write, struct vt_write_tenant *tenant,

@@ -315,6 +315,9 @@ VT_RESULT vt_keyring_copy_step(struct vt_keyring_write *write, vt_tenant_id tena
 VT_RESULT vt_keyring_replace_step(struct vt_keyring_write *write, vt_tenant_id tenant, uint8_t cursor[32],
                                   size_t page_count, bool *out_done);
 
+/** Nobody will read what this write changes: it is not gathered, and finishing gives a delta without bytes. Before the first
+ *  change. A commit of thousands of pages is held once less in memory. */
+void vt_keyring_write_without_delta(struct vt_keyring_write *write);
 /** What one write changed, for the journal: borrowed until the write ends. */
 struct vt_keyring_delta {
     const struct vt_buf *bytes;     /* concatenated {table 1 | key len 2 | key | value len 4 | value}, deletes have len

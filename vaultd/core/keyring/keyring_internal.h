@@ -91,6 +91,8 @@ struct vt_keyring_write {
     struct vt_changed_subject *changed;
     size_t changed_count, changed_cap;
     struct vt_buf delta;
+    uint64_t marks, additions;      /* changes so far; those among them that only added something new */
+    bool has_delta;
     bool is_dirty;
     bool is_finished;
     bool is_next_epoch;

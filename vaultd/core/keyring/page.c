@@ -24,10 +24,10 @@ void vt_page_name_of(const struct vt_page *page, struct vt_page_name *out_name)
         (struct vt_page_name){page->head.key.tenant, page->tree, page->level, vt_get_u64(page->head.key.id + 8)};
 }
 
-bool vt_page_is_cacheable(const struct vt_page *page)
+bool vt_page_kind_is_cacheable(uint8_t tree, uint8_t level, enum vt_page_kind kind)
 {
-    const bool is_big_tree = page->tree == VT_TREE_SUB || page->tree == VT_TREE_IDX;
-    return !is_big_tree || page->level == 0 || vt_page_kind_of(page) == VT_PAGE_INNER;
+    const bool is_big_tree = tree == VT_TREE_SUB || tree == VT_TREE_IDX;
+    return !is_big_tree || level == 0 || kind == VT_PAGE_INNER;
 }
 
 static struct vt_page *page_alloc(const struct vt_page_name *name, uint64_t version)
@@ -197,7 +197,7 @@ VT_RESULT vt_page_open(const struct vt_vault_id *vault_id, const struct vt_page_
 {
     VT_ENSURE(value.len == VT_PAGE_VALUE_LEN && name->level <= VT_LEVEL_MAX, VAULT_E_CORRUPT);
     const struct vt_page_stamp stamp = {*vault_id, vt_get_u64(value.data), vt_get_u64(value.data + 16),
-                                        vt_get_u64(value.data + 8)};
+                                        vt_get_u64(value.data + 8), NULL};
     VT_ENSURE(stamp.version == vt_slot_version(slot), VAULT_E_AUTHENTICITY);
 
     VT_AUTO_PTR(vt_page) page = page_alloc(name, stamp.version);

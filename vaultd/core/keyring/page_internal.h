@@ -81,7 +81,11 @@ static inline enum vt_page_kind vt_page_kind_of(const struct vt_page *page)
     return (enum vt_page_kind)page->plain[1];
 }
 /** Kept open in the cache: all but the leaves of the big trees, which are too many to pay (docs/PERFORMANCE.md). */
-bool vt_page_is_cacheable(const struct vt_page *page);
+bool vt_page_kind_is_cacheable(uint8_t tree, uint8_t level, enum vt_page_kind kind);
+static inline bool vt_page_is_cacheable(const struct vt_page *page)
+{
+    return vt_page_kind_is_cacheable(page->tree, page->level, vt_page_kind_of(page));
+}
 void vt_page_name_of(const struct vt_page *page, struct vt_page_name *out_name);
 
 /* Slots: page id 8 | page key 32 | page version 8 | kind 1 | used bits 1 | zero 6. An all-zero slot names no page; the
@@ -145,6 +149,7 @@ struct vt_page_stamp {
     uint64_t incarnation;
     uint64_t epoch;
     uint64_t version;
+    const struct vt_key *seed;      /* vt_random_key_of() gives the page keys of a write that only adds; NULL: a draw for each */
 };
 /** Seal under a key that the caller has just drawn. @param out_value VT_PAGE_VALUE_LEN bytes */
 VT_RESULT vt_page_seal(const struct vt_page *page, const struct vt_page_stamp *stamp, const struct vt_key *key,

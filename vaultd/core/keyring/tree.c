@@ -324,14 +324,14 @@ VT_RESULT vt_tree_make_room(struct vt_tree *tree, struct vt_overlay *overlay, co
 /* Never a key that has sealed before, not even for the same page: an entry that moved or went would stay readable in an
  * older version under it. The fault plants exactly this mistake, for the test that must find it; release builds have no
  * faults. */
-static VT_RESULT draw_page_key(const uint8_t *slot, struct vt_key *out_key)
+static VT_RESULT draw_page_key(const uint8_t *slot, const struct vt_key *seed, struct vt_key *out_key)
 {
     vt_fault_step("keyring.page");
     if (vt_slot_version(slot) != 0 && vt_fault_hit(VT_FAULT_PAGE_KEY)) {
         *out_key = *vt_slot_key(slot);
         return VAULT_OK;
     }
-    return vt_random_key(out_key);
+    return seed != NULL ? vt_random_key_of(seed, out_key) : vt_random_key(out_key);
 }
 
 VT_RESULT vt_page_seal_fresh(struct vt_page *page, const struct vt_page_stamp *stamp, vt_page_sink sink, void *context,
@@ -340,7 +340,7 @@ VT_RESULT vt_page_seal_fresh(struct vt_page *page, const struct vt_page_stamp *s
     uint8_t name_bytes[VT_PAGE_NAME_LEN], value[VT_PAGE_VALUE_LEN];
     struct vt_page_name name;
     VT_AUTO(vt_key) key = VT_KEY_INIT;
-    VT_TRY(draw_page_key(slot, &key));
+    VT_TRY(draw_page_key(slot, stamp->seed, &key));
     VT_TRY(vt_page_seal(page, stamp, &key, value));
     vt_page_name_of(page, &name);
     vt_page_name_bytes(&name, name_bytes);

@@ -175,12 +175,14 @@ VT_RESULT vt_view_page(struct vt_keyring_view *view, const struct vt_page_name *
                        struct vt_page **out_page)
 {
     struct vt_cache_key key;
+    /* A leaf of a big tree is never there: to look for it costs a lock and a walk through cold memory. */
+    if (!vt_page_kind_is_cacheable(name->tree, name->level, vt_slot_kind(slot)))
+        return vt_view_page_uncached(view, name, slot, out_page);
     vt_page_cache_key(name, vt_slot_version(slot), &key);
     struct vt_page *page = (struct vt_page *)(void *)vt_cache_get(view->ring->pages, &key, 0);
     if (page == NULL) {
         VT_TRY(vt_view_page_uncached(view, name, slot, &page));
-        if (vt_page_is_cacheable(page))
-            vt_cache_put(view->ring->pages, &page->head, view->root->record.page_version);
+        vt_cache_put(view->ring->pages, &page->head, view->root->record.page_version);
     }
     *out_page = page;
     return VAULT_OK;

@@ -36,6 +36,7 @@ static VT_RESULT write_open(struct vt_keyring_write *write, struct vt_keyring *r
     memcpy(write->root->slots, write->view.root->slots, sizeof write->root->slots);
     write_init_trees(write);
     write->view.write = write;
+    write->has_delta = true;
     return VAULT_OK;
 }
 
@@ -57,6 +58,12 @@ struct vt_keyring_view *vt_keyring_write_view(struct vt_keyring_write *write)
     return &write->view;
 }
 
+void vt_keyring_write_without_delta(struct vt_keyring_write *write)
+{
+    VT_BUG_ON(write->is_dirty || write->is_finished);
+    write->has_delta = false;
+}
+
 bool vt_keyring_write_is_dirty(const struct vt_keyring_write *write)
 {
     return write->is_dirty;
@@ -65,6 +72,7 @@ bool vt_keyring_write_is_dirty(const struct vt_keyring_write *write)
 void vt_write_mark(struct vt_keyring_write *write, struct vt_write_tenant *tenant)
 {
     write->is_dirty = true;
+    write->marks++;
     if (tenant != NULL) tenant->is_dirty = true;
 }
 
@@ -89,6 +97,7 @@ VT_RESULT vt_write_put_row(struct vt_keyring_write *write, enum vt_table table, 
                            struct vt_bytes value)
 {
     uint8_t *space;
+    if (!write->has_delta) return vt_store_put(write->view.txn, table, key, value, VT_PUT_DEFAULT);
     VT_TRY(vt_buf_reserve(&write->delta, DELTA_ROW_HEAD + key.len + value.len, &space));
     VT_TRY(vt_store_put(write->view.txn, table, key, value, VT_PUT_DEFAULT));
     delta_append(write, table, key, &value);
@@ -98,6 +107,7 @@ VT_RESULT vt_write_put_row(struct vt_keyring_write *write, enum vt_table table, 
 VT_RESULT vt_write_delete_row(struct vt_keyring_write *write, enum vt_table table, struct vt_bytes key)
 {
     uint8_t *space;
+    if (!write->has_delta) return vt_store_delete(write->view.txn, table, key);
     VT_TRY(vt_buf_reserve(&write->delta, DELTA_ROW_HEAD + key.len, &space));
     VT_TRY(vt_store_delete(write->view.txn, table, key));
     delta_append(write, table, key, NULL);
@@ -401,6 +411,7 @@ static VT_RESULT insert_block(struct vt_keyring_write *write, struct vt_write_te
     vt_wipe(payload, sizeof payload);
     count_subjects(tenant, 1);
     note_change(write, tenant, sid);
+    write->additions++;
     return VAULT_OK;
 }
 
@@ -541,18 +552,36 @@ static void stamp_root(struct vt_keyring_write *write, const struct vt_next_root
     memcpy(record->attempt, next->attempt, sizeof record->attempt);
 }
 
+static VT_RESULT reserve_delta(struct vt_keyring_write *write)
+{
+    uint8_t *space;
+    if (!write->has_delta) return VAULT_OK;
+    return vt_buf_reserve(&write->delta, (write->overlay.dirty_count + 4) * (VT_PAGE_VALUE_LEN + 32), &space);
+}
+
+/* Two calls of the kernel and of the generator a page are a tenth of what an import costs. Where a write only adds subjects and
+ * index entries its page keys come from one draw: the pages that it replaces hold nothing that these do not. Whatever drops,
+ * moves or replaces anything draws for each page, and so does an epoch. */
+static bool may_share_draw(const struct vt_keyring_write *write, const struct vt_next_root *next)
+{
+    return next == NULL && write->marks == write->additions;
+}
+
 static VT_RESULT finish_changes(struct vt_keyring_write *write, const struct vt_next_root *next)
 {
     VT_AUTO(vt_key) root_key = VT_KEY_INIT;
+    VT_AUTO(vt_key) seed = VT_KEY_INIT;
+    const bool is_seeded = may_share_draw(write, next);
     if (next != NULL)
         root_key = *next->root_key;
     else
         VT_TRY(current_root_key(write->view.ring, &write->root->record, &root_key));
     stamp_root(write, next);
     const struct vt_root_record *record = &write->root->record;
-    const struct vt_page_stamp stamp = {record->vault_id, record->incarnation, record->epoch, record->page_version};
-    uint8_t *space;
-    VT_TRY(vt_buf_reserve(&write->delta, (write->overlay.dirty_count + 4) * (VT_PAGE_VALUE_LEN + 32), &space));
+    if (is_seeded) VT_TRY(vt_random_seed(&seed));
+    const struct vt_page_stamp stamp = {record->vault_id, record->incarnation, record->epoch, record->page_version,
+                                        is_seeded ? &seed : NULL};
+    VT_TRY(reserve_delta(write));
     VT_TRY(finish_pages(write, &stamp));
     VT_TRY(finish_root(write, &root_key));
     if (next != NULL && !write->is_creation) announce_root_key(write->view.ring, next);
@@ -589,7 +618,8 @@ static void remove_superseded(struct vt_keyring_write *write)
 {
     struct vt_keyring *ring = write->view.ring;
     for (struct vt_node *node = write->overlay.nodes; node != NULL; node = node->next)
-        if (node->is_dirty && node->old_version != 0) remove_page(ring->pages, node->page, node->old_version);
+        if (node->is_dirty && node->old_version != 0 && vt_page_is_cacheable(node->page))
+            remove_page(ring->pages, node->page, node->old_version);
     for (struct vt_write_tenant *tenant = write->tenants; tenant != NULL; tenant = tenant->next)
         if (tenant->old_version != 0 && (tenant->is_dirty || tenant->is_dropped))
             remove_page(ring->pages, tenant->page, tenant->old_version);
@@ -690,6 +720,7 @@ static VT_RESULT create_open(struct vt_keyring_write *write, struct vt_keyring *
     write->root->next_page_id = 1;
     write->view.root->record = write->root->record;
     write->is_creation = true;
+    write->has_delta = true;
     write_init_trees(write);
     write->view.write = write;
     return VAULT_OK;
