@@ -391,6 +391,24 @@ START_TEST(flipped_bits_give_a_status_and_never_a_crash)
 }
 END_TEST
 
+START_TEST(a_meta_page_that_asks_for_more_than_any_map_has_is_corrupt_and_no_lack_of_memory)
+{
+    enum { LAST_PAGE_AT = 136 };        /* FORMAT.md "Store"; six bytes of pages are more than addresses */
+    struct kit kit = {0};
+    kit_start(&kit);
+    ck_assert_ok(kit_commit(kit.store, 1));
+    kit_close(&kit);
+    size_t len = 0;
+    uint8_t *whole = kit_load(kit.data, &len);
+    for (size_t meta = 0; meta < 2; meta++) whole[meta * 4096 + LAST_PAGE_AT + 5] = 0x40;
+    kit_save(kit.data, whole, len);
+    kit.options.must_exist = true;
+    ck_assert_status(kit_try_open(&kit), VAULT_E_CORRUPT);
+    free(whole);
+    kit_end(&kit);
+}
+END_TEST
+
 START_TEST(a_check_finds_a_damaged_page_in_an_open_store)
 {
     struct kit kit = {0};
@@ -718,7 +736,9 @@ VT_TEST_MAIN("store/lmdb files", files_are_for_their_owner_only,
              a_missing_parent_directory_is_an_io_error, a_read_only_store_reads_and_refuses_to_write,
              a_newer_format_is_refused_by_name, an_environment_that_is_not_ours_is_corrupt,
              a_file_that_is_not_lmdbs_is_corrupt_and_left_as_it_was, a_file_cut_short_anywhere_is_corrupt,
-             flipped_bits_give_a_status_and_never_a_crash, a_check_finds_a_damaged_page_in_an_open_store,
+             flipped_bits_give_a_status_and_never_a_crash,
+             a_meta_page_that_asks_for_more_than_any_map_has_is_corrupt_and_no_lack_of_memory,
+             a_check_finds_a_damaged_page_in_an_open_store,
              a_copy_that_was_never_finished_is_corrupt, freed_heap_never_reaches_the_file,
              the_map_grows_between_transactions,
              a_transaction_larger_than_the_map_fails_whole_and_fits_when_repeated,

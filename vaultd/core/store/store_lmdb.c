@@ -624,6 +624,14 @@ static const struct vt_store_ops lmdb_ops = {
 
 /* Opening -------------------------------------------------------------------------------------------------------- */
 
+/* A damaged meta page may ask for a map that nobody has room for: that is no lack of memory. */
+static vault_status why_no_map(struct lmdb_store *store)
+{
+    VT_TRY(vt_files_open_data(store->files));
+    VT_TRY(vt_pages_check_size(store->files->probe_fd));
+    return VAULT_E_MEMORY;
+}
+
 static vault_status env_open(struct lmdb_store *store, const char *dir, uint64_t map_bytes)
 {
     const unsigned flags = MDB_NOTLS | (store->is_read_only ? MDB_RDONLY : 0);
@@ -633,7 +641,8 @@ static vault_status env_open(struct lmdb_store *store, const char *dir, uint64_t
     VT_TRY(status_of(mdb_env_set_maxdbs(store->env, VT_TABLE_COUNT + 1)));
     VT_TRY(status_of(mdb_env_set_maxreaders(store->env, VT_STORE_READERS_MAX)));
     VT_TRY(status_of(mdb_env_set_mapsize(store->env, (size_t)map_bytes)));
-    VT_TRY(status_of(mdb_env_open(store->env, dir, flags, 0600)));
+    const int opened = mdb_env_open(store->env, dir, flags, 0600);
+    VT_TRY(opened == ENOMEM ? why_no_map(store) : status_of(opened));
     VT_TRY(status_of(mdb_env_get_flags(store->env, &kept)));
     VT_ENSURE((kept & FLAGS_REFUSED) == 0 && (kept & MDB_NOTLS) != 0, VAULT_E_UNSUPPORTED);
     return status_of(mdb_reader_check(store->env, &dead_readers));

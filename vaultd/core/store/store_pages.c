@@ -321,7 +321,8 @@ static vault_status find_settled_meta(int fd, uint64_t commit, struct meta *out_
     return memcmp(&again, out_meta, sizeof again) == 0 ? VAULT_OK : VAULT_E_BUSY;
 }
 
-static vault_status walk_init(struct walk *walk, const struct meta *meta)
+/* The sizes that the meta page claims, against the file's. */
+static vault_status walk_measure(struct walk *walk, const struct meta *meta)
 {
     struct stat info = {0};
     VT_ENSURE(fstat(walk->fd, &info) == 0, VAULT_E_IO);
@@ -330,7 +331,12 @@ static vault_status walk_init(struct walk *walk, const struct meta *meta)
     walk->page_count = get64(meta->bytes + AT_LAST_PAGE) + 1;
     const uint64_t file_pages = walk->file_bytes / walk->page_size;
     VT_ENSURE(walk->page_count >= 2 && walk->page_count <= file_pages + UNWRITTEN_MAX, VAULT_E_CORRUPT);
+    return VAULT_OK;
+}
 
+static vault_status walk_init(struct walk *walk, const struct meta *meta)
+{
+    VT_TRY(walk_measure(walk, meta));
     walk->is_seen = vt_calloc(walk->page_count / 8 + 1, 1);
     VT_ENSURE(walk->is_seen != NULL, VAULT_E_MEMORY);
     walk->levels = vt_malloc(2 * DEPTH_MAX * walk->page_size);
@@ -355,6 +361,14 @@ static void walk_run(struct walk *walk, const struct meta *meta)
     walk->check.pages = walk->page_count;
     /* What was not reached because the walk stopped is not leaked. */
     if (is_sound) walk->check.leaked_pages = walk->page_count - 2 - walk->used_pages - walk->check.free_pages;
+}
+
+VT_RESULT vt_pages_check_size(int file_fd)
+{
+    struct meta meta;
+    struct walk walk = {.fd = file_fd};
+    VT_TRY(find_settled_meta(file_fd, 0, &meta));
+    return walk_measure(&walk, &meta);
 }
 
 VT_RESULT vt_pages_check(int file_fd, uint64_t commit, struct vt_store_check *out_check)

@@ -17,3 +17,6 @@ struct vt_store_check;
  *  @return VAULT_OK also when damage was found, VAULT_E_BUSY when that state is gone, VAULT_E_CORRUPT when neither meta
  *          page is one, VAULT_E_IO, VAULT_E_MEMORY */
 VT_RESULT vt_pages_check(int file_fd, uint64_t commit, struct vt_store_check *out_check);
+
+/** Only whether the newest meta page asks for no more pages than the file can have. @return as vt_pages_check() */
+VT_RESULT vt_pages_check_size(int file_fd);
