@@ -9,11 +9,29 @@ static vault_status protocol(struct vt_err *err, const char *sentence)
     return vt_fail(err, VAULT_E_PROTOCOL, NULL, "%s", sentence);
 }
 
+/* The header of an array of four; the three forms of the msgpack specification, "array format family". */
+static const struct {
+    uint8_t bytes[5];
+    size_t len;
+} ARRAYS_OF_FOUR[] = {{{0x94}, 1}, {{0xdc, 0, 4}, 3}, {{0xdd, 0, 0, 0, 4}, 5}};
+
+/* Whatever follows: is this the beginning of one, as far as it goes? */
+static bool may_become_frame(struct vt_bytes stream)
+{
+    for (size_t i = 0; i < VT_ARRAY_LEN(ARRAYS_OF_FOUR); i++)
+        if (memcmp(stream.data, ARRAYS_OF_FOUR[i].bytes, VT_MIN(stream.len, ARRAYS_OF_FOUR[i].len)) == 0) return true;
+    return false;
+}
+
 VT_RESULT vt_rpc_frame_scan(struct vt_msgpack_scan *scan, struct vt_bytes stream, size_t max, size_t *out_len)
 {
     size_t len;
+    VT_ENSURE(stream.len != 0, VAULT_E_CONFLICT);
     const vault_status status = vt_msgpack_scan(scan, stream, &len);
-    if (status == VAULT_E_CONFLICT) return stream.len >= max ? VAULT_E_TOO_LARGE : VAULT_E_CONFLICT;
+    if (status == VAULT_E_CONFLICT) {
+        VT_ENSURE(may_become_frame(stream), VAULT_E_PARSE);
+        return stream.len >= max ? VAULT_E_TOO_LARGE : VAULT_E_CONFLICT;
+    }
     VT_TRY(status);
     VT_ENSURE(len <= max, VAULT_E_TOO_LARGE);
     *out_len = len;
@@ -26,14 +44,13 @@ VT_RESULT vt_rpc_frame_len(struct vt_bytes stream, size_t max, size_t *out_len)
     return vt_rpc_frame_scan(&scan, stream, max, out_len);
 }
 
-/* Take the header of an array of four off the front; the three forms of the msgpack specification, "array format family". */
+/* Take the header off the front. */
 static bool take_array_of_four(struct vt_bytes *frame)
 {
-    static const uint8_t FORMS[][5] = {{0x94}, {0xdc, 0, 4}, {0xdd, 0, 0, 0, 4}};
-    static const size_t LENGTHS[] = {1, 3, 5};
-    for (size_t i = 0; i < VT_ARRAY_LEN(FORMS); i++) {
-        if (frame->len < LENGTHS[i] || memcmp(frame->data, FORMS[i], LENGTHS[i]) != 0) continue;
-        *frame = vt_bytes(frame->data + LENGTHS[i], frame->len - LENGTHS[i]);
+    for (size_t i = 0; i < VT_ARRAY_LEN(ARRAYS_OF_FOUR); i++) {
+        const size_t len = ARRAYS_OF_FOUR[i].len;
+        if (frame->len < len || memcmp(frame->data, ARRAYS_OF_FOUR[i].bytes, len) != 0) continue;
+        *frame = vt_bytes(frame->data + len, frame->len - len);
         return true;
     }
     return false;

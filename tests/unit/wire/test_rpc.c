@@ -157,6 +157,23 @@ START_TEST(a_frame_that_arrives_in_pieces_wants_more_until_it_is_whole)
 }
 END_TEST
 
+START_TEST(what_cannot_become_a_frame_is_refused_before_the_rest_of_it_comes)
+{
+    static const uint8_t long_text[] = {0xda, 0xff, 0xff, 'x'}, long_bytes[] = {0xc5, 0xc1, 0xc1}, array_of_five[] = {0x95, 0},
+                         array_16_of_six[] = {0xdc, 0, 6}, map_of_four[] = {0x84, 0xa1, 'k'};
+    const struct vt_bytes wrong[] = {VT_BYTES_OF(long_text), VT_BYTES_OF(long_bytes), VT_BYTES_OF(array_of_five),
+                                     VT_BYTES_OF(array_16_of_six), VT_BYTES_OF(map_of_four)};
+    static const uint8_t array_16[] = {0xdc, 0, 4}, array_32[] = {0xdd, 0, 0, 0, 4};
+    size_t len = 99;
+    for (size_t i = 0; i < VT_ARRAY_LEN(wrong); i++) ck_assert_status(vt_rpc_frame_len(wrong[i], FRAME_MAX, &len), VAULT_E_PARSE);
+    for (size_t cut = 0; cut <= 3; cut++)
+        ck_assert_status(vt_rpc_frame_len(vt_bytes(array_16, cut), FRAME_MAX, &len), VAULT_E_CONFLICT);
+    for (size_t cut = 0; cut <= 5; cut++)
+        ck_assert_status(vt_rpc_frame_len(vt_bytes(array_32, cut), FRAME_MAX, &len), VAULT_E_CONFLICT);
+    ck_assert_uint_eq(len, 99);
+}
+END_TEST
+
 START_TEST(a_frame_of_exactly_the_limit_is_taken_and_one_byte_more_is_refused)
 {
     const struct vt_bytes whole = BYTES(HEALTH);
@@ -282,6 +299,7 @@ VT_TEST_MAIN("wire/rpc", a_request_reads_as_its_parts, longer_forms_of_head_and_
              a_message_without_a_readable_id_is_refused_without_one, a_message_of_three_parts_is_a_notification_and_refused,
              what_is_wrong_behind_the_id_is_refused_under_it, params_nested_deeper_than_the_limit_are_refused,
              a_whole_frame_is_found_at_the_front_of_the_stream, a_frame_that_arrives_in_pieces_wants_more_until_it_is_whole,
+             what_cannot_become_a_frame_is_refused_before_the_rest_of_it_comes,
              a_frame_of_exactly_the_limit_is_taken_and_one_byte_more_is_refused, bytes_that_are_no_msgpack_end_the_stream,
              a_request_that_was_written_reads_back, a_result_that_was_written_reads_back,
              an_error_says_status_code_and_sentence, an_error_says_field_retry_and_certificate_when_there_are_any,
