@@ -409,6 +409,31 @@ START_TEST(a_meta_page_that_asks_for_more_than_any_map_has_is_corrupt_and_no_lac
 }
 END_TEST
 
+/* A list says in its first eight bytes how long it is; valgrind tells whether more is read than there is. */
+START_TEST(a_list_of_free_pages_too_short_for_its_length_is_corrupt)
+{
+    enum { TRANSACTION_AT = 144, FREE_ROOT_AT = 80, FIRST_NODE_AT = 16 };      /* FORMAT.md "Store" */
+    struct kit kit = {0};
+    kit_start(&kit);
+    for (uint64_t n = 1; n <= 6; n++) ck_assert_ok(kit_commit(kit.store, n));
+    kit_close(&kit);
+    size_t len = 0;
+    uint64_t transactions[2], root;
+    uint8_t *whole = kit_load(kit.data, &len);
+    for (size_t meta = 0; meta < 2; meta++) memcpy(&transactions[meta], whole + 4096 * meta + TRANSACTION_AT, 8);
+    memcpy(&root, whole + 4096 * (transactions[1] > transactions[0]) + FREE_ROOT_AT, 8);
+    ck_assert_uint_lt(root, len / 4096);
+    uint8_t *page = whole + 4096 * root;
+    uint8_t *node = page + (page[FIRST_NODE_AT] | page[FIRST_NODE_AT + 1] << 8);
+    memcpy(node, (uint8_t[]){4, 0, 0, 0}, 4);
+    kit_save(kit.data, whole, len);
+    kit.options.must_exist = true;
+    ck_assert_status(kit_try_open(&kit), VAULT_E_CORRUPT);
+    free(whole);
+    kit_end(&kit);
+}
+END_TEST
+
 START_TEST(a_check_finds_a_damaged_page_in_an_open_store)
 {
     struct kit kit = {0};
@@ -738,7 +763,7 @@ VT_TEST_MAIN("store/lmdb files", files_are_for_their_owner_only,
              a_file_that_is_not_lmdbs_is_corrupt_and_left_as_it_was, a_file_cut_short_anywhere_is_corrupt,
              flipped_bits_give_a_status_and_never_a_crash,
              a_meta_page_that_asks_for_more_than_any_map_has_is_corrupt_and_no_lack_of_memory,
-             a_check_finds_a_damaged_page_in_an_open_store,
+             a_list_of_free_pages_too_short_for_its_length_is_corrupt, a_check_finds_a_damaged_page_in_an_open_store,
              a_copy_that_was_never_finished_is_corrupt, freed_heap_never_reaches_the_file,
              the_map_grows_between_transactions,
              a_transaction_larger_than_the_map_fails_whole_and_fits_when_repeated,

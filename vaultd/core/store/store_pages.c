@@ -200,8 +200,8 @@ static bool claim_run(struct walk *walk, uint64_t first, uint64_t data_len)
 
 static bool note_free(struct walk *walk, const uint8_t *list, uint64_t len)
 {
-    const uint64_t count = len < 8 ? UINT64_MAX : get64(list);
-    if (count > len / 8 - 1) return note_damage(walk);
+    const uint64_t count = len < 8 ? 0 : get64(list);
+    if (len < 8 || count > len / 8 - 1) return note_damage(walk);
     for (uint64_t i = 1; i <= count; i++) {
         if (!claim(walk, get64(list + 8 * i), 1)) return note_damage(walk);
         walk->check.free_pages++;
