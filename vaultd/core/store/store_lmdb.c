@@ -642,7 +642,8 @@ static vault_status env_open(struct lmdb_store *store, const char *dir, uint64_t
     VT_TRY(status_of(mdb_env_set_maxreaders(store->env, VT_STORE_READERS_MAX)));
     VT_TRY(status_of(mdb_env_set_mapsize(store->env, (size_t)map_bytes)));
     const int opened = mdb_env_open(store->env, dir, flags, 0600);
-    VT_TRY(opened == ENOMEM ? why_no_map(store) : status_of(opened));
+    const bool has_no_map = opened == ENOMEM || opened == EINVAL || opened == EOVERFLOW;
+    VT_TRY(has_no_map ? why_no_map(store) : status_of(opened));
     VT_TRY(status_of(mdb_env_get_flags(store->env, &kept)));
     VT_ENSURE((kept & FLAGS_REFUSED) == 0 && (kept & MDB_NOTLS) != 0, VAULT_E_UNSUPPORTED);
     return status_of(mdb_reader_check(store->env, &dead_readers));
