@@ -603,8 +603,9 @@ static vault_status sealed_with;
 
 static void *seal(void *context)
 {
+    struct world ours = world;          /* what a call leaves behind is its thread's own */
     (void)context;
-    sealed_with = world_call(&world, "operator", "vault.seal", NULL, NULL);
+    sealed_with = world_call(&ours, "operator", "vault.seal", NULL, NULL);
     return NULL;
 }
 
