@@ -27,11 +27,9 @@ VT_RESULT vt_rpc_frame_scan(struct vt_msgpack_scan *scan, struct vt_bytes stream
 {
     size_t len;
     VT_ENSURE(stream.len != 0, VAULT_E_CONFLICT);
+    VT_ENSURE(may_become_frame(stream), VAULT_E_PARSE);
     const vault_status status = vt_msgpack_scan(scan, stream, &len);
-    if (status == VAULT_E_CONFLICT) {
-        VT_ENSURE(may_become_frame(stream), VAULT_E_PARSE);
-        return stream.len >= max ? VAULT_E_TOO_LARGE : VAULT_E_CONFLICT;
-    }
+    if (status == VAULT_E_CONFLICT) return stream.len >= max ? VAULT_E_TOO_LARGE : VAULT_E_CONFLICT;
     VT_TRY(status);
     VT_ENSURE(len <= max, VAULT_E_TOO_LARGE);
     *out_len = len;

@@ -16,7 +16,8 @@ struct vt_rpc_reply {
     const struct vt_value *result;  /* nil when error */
 };
 /** Is a whole frame at the front of @p stream? @param max frame limit for this connection
- *  @return VAULT_E_CONFLICT: more bytes needed; VAULT_E_TOO_LARGE; VAULT_E_PARSE: the connection must be closed */
+ *  @return VAULT_E_CONFLICT: more bytes needed; VAULT_E_TOO_LARGE; VAULT_E_PARSE: no array of four begins so, or what is in it
+ *  is no msgpack of ours; the connection must be closed */
 VT_RESULT vt_rpc_frame_len(struct vt_bytes stream, size_t max, size_t *out_len);
 /** The same for bytes that arrive in pieces: goes on where it stopped. @p scan VT_MSGPACK_SCAN_INIT at a frame's begin. */
 VT_RESULT vt_rpc_frame_scan(struct vt_msgpack_scan *scan, struct vt_bytes stream, size_t max, size_t *out_len);

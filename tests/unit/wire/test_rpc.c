@@ -159,12 +159,14 @@ END_TEST
 
 START_TEST(what_cannot_become_a_frame_is_refused_before_the_rest_of_it_comes)
 {
+    size_t len = 99;
     static const uint8_t long_text[] = {0xda, 0xff, 0xff, 'x'}, long_bytes[] = {0xc5, 0xc1, 0xc1}, array_of_five[] = {0x95, 0},
                          array_16_of_six[] = {0xdc, 0, 6}, map_of_four[] = {0x84, 0xa1, 'k'};
     const struct vt_bytes wrong[] = {VT_BYTES_OF(long_text), VT_BYTES_OF(long_bytes), VT_BYTES_OF(array_of_five),
                                      VT_BYTES_OF(array_16_of_six), VT_BYTES_OF(map_of_four)};
+    static const uint8_t whole_text[] = {0xa1, 'x'};
+    ck_assert_status(vt_rpc_frame_len(VT_BYTES_OF(whole_text), FRAME_MAX, &len), VAULT_E_PARSE);     /* nor when it is whole */
     static const uint8_t array_16[] = {0xdc, 0, 4}, array_32[] = {0xdd, 0, 0, 0, 4};
-    size_t len = 99;
     for (size_t i = 0; i < VT_ARRAY_LEN(wrong); i++) ck_assert_status(vt_rpc_frame_len(wrong[i], FRAME_MAX, &len), VAULT_E_PARSE);
     for (size_t cut = 0; cut <= 3; cut++)
         ck_assert_status(vt_rpc_frame_len(vt_bytes(array_16, cut), FRAME_MAX, &len), VAULT_E_CONFLICT);
@@ -191,7 +193,7 @@ START_TEST(bytes_that_are_no_msgpack_end_the_stream)
     size_t len;
     ck_assert_status(vt_rpc_frame_len(BYTES(0xc1), FRAME_MAX, &len), VAULT_E_PARSE);
     ck_assert_status(vt_rpc_frame_len(BYTES(0x94, 0, 1, 0xd8), FRAME_MAX, &len), VAULT_E_PARSE);
-    ck_assert_status(vt_rpc_frame_len(BYTES(0xdd, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_TOO_LARGE);
+    ck_assert_status(vt_rpc_frame_len(BYTES(0xdd, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_PARSE);
     ck_assert_status(vt_rpc_frame_len(BYTES(0xdb, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_TOO_LARGE);
 }
 END_TEST
