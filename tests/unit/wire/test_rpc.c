@@ -193,8 +193,8 @@ START_TEST(bytes_that_are_no_msgpack_end_the_stream)
     size_t len;
     ck_assert_status(vt_rpc_frame_len(BYTES(0xc1), FRAME_MAX, &len), VAULT_E_PARSE);
     ck_assert_status(vt_rpc_frame_len(BYTES(0x94, 0, 1, 0xd8), FRAME_MAX, &len), VAULT_E_PARSE);
-    ck_assert_status(vt_rpc_frame_len(BYTES(0xdd, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_PARSE);
-    ck_assert_status(vt_rpc_frame_len(BYTES(0xdb, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_TOO_LARGE);
+    ck_assert_status(vt_rpc_frame_len(BYTES(0x94, 0xdd, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_TOO_LARGE);
+    ck_assert_status(vt_rpc_frame_len(BYTES(0x94, 0xdb, 0xff, 0xff, 0xff, 0xff), FRAME_MAX, &len), VAULT_E_TOO_LARGE);
 }
 END_TEST
 
