@@ -334,6 +334,25 @@ def scan():
     }
 
 
+def store_pages():
+    """Changes to a sound data file: offset 3, value 1. Offsets: docs/FORMAT.md "Store"."""
+    def change(*pairs):
+        return b"".join(struct.pack(">IB", offset, value)[1:] for offset, value in pairs)
+
+    metas = (0, 4096)
+    return {
+        "none": b"",
+        "last-page": change(*((meta + 136 + 5, 0x40) for meta in metas)),
+        "page-size": change(*((meta + 40 + 1, 0x20) for meta in metas)),
+        "free-root": change(*((meta + 80, 0x03) for meta in metas)),
+        "main-depth": change(*((meta + 88 + 6, 0xFF) for meta in metas)),
+        "page-flags": change(*((page * 4096 + 10, 0x04) for page in range(2, 12))),
+        "first-node": change(*((page * 4096 + 16, 0xFE) for page in range(2, 12))),
+        "lower": change(*((page * 4096 + 13, 0x0F) for page in range(2, 12))),
+        "short-value": change(*((page * 4096 + offset, 4) for page in range(2, 12) for offset in range(3900, 4096, 4))),
+    }
+
+
 def page():
     """The first byte chooses the kind, 0x80 the stored value itself; docs/FORMAT.md "Keyring"."""
     def head(kind, count):
@@ -435,6 +454,7 @@ CORPORA = {made.__name__: made for made in (
     record_row,
     scan,
     page,
+    store_pages,
     config,
     rpc,
 )}
