@@ -3,7 +3,6 @@
  * share, is overwritten. A block that holds what the newer state does not is finished off when the file is opened. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -203,18 +202,6 @@ static const struct vt_keeper_medium_ops file_medium = {
 
 /* Opening and creating -------------------------------------------------------------------------------------------- */
 
-static VT_RESULT sync_folder_of(const char *path)
-{
-    char *copy = strdup(path);
-    VT_ENSURE(copy != NULL, VAULT_E_MEMORY);
-    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
-    VT_ENSURE(fd >= 0, VAULT_E_IO);
-    const bool is_synced = fsync(fd) == 0;
-    close(fd);
-    return is_synced ? VAULT_OK : VAULT_E_IO;
-}
-
 static VT_RESULT write_fresh(int fd)
 {
     struct {
@@ -246,7 +233,7 @@ static VT_RESULT create_file(const char *path)
     if (status != VAULT_OK && fd >= 0) unlink(fresh);
     free(fresh);
     VT_TRY(status);
-    return sync_folder_of(path);
+    return vt_keeper_sync_folder(path);
 }
 
 static VT_RESULT open_descriptor(const char *path, bool must_exist, int *out_fd)

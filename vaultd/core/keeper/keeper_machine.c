@@ -1,7 +1,10 @@
 /* What may follow what in a keeper, and its state as bytes. */
 #include "vaultd/core/keeper/keeper_machine.h"
 
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "libvault/base/fault.h"
 #include "libvault/crypto/digest.h"
@@ -444,4 +447,16 @@ VT_RESULT vt_keeper_machine_init(struct vt_keeper_machine *machine, const struct
     snprintf(machine->name, sizeof machine->name, "%s", name);
     machine->state = state;
     return VAULT_OK;
+}
+
+VT_RESULT vt_keeper_sync_folder(const char *path)
+{
+    char *copy = strdup(path);
+    VT_ENSURE(copy != NULL, VAULT_E_MEMORY);
+    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    VT_ENSURE(fd >= 0, VAULT_E_IO);
+    const bool is_synced = fsync(fd) == 0;
+    close(fd);
+    return is_synced ? VAULT_OK : VAULT_E_IO;
 }

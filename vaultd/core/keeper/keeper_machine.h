@@ -70,3 +70,6 @@ VT_RESULT vt_keeper_machine_init(struct vt_keeper_machine *machine, const struct
 VT_RESULT vt_keeper_machine_load(struct vt_keeper_machine *machine);
 /** The machine of a keeper that has one. NULL for others. */
 struct vt_keeper_machine *vt_keeper_machine_of(struct vt_keeper *keeper);
+
+/** Make the name @p path durable in its folder. @return VAULT_E_IO, VAULT_E_MEMORY */
+VT_RESULT vt_keeper_sync_folder(const char *path);
