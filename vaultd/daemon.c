@@ -61,17 +61,6 @@ static void signals_end_at_once(const sigset_t *signals)
 
 /* Opening ------------------------------------------------------------------------------------------------------------- */
 
-/* What to look at; the status alone names something else in these cases. */
-static const char *keeper_failure(vault_status status)
-{
-    switch (status) {
-    case VAULT_E_KEEPER: return "it is not there, and the store is not new: without it the store does not open.";
-    case VAULT_E_STATE: return "it must be one file with one name and mode 0600.";
-    case VAULT_E_IO: return "its directory must exist, and the daemon must be allowed to write there.";
-    default: return vault_status_text(status);
-    }
-}
-
 static const char *directory_failure(vault_status status)
 {
     if (status != VAULT_E_IO) return vault_status_text(status);
@@ -82,15 +71,13 @@ static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config
                              struct vt_keeper **out_keeper, struct vt_err *err)
 {
     VT_AUTO_PTR(vt_keeper) keeper = NULL;
-    vault_status status;
-    if (daemon->options->is_read_only)
-        status = vt_keeper_file_open_read_only(setting->file, setting->name, &keeper);
-    else
-        status = vt_keeper_file_open(setting->file, setting->name, must_exist, &keeper);
-    if (status == VAULT_OK)
-        status = vt_keeper_file_compare_device(keeper, vt_config_text(daemon->options->config, VT_SET_DATA_DIR));
+    const bool is_read_only = daemon->options->is_read_only;
+    const enum vt_keeper_use use = is_read_only ? VT_KEEPER_LOOK : must_exist ? VT_KEEPER_MUST_EXIST : VT_KEEPER_MAKE;
+    VT_TRY(vt_keeper_open(setting->kind, setting->path, setting->name, use, &keeper, err));
+    const vault_status status = vt_keeper_compare_device(keeper, vt_config_text(daemon->options->config, VT_SET_DATA_DIR));
     if (status != VAULT_OK)
-        return vt_fail(err, status, "keepers", "The keeper file %s cannot be opened: %s", setting->file, keeper_failure(status));
+        return vt_fail(err, status, "keepers", "On which device the keeper %s lies cannot be seen: %s", setting->path,
+                       vault_status_text(status));
     *out_keeper = VT_MOVE(keeper);
     return VAULT_OK;
 }
@@ -125,16 +112,18 @@ static VT_RESULT check_keepers_are_free(const struct daemon *daemon, const char 
     for (size_t i = 0; i < vt_config_keeper_count(config); i++) {
         VT_AUTO_PTR(vt_keeper) keeper = NULL;
         const struct vt_config_keeper *setting = vt_config_keeper(config, i);
-        vault_status status = vt_keeper_file_open_read_only(setting->file, setting->name, &keeper);
+        struct vt_err why = {{0}, {0}};
+        vault_status status = vt_keeper_open(setting->kind, setting->path, setting->name, VT_KEEPER_LOOK, &keeper, &why);
         if (status == VAULT_E_KEEPER) continue;
-        if (status == VAULT_OK) status = vt_epoch_keeper_is_free(keeper);
+        if (status != VAULT_OK) *err = why;
+        VT_TRY(status);
+        status = vt_epoch_keeper_is_free(keeper);
         if (status == VAULT_E_EXISTS)
             return vt_fail(err, status, "data_dir",
                            "The store %s is empty, but keeper %s holds a share of some vault already: put the store's files back.",
                            path, setting->name);
         if (status != VAULT_OK)
-            return vt_fail(err, status, "keepers", "The keeper file %s cannot be opened: %s", setting->file,
-                           keeper_failure(status));
+            return vt_fail(err, status, "keepers", "The keeper %s cannot be read: %s", setting->path, vault_status_text(status));
     }
     return VAULT_OK;
 }

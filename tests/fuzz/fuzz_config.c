@@ -21,7 +21,7 @@ static void check_ranges(const struct vt_config *config)
     }
     for (size_t i = 0; i < vt_config_keeper_count(config); i++) {
         FUZZ_CHECK(vt_config_keeper(config, i)->name[0] != '\0');
-        FUZZ_CHECK(vt_config_keeper(config, i)->file[0] != '\0');
+        FUZZ_CHECK(vt_config_keeper(config, i)->path[0] != '\0');
     }
 }
 

@@ -135,37 +135,44 @@ static bool is_keeper_name(struct vt_bytes name)
     return true;
 }
 
-static VT_RESULT add_keeper(struct vt_config *config, struct vt_bytes name, struct vt_bytes file, const struct origin *origin,
-                            struct vt_err *err)
+static VT_RESULT add_keeper(struct vt_config *config, struct vt_bytes name, const char *kind, struct vt_bytes path,
+                            const struct origin *origin, struct vt_err *err)
 {
     if (config->keeper_count == KEEPERS_MAX)
         return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "keepers has from 1 to 16 entries.");
     if (!is_keeper_name(name))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "A keeper's name is 1 to 64 visible ASCII characters.");
-    VT_TRY(check_text(VT_SET_KEEPERS, file, origin, err));
+    VT_TRY(check_text(VT_SET_KEEPERS, path, origin, err));
     for (size_t i = 0; i < config->keeper_count; i++)
-        if (vt_bytes_equal_str(name, config->keepers[i].name) || vt_bytes_equal_str(file, config->keepers[i].file))
-            return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "Two keepers have one name or one file.");
+        if (vt_bytes_equal_str(name, config->keepers[i].name) || vt_bytes_equal_str(path, config->keepers[i].path))
+            return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "Two keepers have one name or one place.");
     struct vt_config_keeper *keeper = &config->keepers[config->keeper_count];
-    if (keep_text(config, name, &keeper->name) != VAULT_OK || keep_text(config, file, &keeper->file) != VAULT_OK)
+    if (keep_text(config, name, &keeper->name) != VAULT_OK || keep_text(config, path, &keeper->path) != VAULT_OK)
         return memory_short(err);
+    keeper->kind = kind;
     config->keeper_count++;
     return VAULT_OK;
 }
 
+static const char *const KEEPER_KINDS[] = {"file", "raw"};
+
 static VT_RESULT read_keeper(struct vt_config *config, const struct vt_value *map, struct origin *origin, struct vt_err *err)
 {
     origin->line = map->line;
-    const struct vt_bytes name = vt_value_get_text(map, "name"), file = vt_value_get_text(map, "file");
-    if (map->kind != VT_VALUE_MAP || map->map.count != 2 || name.data == NULL || file.data == NULL)
-        return refuse(err, VAULT_E_TYPE, origin, "keepers", "A keeper has the keys name and file, both text, and no others.");
-    return add_keeper(config, name, file, origin, err);
+    const struct vt_bytes name = vt_value_get_text(map, "name");
+    if (map->kind == VT_VALUE_MAP && map->map.count == 2 && name.data != NULL)
+        for (size_t i = 0; i < VT_ARRAY_LEN(KEEPER_KINDS); i++) {
+            const struct vt_bytes path = vt_value_get_text(map, KEEPER_KINDS[i]);
+            if (path.data != NULL) return add_keeper(config, name, KEEPER_KINDS[i], path, origin, err);
+        }
+    return refuse(err, VAULT_E_TYPE, origin, "keepers",
+                  "A keeper has the key name and one of file and raw, both text, and no others.");
 }
 
 static VT_RESULT set_keepers(struct vt_config *config, const struct vt_value *list, struct origin *origin, struct vt_err *err)
 {
     if (list->kind != VT_VALUE_ARRAY)
-        return refuse(err, VAULT_E_TYPE, origin, "keepers", "keepers is a list of maps with name and file.");
+        return refuse(err, VAULT_E_TYPE, origin, "keepers", "keepers is a list of maps with name and file or raw.");
     if (list->array.count == 0)
         return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "keepers has from 1 to 16 entries.");
     config->settings[VT_SET_KEEPERS] = (struct setting){.line = origin->line};
@@ -298,7 +305,7 @@ static VT_RESULT set_keeper_flag(struct vt_config *config, const struct origin *
     if (config->settings[VT_SET_KEEPERS].flag == NULL) config->keeper_count = 0;
     char name[32];
     snprintf(name, sizeof name, "keeper-%zu", config->keeper_count + 1);
-    VT_TRY(add_keeper(config, vt_bytes_str(name), vt_bytes_str(file), origin, err));
+    VT_TRY(add_keeper(config, vt_bytes_str(name), "file", vt_bytes_str(file), origin, err));
     config->settings[VT_SET_KEEPERS] = (struct setting){.flag = origin->flag};
     return VAULT_OK;
 }
@@ -402,7 +409,7 @@ static VT_RESULT print_list(const struct vt_config *config, enum vt_setting sett
     for (size_t i = 0; i < count; i++) {
         if (i != 0) VT_TRY(vt_buf_append_str(out, ", "));
         if (is_keepers)
-            VT_TRY(vt_buf_printf(out, "%s=%s", config->keepers[i].name, config->keepers[i].file));
+            VT_TRY(vt_buf_printf(out, "%s=%s:%s", config->keepers[i].name, config->keepers[i].kind, config->keepers[i].path));
         else
             VT_TRY(vt_buf_append_str(out, config->names[i]));
     }

@@ -71,7 +71,8 @@ bool vt_config_is_set(const struct vt_config *config, enum vt_setting setting); 
 const char *const *vt_config_names(const struct vt_config *config, enum vt_setting setting, size_t *out_count);
 struct vt_config_keeper {
     const char *name;
-    const char *file;
+    const char *kind;                   /* "file" or "raw"; static storage */
+    const char *path;
 };
 size_t vt_config_keeper_count(const struct vt_config *config);
 const struct vt_config_keeper *vt_config_keeper(const struct vt_config *config, size_t index);

@@ -10,7 +10,8 @@ const struct vt_setting_row VT_SETTINGS[VT_SET_COUNT] = {
     [VT_SET_TLS_KEY] = {"tls.key", VT_SETTING_TEXT, "", 0, 0, NULL, true, false,
                         "File of its private key, PEM. The file is read again on SIGHUP."},
     [VT_SET_KEEPERS] = {"keepers", VT_SETTING_KEEPERS, "", 1, 16, NULL, true, false,
-                        "Keepers of the root key, each with name and file, outside data_dir and on devices of their own."},
+                        "Keepers of the root key, each with name and file (class E0) or raw (a partition or a file "
+                        "of 3 MiB, class E1), outside data_dir and on devices of their own."},
     [VT_SET_QUORUM] = {"quorum", VT_SETTING_INT, "keepers", 1, 16, "1", false, false,
                        "Keepers that together open the vault."},
     [VT_SET_JOURNAL_DIR] = {"journal.dir", VT_SETTING_TEXT, "", 0, 0, NULL, false, false,

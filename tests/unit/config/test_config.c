@@ -18,7 +18,7 @@ static vault_status read_text(struct vt_config *config, const char *yaml, struct
 #define COMPLETE                                                                                                       \
     "data_dir: /v\n"                                                                                                   \
     "tls: {certificate: /c, key: /k}\n"                                                                                \
-    "keepers: [{name: a, file: /a}, {name: b, file: /b}]\n"
+    "keepers: [{name: a, file: /a}, {name: b, raw: /b}]\n"
 
 START_TEST(a_file_of_comments_leaves_every_default)
 {
@@ -58,7 +58,9 @@ START_TEST(a_complete_file_reads_as_its_settings)
     ck_assert_int_eq(vt_config_int(config, VT_SET_JOURNAL_SYNC_INTERVAL_MS), 5);
     ck_assert_uint_eq(vt_config_keeper_count(config), 2);
     ck_assert_str_eq(vt_config_keeper(config, 1)->name, "b");
-    ck_assert_str_eq(vt_config_keeper(config, 1)->file, "/b");
+    ck_assert_str_eq(vt_config_keeper(config, 0)->kind, "file");
+    ck_assert_str_eq(vt_config_keeper(config, 1)->kind, "raw");
+    ck_assert_str_eq(vt_config_keeper(config, 1)->path, "/b");
     size_t count;
     const char *const *names = vt_config_names(config, VT_SET_PURPOSES, &count);
     ck_assert_uint_eq(count, 2);
@@ -93,19 +95,23 @@ START_TEST(what_is_wrong_in_the_file_is_refused_with_its_line)
         {"purposes:\n- billing\n- Not A Name\n", VAULT_E_INVALID_VALUE,
          "f.yaml line 3: A purpose is a name: a-z, then a-z, 0-9, _ . or -."},
         {"purposes: [a, a]\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: A purpose stands in the list twice."},
-        {"keepers: /a\n", VAULT_E_TYPE, "f.yaml line 1: keepers is a list of maps with name and file."},
+        {"keepers: /a\n", VAULT_E_TYPE, "f.yaml line 1: keepers is a list of maps with name and file or raw."},
         {"keepers: []\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: keepers has from 1 to 16 entries."},
-        {"keepers: [/a]\n", VAULT_E_TYPE, "f.yaml line 1: A keeper has the keys name and file, both text, and no others."},
-        {"keepers: [{name: a}]\n", VAULT_E_TYPE, "f.yaml line 1: A keeper has the keys name and file, both text, and no others."},
+        {"keepers: [/a]\n", VAULT_E_TYPE,
+         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
+        {"keepers: [{name: a}]\n", VAULT_E_TYPE,
+         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
+        {"keepers: [{name: a, tape: /a}]\n", VAULT_E_TYPE,
+         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
         {"keepers: [{name: a, file: /a, x: 1}]\n", VAULT_E_TYPE,
-         "f.yaml line 1: A keeper has the keys name and file, both text, and no others."},
+         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
         {"keepers: [{name: 'a b', file: /a}]\n", VAULT_E_INVALID_VALUE,
          "f.yaml line 1: A keeper's name is 1 to 64 visible ASCII characters."},
         {"keepers: [{name: a, file: ''}]\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: The text is empty or too long."},
         {"keepers:\n- {name: a, file: /a}\n- {name: a, file: /b}\n", VAULT_E_INVALID_VALUE,
-         "f.yaml line 3: Two keepers have one name or one file."},
+         "f.yaml line 3: Two keepers have one name or one place."},
         {"keepers: [{name: a, file: /a}, {name: b, file: /a}]\n", VAULT_E_INVALID_VALUE,
-         "f.yaml line 1: Two keepers have one name or one file."},
+         "f.yaml line 1: Two keepers have one name or one place."},
         {"- listen\n", VAULT_E_TYPE, "f.yaml line 1: The file must be a map of settings."},
     };
     for (size_t i = 0; i < VT_ARRAY_LEN(rows); i++) {
@@ -209,7 +215,7 @@ START_TEST(flags_override_the_file_and_keeper_flags_replace_its_list)
     ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", "/y", NULL));
     ck_assert_str_eq(vt_config_text(config, VT_SET_LISTEN), "127.0.0.1:0");
     ck_assert_uint_eq(vt_config_keeper_count(config), 2);
-    ck_assert_str_eq(vt_config_keeper(config, 0)->file, "/x");
+    ck_assert_str_eq(vt_config_keeper(config, 0)->path, "/x");
     ck_assert_str_eq(vt_config_keeper(config, 1)->name, "keeper-2");
 }
 END_TEST

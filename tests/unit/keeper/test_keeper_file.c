@@ -729,13 +729,13 @@ START_TEST(a_keeper_beside_the_store_says_so)
     setup();
     struct vt_keeper *keeper = keeper_open();
     struct vt_keeper_info info;
-    ck_assert_ok(vt_keeper_file_compare_device(keeper, dir));
+    ck_assert_ok(vt_keeper_compare_device(keeper, dir));
     ck_assert_ok(keeper->ops->info(keeper, &info));
     ck_assert(info.is_same_device_as_store);
-    ck_assert_ok(vt_keeper_file_compare_device(keeper, "/proc"));
+    ck_assert_ok(vt_keeper_compare_device(keeper, "/proc"));
     ck_assert_ok(keeper->ops->info(keeper, &info));
     ck_assert(!info.is_same_device_as_store);
-    ck_assert_status(vt_keeper_file_compare_device(keeper, "/nowhere/at/all"), VAULT_E_IO);
+    ck_assert_status(vt_keeper_compare_device(keeper, "/nowhere/at/all"), VAULT_E_IO);
     vt_keeper_free(keeper);
     teardown();
 }

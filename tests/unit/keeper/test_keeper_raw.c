@@ -44,18 +44,18 @@ static void teardown(void)
     vt_temp_dir_remove(dir);
 }
 
-static vault_status open_raw(bool must_exist, struct vt_keeper **out_keeper, struct vt_err *err)
+static vault_status open_raw(enum vt_keeper_use use, struct vt_keeper **out_keeper, struct vt_err *err)
 {
-    const struct vt_keeper_raw_options options = {.path = path, .name = "raw", .must_exist = must_exist, .gather = gather};
+    const struct vt_keeper_raw_options options = {.path = path, .name = "raw", .use = use, .gather = gather};
     *err = (struct vt_err){{0}, {0}};
     return vt_keeper_raw_open(&options, out_keeper, err);
 }
 
-static struct vt_keeper *keeper_open(bool must_exist)
+static struct vt_keeper *keeper_open(enum vt_keeper_use use)
 {
     struct vt_keeper *keeper = NULL;
     struct vt_err err;
-    ck_assert_ok(open_raw(must_exist, &keeper, &err));
+    ck_assert_ok(open_raw(use, &keeper, &err));
     return keeper;
 }
 
@@ -63,7 +63,7 @@ static void assert_not_opened(vault_status expected)
 {
     struct vt_keeper *keeper = NULL;
     struct vt_err err;
-    ck_assert_status(open_raw(true, &keeper, &err), expected);
+    ck_assert_status(open_raw(VT_KEEPER_MUST_EXIST, &keeper, &err), expected);
     ck_assert_ptr_null(keeper);
 }
 
@@ -84,7 +84,7 @@ static vault_status finalize(struct vt_keeper *keeper, const struct vt_keeper_sl
 
 static struct vt_keeper *keeper_at_one(struct vt_keeper_slot *out_first)
 {
-    struct vt_keeper *keeper = keeper_open(false);
+    struct vt_keeper *keeper = keeper_open(VT_KEEPER_MAKE);
     *out_first = slot_make(1);
     ck_assert_ok(keeper->ops->prepare(keeper, out_first));
     ck_assert_ok(finalize(keeper, out_first, 10));
@@ -158,7 +158,7 @@ START_TEST(a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares)
     ck_assert_int_eq(info.keeper_class, VT_KEEPER_E1);
     ck_assert_str_eq(info.name, "raw");
     vt_keeper_free(keeper);
-    keeper = keeper_open(true);
+    keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     ck_assert_ok(keeper->ops->info(keeper, &again));
     ck_assert_uint_eq(info.keeper_id, again.keeper_id);
     ck_assert_str_eq(info.verifier_key, again.verifier_key);
@@ -228,24 +228,24 @@ START_TEST(a_pushed_floor_is_kept_and_a_broken_floor_block_leaves_the_one_before
     for (floor.commit_number = 11; floor.commit_number <= 15; floor.commit_number++)
         ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
     vt_keeper_free(keeper);
-    keeper = keeper_open(true);
+    keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     ck_assert_ok(keeper->ops->floor(keeper, &floor));
     ck_assert_uint_eq(floor.commit_number, 15);
     ck_assert_int_eq(floor.epoch, 1);
     vt_keeper_free(keeper);
     change_byte(BLOCK + 64);            /* one of the two holds 15, the other 14 */
-    keeper = keeper_open(true);
+    keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     ck_assert_ok(keeper->ops->floor(keeper, &floor));
     ck_assert_uint_ge(floor.commit_number, 14);
     vt_keeper_free(keeper);
     change_byte(2 * BLOCK + 64);
-    keeper = keeper_open(true);
+    keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     ck_assert_ok(keeper->ops->floor(keeper, &floor));
     ck_assert_uint_eq(floor.commit_number, 10);     /* the state's own */
     floor.commit_number = 16;
     ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
     vt_keeper_free(keeper);
-    keeper = keeper_open(true);
+    keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     ck_assert_ok(keeper->ops->floor(keeper, &floor));
     ck_assert_uint_eq(floor.commit_number, 16);
     vt_keeper_free(keeper);
@@ -263,7 +263,7 @@ START_TEST(a_floor_of_a_former_epoch_does_not_outlive_it)
     ck_assert_ok(keeper->ops->prepare(keeper, &second));
     ck_assert_ok(finalize(keeper, &second, 30));
     vt_keeper_free(keeper);
-    keeper = keeper_open(true);
+    keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     ck_assert_ok(keeper->ops->floor(keeper, &floor));
     ck_assert_uint_eq(floor.epoch, 2);
     ck_assert_uint_eq(floor.commit_number, 30);
@@ -281,11 +281,11 @@ START_TEST(damage_to_one_copy_is_mended_from_the_other_and_to_both_is_corrupt)
             struct vt_keeper_slot first;
             vt_keeper_free(keeper_at_one(&first));
             change_byte(copy * COPY + places[i]);
-            struct vt_keeper *keeper = keeper_open(true);
+            struct vt_keeper *keeper = keeper_open(VT_KEEPER_MUST_EXIST);
             assert_slots(keeper, 1, &first);
             vt_keeper_free(keeper);
             change_byte((3 - copy) * COPY + places[i]);
-            keeper = keeper_open(true);
+            keeper = keeper_open(VT_KEEPER_MUST_EXIST);
             assert_slots(keeper, 1, &first);
             vt_keeper_free(keeper);
             change_byte(COPY + places[i]);
@@ -325,11 +325,55 @@ START_TEST(a_medium_that_does_not_write_in_place_is_refused_and_no_file_is_left)
     struct vt_keeper *keeper = NULL;
     struct vt_err err;
     snprintf(facts.fs, sizeof facts.fs, "btrfs");
-    ck_assert_status(open_raw(false, &keeper, &err), VAULT_E_UNSUPPORTED);
+    ck_assert_status(open_raw(VT_KEEPER_MAKE, &keeper, &err), VAULT_E_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.message, "btrfs"));
     ck_assert_int_ne(access(path, F_OK), 0);
     snprintf(path, sizeof path, "%s/keeper.new", dir);
     ck_assert_int_ne(access(path, F_OK), 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(who_only_looks_changes_nothing_and_sees_the_file_that_has_the_name_now)
+{
+    setup();
+    struct vt_keeper_slot first, second = slot_make(2);
+    struct vt_keeper *keeper = keeper_at_one(&first), *looker = keeper_open(VT_KEEPER_LOOK);
+    struct vt_keeper_floor floor = {our_vault, 1, 1, 12};
+    char away[320];
+    ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
+    ck_assert_ok(looker->ops->floor(looker, &floor));
+    ck_assert_uint_eq(floor.commit_number, 12);
+    ck_assert_status(looker->ops->prepare(looker, &second), VAULT_E_READ_ONLY);
+    ck_assert_ok(keeper->ops->prepare(keeper, &second));
+    ck_assert_ok(finalize(keeper, &second, 20));
+    ck_assert_ok(looker->ops->floor(looker, &floor));
+    ck_assert_uint_eq(floor.epoch, 2);
+    snprintf(away, sizeof away, "%s.away", path);
+    ck_assert_int_eq(rename(path, away), 0);
+    ck_assert_status(looker->ops->floor(looker, &floor), VAULT_E_KEEPER);
+    vt_keeper_free(looker);
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_damaged_copy_is_left_alone_by_who_only_looks)
+{
+    setup();
+    struct vt_keeper_slot first;
+    uint8_t *before = malloc(VT_KEEPER_RAW_LEN), *after = malloc(VT_KEEPER_RAW_LEN);
+    ck_assert(before != NULL && after != NULL);
+    vt_keeper_free(keeper_at_one(&first));
+    change_byte(COPY + 5000);
+    read_area(before);
+    struct vt_keeper *looker = keeper_open(VT_KEEPER_LOOK);
+    assert_slots(looker, 1, &first);
+    vt_keeper_free(looker);
+    read_area(after);
+    ck_assert_mem_eq(before, after, VT_KEEPER_RAW_LEN);
+    free(before);
+    free(after);
     teardown();
 }
 END_TEST
@@ -340,7 +384,7 @@ START_TEST(what_is_not_a_private_whole_raw_keeper_is_refused)
     assert_not_opened(VAULT_E_KEEPER);
     struct vt_keeper_slot first;
     vt_keeper_free(keeper_at_one(&first));
-    struct vt_keeper *keeper = keeper_open(true);
+    struct vt_keeper *keeper = keeper_open(VT_KEEPER_MUST_EXIST);
     assert_not_opened(VAULT_E_LOCKED);
     vt_keeper_free(keeper);
     ck_assert_int_eq(chmod(path, 0640), 0);
@@ -379,7 +423,7 @@ static void die_in(const char *point, const struct vt_keeper_slot *slot, bool is
         struct vt_keeper *keeper = NULL;
         struct vt_err err;
         vt_fault_set_step_hook(die_at, &crash);
-        if (open_raw(true, &keeper, &err) != VAULT_OK) _exit(1);
+        if (open_raw(VT_KEEPER_MUST_EXIST, &keeper, &err) != VAULT_OK) _exit(1);
         if (is_abort) _exit(keeper->ops->abort(keeper, slot->incarnation, slot->epoch, slot->attempt) == VAULT_OK ? 2 : 3);
         _exit(finalize(keeper, slot, 20) == VAULT_OK ? 2 : 3);
     }
@@ -402,7 +446,7 @@ START_TEST(a_crash_between_the_two_copies_is_finished_when_the_keeper_is_opened)
         ck_assert_ok(keeper->ops->prepare(keeper, &second));
         vt_keeper_free(keeper);
         die_in(cases[i].point, &second, cases[i].is_abort);
-        keeper = keeper_open(true);
+        keeper = keeper_open(VT_KEEPER_MUST_EXIST);
         assert_slots(keeper, 1, cases[i].is_abort ? &first : &second);
         ck_assert(!medium_tells(cases[i].is_abort ? &second : &first));
         vt_keeper_free(keeper);
@@ -436,14 +480,12 @@ START_TEST(a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds)
 END_TEST
 #endif
 
+VT_TEST_MAIN("keeper/keeper_raw",
 #ifdef VT_FAULTS
-#define WITH_FAULTS a_crash_between_the_two_copies_is_finished_when_the_keeper_is_opened, \
-                    a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
-#else
-#define WITH_FAULTS
+             a_crash_between_the_two_copies_is_finished_when_the_keeper_is_opened,
+             a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
 #endif
-
-VT_TEST_MAIN("keeper/keeper_raw", WITH_FAULTS a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares,
+             a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares,
              finalize_leaves_nothing_from_which_the_old_share_could_be_put_together,
              an_image_from_before_that_lacks_a_single_stripe_does_not_tell_the_share,
              abort_leaves_nothing_of_the_prepared_share,
@@ -452,4 +494,5 @@ VT_TEST_MAIN("keeper/keeper_raw", WITH_FAULTS a_raw_keeper_is_E1_and_keeps_its_i
              damage_to_one_copy_is_mended_from_the_other_and_to_both_is_corrupt,
              a_file_that_moved_gets_no_receipt_and_nothing_is_erased,
              a_medium_that_does_not_write_in_place_is_refused_and_no_file_is_left,
-             what_is_not_a_private_whole_raw_keeper_is_refused)
+             who_only_looks_changes_nothing_and_sees_the_file_that_has_the_name_now,
+             a_damaged_copy_is_left_alone_by_who_only_looks, what_is_not_a_private_whole_raw_keeper_is_refused)

@@ -121,6 +121,16 @@ VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exis
  *  file by its name again: one that has been moved away or replaced no longer counts as read.
  *  @return VAULT_E_KEEPER when there is none; otherwise as vt_keeper_file_open() */
 VT_RESULT vt_keeper_file_open_read_only(const char *path, const char *name, struct vt_keeper **out_keeper);
-/** Tell a file keeper where the store lies, so that vt_keeper_info can warn when one disk holds both.
- *  @param keeper from vt_keeper_file_open(). @return VAULT_E_IO */
-VT_RESULT vt_keeper_file_compare_device(struct vt_keeper *keeper, const char *store_dir);
+/** How a keeper is opened. */
+enum vt_keeper_use {
+    VT_KEEPER_MAKE,                         /* made when it is not there */
+    VT_KEEPER_MUST_EXIST,
+    VT_KEEPER_LOOK                          /* another process's: as vt_keeper_file_open_read_only() */
+};
+/** Open a keeper of the @p kind that settings name: "file" (E0) or "raw" (E1), at @p path.
+ *  @return VAULT_E_ARGUMENT for another kind; otherwise as the kind's own function. @p err has a sentence that says what to do */
+VT_RESULT vt_keeper_open(const char *kind, const char *path, const char *name, enum vt_keeper_use use,
+                         struct vt_keeper **out_keeper, struct vt_err *err);
+/** Tell a keeper where the store lies, so that vt_keeper_info can warn when one disk holds both. Nothing to do for one that
+ *  lies on no device of this machine. @return VAULT_E_IO */
+VT_RESULT vt_keeper_compare_device(struct vt_keeper *keeper, const char *store_dir);

@@ -17,7 +17,6 @@ struct keeper_file {
     struct vt_keeper_machine machine;
     int fd;
     unsigned newest;                    /* block that holds the present state */
-    bool is_same_device;
     char *path;
 };
 
@@ -185,8 +184,16 @@ static vault_status file_load(struct vt_keeper_machine *machine, struct vt_keepe
 
 static void file_describe(struct vt_keeper_machine *machine, struct vt_keeper_info *info)
 {
+    (void)machine;
     info->keeper_class = VT_KEEPER_E0;
-    info->is_same_device_as_store = file_of(machine)->is_same_device;
+}
+
+static vault_status file_device(struct vt_keeper_machine *machine, dev_t *out_device)
+{
+    struct stat info;
+    VT_ENSURE(fstat(file_of(machine)->fd, &info) == 0, VAULT_E_IO);
+    *out_device = info.st_dev;
+    return VAULT_OK;
 }
 
 static void file_free(struct vt_keeper_machine *machine)
@@ -198,7 +205,7 @@ static void file_free(struct vt_keeper_machine *machine)
 }
 
 static const struct vt_keeper_medium_ops file_medium = {
-    .load = file_load, .replace = file_replace, .describe = file_describe, .free = file_free};
+    .load = file_load, .replace = file_replace, .describe = file_describe, .device = file_device, .free = file_free};
 
 /* Opening and creating -------------------------------------------------------------------------------------------- */
 
@@ -290,16 +297,5 @@ VT_RESULT vt_keeper_file_open_read_only(const char *path, const char *name, stru
     VT_AUTO_PTR(vt_keeper) keeper = &file->machine.base;
     VT_TRY(vt_keeper_machine_load(&file->machine));
     *out_keeper = VT_MOVE(keeper);
-    return VAULT_OK;
-}
-
-VT_RESULT vt_keeper_file_compare_device(struct vt_keeper *keeper, const char *store_dir)
-{
-    struct vt_keeper_machine *machine = vt_keeper_machine_of(keeper);
-    VT_BUG_ON(machine == NULL || machine->medium != &file_medium);
-    struct keeper_file *file = file_of(machine);
-    struct stat ours, theirs;
-    VT_ENSURE(fstat(file->fd, &ours) == 0 && stat(store_dir, &theirs) == 0, VAULT_E_IO);
-    file->is_same_device = ours.st_dev == theirs.st_dev;
     return VAULT_OK;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
@@ -170,6 +171,7 @@ static vault_status machine_info(struct vt_keeper *keeper, struct vt_keeper_info
     char signer_name[64];
     info.is_reachable = freshen(machine) == VAULT_OK;
     machine->medium->describe(machine, &info);
+    info.is_same_device_as_store = machine->is_same_device;
     info.keeper_id = machine->state->keeper_id;
     memcpy(info.name, machine->name, sizeof info.name);
     snprintf(signer_name, sizeof signer_name, "vaultd-keeper/%016llx", (unsigned long long)info.keeper_id);
@@ -419,9 +421,17 @@ static const struct vt_keeper_ops read_only_ops = {
     .abort = refuse_abort, .floor = machine_floor, .raise_floor = refuse_raise_floor, .free = machine_free,
 };
 
-struct vt_keeper_machine *vt_keeper_machine_of(struct vt_keeper *keeper)
+VT_RESULT vt_keeper_compare_device(struct vt_keeper *keeper, const char *store_dir)
 {
-    return keeper->ops == &machine_ops || keeper->ops == &read_only_ops ? machine_of(keeper) : NULL;
+    struct vt_keeper_machine *machine = machine_of(keeper);
+    struct stat theirs;
+    dev_t ours;
+    if (keeper->ops != &machine_ops && keeper->ops != &read_only_ops) return VAULT_OK;
+    if (machine->medium->device == NULL) return VAULT_OK;
+    VT_TRY(machine->medium->device(machine, &ours));
+    VT_ENSURE(stat(store_dir, &theirs) == 0, VAULT_E_IO);
+    machine->is_same_device = ours == theirs.st_dev;
+    return VAULT_OK;
 }
 
 /* Beginning --------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,8 @@
  * lie in the secret arena.
  * Thread: as vt_keeper. */
 #pragma once
+#include <sys/types.h>
+
 #include "vaultd/core/keeper/keeper.h"
 
 /** What a keeper holds. */
@@ -50,6 +52,8 @@ struct vt_keeper_medium_ops {
                             enum vt_keeper_change change);
     /** Class, device: what the medium knows about itself; the machine fills in the rest. */
     void (*describe)(struct vt_keeper_machine *machine, struct vt_keeper_info *info);
+    /** The device that the state lies on. NULL: none of this machine's. */
+    vault_status (*device)(struct vt_keeper_machine *machine, dev_t *out_device);
     void (*free)(struct vt_keeper_machine *machine);        /* with the struct that starts with the machine */
 };
 
@@ -57,6 +61,7 @@ struct vt_keeper_machine {
     struct vt_keeper base;
     const struct vt_keeper_medium_ops *medium;
     char name[65];
+    bool is_same_device;                    /* as the store's */
     bool is_stale;                          /* a replacement has failed: the medium must be read again */
     bool is_read_only;                      /* another process's: looked at afresh each time, never written */
     struct vt_keeper_state *state;          /* secret arena */
@@ -68,8 +73,5 @@ VT_RESULT vt_keeper_machine_init(struct vt_keeper_machine *machine, const struct
                                  bool is_read_only);
 /** Read the medium. */
 VT_RESULT vt_keeper_machine_load(struct vt_keeper_machine *machine);
-/** The machine of a keeper that has one. NULL for others. */
-struct vt_keeper_machine *vt_keeper_machine_of(struct vt_keeper *keeper);
-
 /** Make the name @p path durable in its folder. @return VAULT_E_IO, VAULT_E_MEMORY */
 VT_RESULT vt_keeper_sync_folder(const char *path);

@@ -51,7 +51,7 @@ struct keeper_raw {
     unsigned newest, newest_floor;
     uint64_t floor_sequence;
     enum vt_keeper_class keeper_class;
-    bool is_same_device;
+    char *path;                         /* for who only looks: opened by its name each time */
     vt_medium_gather_fn gather;
     struct vt_medium_facts place;       /* when it was opened */
 };
@@ -276,13 +276,42 @@ static VT_RESULT choose_state(struct keeper_raw *raw, const struct vt_keeper_sta
     const struct vt_keeper_state *newer = &states[raw->newest], *older = &states[1 - raw->newest];
     VT_ENSURE(!both || newer->keeper_id == older->keeper_id, VAULT_E_CORRUPT);
     *out_state = *newer;
-    if (!both || vt_keeper_state_holds_more(older, newer)) VT_TRY(repair(raw, out_state));
+    const bool is_done = both && !vt_keeper_state_holds_more(older, newer);
+    if (!is_done && !raw->machine.is_read_only) VT_TRY(repair(raw, out_state));
     return floor_load(raw, out_state);
+}
+
+static VT_RESULT header_check(struct keeper_raw *raw);
+static VT_RESULT area_check(int fd);
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+/* As a file keeper's: what the name no longer leads to would say the same for ever. */
+static VT_RESULT look_again(struct keeper_raw *raw)
+{
+    const int fd = open(raw->path, O_RDONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC);
+    VT_ENSURE(fd >= 0, errno == ENOENT ? VAULT_E_KEEPER : VAULT_E_IO);
+    const vault_status status = area_check(fd);
+    if (status != VAULT_OK) {
+        close(fd);
+        return status;
+    }
+    if (raw->fd >= 0) close(raw->fd);
+    raw->fd = fd;
+    const vault_status header = header_check(raw);
+    VT_ENSURE(header != VAULT_E_NOT_FOUND, is_zero(raw->chunk, BLOCK_LEN) ? VAULT_E_KEEPER : VAULT_E_CORRUPT);
+    return header;
 }
 
 static vault_status raw_load(struct vt_keeper_machine *machine, struct vt_keeper_state *out_state)
 {
     struct keeper_raw *raw = raw_of(machine);
+    if (machine->is_read_only) VT_TRY(look_again(raw));
     struct vt_keeper_state *states = vt_secret_alloc(COPY_COUNT * sizeof *states);
     VT_ENSURE(states != NULL, VAULT_E_MEMORY);
     vault_status whole[COPY_COUNT] = {VAULT_E_CORRUPT, VAULT_E_CORRUPT}, status = VAULT_OK;
@@ -294,9 +323,16 @@ static vault_status raw_load(struct vt_keeper_machine *machine, struct vt_keeper
 
 static void raw_describe(struct vt_keeper_machine *machine, struct vt_keeper_info *info)
 {
-    const struct keeper_raw *raw = raw_of(machine);
-    info->keeper_class = raw->keeper_class;
-    info->is_same_device_as_store = raw->is_same_device;
+    info->keeper_class = raw_of(machine)->keeper_class;
+}
+
+/* A partition lies on itself, which no store does; whether both are on one disk is not asked. */
+static vault_status raw_device(struct vt_keeper_machine *machine, dev_t *out_device)
+{
+    struct stat info;
+    VT_ENSURE(fstat(raw_of(machine)->fd, &info) == 0, VAULT_E_IO);
+    *out_device = S_ISBLK(info.st_mode) ? info.st_rdev : info.st_dev;
+    return VAULT_OK;
 }
 
 static void raw_free(struct vt_keeper_machine *machine)
@@ -307,11 +343,12 @@ static void raw_free(struct vt_keeper_machine *machine)
         munmap(raw->chunk, CHUNK_LEN);
     }
     if (raw->fd >= 0) close(raw->fd);
+    free(raw->path);
     free(raw);
 }
 
 static const struct vt_keeper_medium_ops raw_medium = {
-    .load = raw_load, .replace = raw_replace, .describe = raw_describe, .free = raw_free};
+    .load = raw_load, .replace = raw_replace, .describe = raw_describe, .device = raw_device, .free = raw_free};
 
 /* Making and opening ------------------------------------------------------------------------------------------------ */
 
@@ -373,13 +410,13 @@ static VT_RESULT make(struct keeper_raw *raw, struct vt_err *err)
     return header_write(raw);
 }
 
-static VT_RESULT area_check(const struct keeper_raw *raw)
+static VT_RESULT area_check(int fd)
 {
     struct stat info;
     uint64_t len;
-    VT_ENSURE(fstat(raw->fd, &info) == 0, VAULT_E_IO);
+    VT_ENSURE(fstat(fd, &info) == 0, VAULT_E_IO);
     if (S_ISBLK(info.st_mode)) {
-        VT_ENSURE(ioctl(raw->fd, BLKGETSIZE64, &len) == 0, VAULT_E_IO);
+        VT_ENSURE(ioctl(fd, BLKGETSIZE64, &len) == 0, VAULT_E_IO);
         return len >= AREA_LEN ? VAULT_OK : VAULT_E_TOO_LARGE;
     }
     VT_ENSURE(S_ISREG(info.st_mode), VAULT_E_IO);
@@ -395,7 +432,7 @@ static VT_RESULT area_open(struct keeper_raw *raw, const char *path)
     const int exclusive = S_ISBLK(info.st_mode) ? O_EXCL : 0;
     raw->fd = open(path, O_RDWR | O_DIRECT | O_NOFOLLOW | O_CLOEXEC | exclusive);
     VT_ENSURE(raw->fd >= 0, errno == EBUSY ? VAULT_E_LOCKED : errno == EINVAL ? VAULT_E_UNSUPPORTED : VAULT_E_IO);
-    VT_TRY(area_check(raw));
+    VT_TRY(area_check(raw->fd));
     return flock(raw->fd, LOCK_EX | LOCK_NB) == 0 ? VAULT_OK : VAULT_E_LOCKED;
 }
 
@@ -405,8 +442,12 @@ static VT_RESULT raw_new(const struct vt_keeper_raw_options *options, struct kee
     VT_ENSURE(raw != NULL, VAULT_E_MEMORY);
     raw->fd = -1;
     raw->gather = options->gather != NULL ? options->gather : vt_medium_gather;
-    const vault_status status = vt_keeper_machine_init(&raw->machine, &raw_medium, options->name, false);
+    raw->path = strdup(options->path);
+    vault_status status = VAULT_E_MEMORY;
+    if (raw->path != NULL)
+        status = vt_keeper_machine_init(&raw->machine, &raw_medium, options->name, options->use == VT_KEEPER_LOOK);
     if (status != VAULT_OK) {
+        free(raw->path);
         free(raw);
         return status;
     }
@@ -419,19 +460,12 @@ static VT_RESULT raw_new(const struct vt_keeper_raw_options *options, struct kee
     return VAULT_OK;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != 0) return false;
-    return true;
-}
-
 /* A partition is given, never made; it becomes a keeper when it is wiped at its beginning, and not by accident. */
 static VT_RESULT partition_begin(struct keeper_raw *raw, const struct vt_keeper_raw_options *options, struct vt_err *err)
 {
     vault_status status = header_check(raw);
     if (status != VAULT_E_NOT_FOUND) return status;
-    VT_ENSURE(!options->must_exist, VAULT_E_KEEPER);
+    VT_ENSURE(options->use == VT_KEEPER_MAKE, VAULT_E_KEEPER);
     if (!is_zero(raw->chunk, BLOCK_LEN))
         return vt_fail(err, VAULT_E_EXISTS, "keepers",
                        "The partition %s holds something else. If it may be lost, overwrite its first 4,096 bytes with zeroes.",
@@ -466,7 +500,8 @@ static VT_RESULT file_make(struct keeper_raw *raw, const char *path, struct vt_e
 static VT_RESULT raw_begin(struct keeper_raw *raw, const struct vt_keeper_raw_options *options, struct vt_err *err)
 {
     struct stat info;
-    if (!options->must_exist && lstat(options->path, &info) != 0 && errno == ENOENT) VT_TRY(file_make(raw, options->path, err));
+    const bool is_absent = lstat(options->path, &info) != 0 && errno == ENOENT;
+    if (is_absent && options->use == VT_KEEPER_MAKE) VT_TRY(file_make(raw, options->path, err));
     VT_TRY(area_open(raw, options->path));
     VT_ENSURE(fstat(raw->fd, &info) == 0, VAULT_E_IO);
     if (S_ISBLK(info.st_mode)) VT_TRY(partition_begin(raw, options, err));
@@ -479,10 +514,11 @@ static VT_RESULT raw_begin(struct keeper_raw *raw, const struct vt_keeper_raw_op
 
 VT_RESULT vt_keeper_raw_open(const struct vt_keeper_raw_options *options, struct vt_keeper **out_keeper, struct vt_err *err)
 {
-    struct keeper_raw *raw;
+    struct keeper_raw *raw = NULL;
     VT_TRY(raw_new(options, &raw));
     VT_AUTO_PTR(vt_keeper) keeper = &raw->machine.base;
-    VT_TRY(raw_begin(raw, options, err));
+    if (options->use == VT_KEEPER_LOOK) VT_TRY(vt_keeper_machine_load(&raw->machine));
+    else VT_TRY(raw_begin(raw, options, err));
     *out_keeper = VT_MOVE(keeper);
     return VAULT_OK;
 }

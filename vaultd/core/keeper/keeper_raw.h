@@ -14,10 +14,11 @@ typedef vault_status (*vt_medium_gather_fn)(int fd, uint64_t len, struct vt_medi
 struct vt_keeper_raw_options {
     const char *path;
     const char *name;                   /* as of vt_keeper_file_open() */
-    bool must_exist;                    /* VAULT_E_KEEPER instead of making; a partition is made when it begins with zeroes */
+    enum vt_keeper_use use;             /* a partition is made when it begins with zeroes */
     vt_medium_gather_fn gather;         /* NULL: the kernel is asked */
 };
-/** @return VAULT_E_UNSUPPORTED where the medium does not write in place, or O_DIRECT is not to be had; VAULT_E_EXISTS when a
- *  partition holds something else; VAULT_E_LOCKED when it is mounted or another process has it; VAULT_E_CORRUPT,
- *  VAULT_E_FORMAT, VAULT_E_STATE (mode or links), VAULT_E_TOO_LARGE (a partition under 3 MiB), VAULT_E_IO */
+/** @return VAULT_E_KEEPER when it is not there; VAULT_E_UNSUPPORTED where the medium does not write in place, or O_DIRECT is not
+ *  to be had; VAULT_E_EXISTS when a partition holds something else; VAULT_E_LOCKED when it is mounted or another process has
+ *  it; VAULT_E_CORRUPT, VAULT_E_FORMAT, VAULT_E_STATE (mode or links), VAULT_E_TOO_LARGE (a partition under 3 MiB),
+ *  VAULT_E_IO */
 VT_RESULT vt_keeper_raw_open(const struct vt_keeper_raw_options *options, struct vt_keeper **out_keeper, struct vt_err *err);
