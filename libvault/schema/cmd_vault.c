@@ -40,7 +40,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"pending_shreds", VT_T_INT, 0, 0, "requests that wait for the epoch to close"},
                          {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest"},
                          {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device"},
-                         {"can_become_final", VT_T_BOOL, 0, 0, "whether certificates can ever be final"},
+                         {"can_become_final", VT_T_BOOL, 0, 0, "whether the keepers would do for final certificates"},
                          {"journal", VT_T_MAP, 0, 0, "records, bytes, unsynced commits, the commit that it covers from, same device"},
                          {"loss_bound", VT_T_TEXT, 0, 0, "one sentence: what losing the disk now would cost"},
                          {"memory", VT_T_MAP, 0, 0, "secret arena: in use, mapped, locked, limit"},

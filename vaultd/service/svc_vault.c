@@ -264,8 +264,9 @@ static VT_RESULT status_epoch(struct status_writer *writer)
     VT_TRY(keepers_value(call, epoch, &keepers));
     VT_TRY(vt_put_value(call, &writer->map, "keepers", keepers));
     VT_TRY(vt_put_bool(call, &writer->map, "can_become_final", epoch->can_become_final));
-    if (!epoch->can_become_final)
-        VT_TRY(warn(writer, "With these keepers no certificate can become final: a file is only logically overwritten."));
+    VT_TRY(warn(writer, epoch->can_become_final
+                     ? "The keepers would do for final certificates, but this version issues none yet."
+                     : "With these keepers no certificate can become final: too few are of a class that really erases."));
     for (size_t i = 0; i < epoch->keeper_count; i++) {
         if (!epoch->keepers[i].is_reachable) VT_TRY(warn(writer, "A keeper did not answer when it was last asked."));
         if (epoch->keepers[i].is_same_device_as_store)

@@ -60,7 +60,7 @@ static void fill_prospects(struct filling *filling, const struct vt_evidence *ev
     const bool can_be_final = vt_certificate_can_be_final(evidence->keepers, evidence->keeper_count, evidence->threshold);
     certificate->final.kind = VT_FINAL_NEVER;
     certificate->final.reason = vt_bytes_str(can_be_final
-                                                 ? "the keys that place index entries are not renewed by this version"
+                                                 ? "this version waits for no era of the index and issues no final certificates"
                                                  : "the keeper set does not have enough keepers of classes E1 to E4");
     certificate->window.phase = VT_PHASE_NONE;
     certificate->index_era.phase = VT_PHASE_NONE;
