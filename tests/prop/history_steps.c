@@ -126,9 +126,26 @@ void refuse_mark(struct history *history, unsigned mark, unsigned record)
     add_value(history, mark, record, ALL, 99)->fate = FATE_NEVER;
 }
 
+/* A take-over may bring a login back that somebody else has by now: the record then has it without an entry of the index, and
+ * whatever else of its fields is changed, the vault wants the login mended first (decision 0013, "conflict"). */
+static bool has_contested_login(const struct history *history, unsigned record)
+{
+    for (unsigned i = 0; i < history->value_count; i++) {
+        const struct value *login = &history->values[i];
+        if (login->record != record || login->field != LOGIN || login->fate != FATE_NOW) continue;
+        for (unsigned j = 0; j < history->value_count; j++) {
+            const struct value *other = &history->values[j];
+            const bool is_had = other->fate == FATE_NOW || other->fate == FATE_DYING;
+            if (other->record != record && other->mark == login->mark && is_had) return true;
+        }
+    }
+    return false;
+}
+
 /* A record of which partial shreds have left nothing answers that it is not there. */
 static bool was_changed(struct history *history, const char *method, vault_status status, unsigned record)
 {
+    if (status == VAULT_E_EXISTS && has_contested_login(history, record)) return false;
     bool has_values = false;
     for (unsigned i = 0; i < history->value_count; i++)
         has_values = has_values || (history->values[i].record == record && history->values[i].fate == FATE_NOW);
