@@ -3,12 +3,16 @@
 usage: test_kill.py VAULTD ROUNDS
 
 Acknowledged writes are there, acknowledged shreds stay, requests that were pending are pending or effective, the control subject
-reads, the log verifies, and the start always recovers. The seed is printed; VT_SEED repeats a run. Needs a build with fault hooks.
+reads, the log verifies, and the start always recovers. A round that is to die at a step must die there. The seed is printed;
+VT_SEED repeats a run. Needs a build with fault hooks.
 """
+import contextlib
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -20,8 +24,9 @@ VAULTD = sys.argv[1]
 ROUNDS = int(sys.argv[2])
 SEED = int(os.environ.get("VT_SEED", random.randrange(1 << 32)))
 STEPS = ["S1.frozen", "S2.keeper", "S2.prepared", "S3.sealed", "S3.journal", "commit.before", "S4.committed", "commit.after",
-         "S5.fenced", "S6.keeper", "S6.finalized", "S7.recorded"]
+         "S5.fenced", "S6.keeper", "S6.finalized", "S7.recorded", "journal.written", "journal.synced", "commit.journaled"]
 SAMPLE = 100
+STEP_TIMEOUT_S = 120
 SCHEMA = """
 name: profile
 doc: People.
@@ -34,13 +39,18 @@ fields:
 class Kill(unittest.TestCase):
     def setUp(self):
         self.dice = random.Random(SEED)
-        self.daemon = Daemon(VAULTD)
+        root = tempfile.mkdtemp(prefix="vaultd-kill-")
+        self.addCleanup(shutil.rmtree, root, ignore_errors=True)
+        journal = os.path.join(root, "journal")
+        os.mkdir(journal, 0o700)
+        self.daemon = Daemon(VAULTD, directory=root, arguments=["--journal", journal])
         self.addCleanup(self.daemon.remove)
         self.written = {}           # acknowledged: external id -> note
         self.unsure = {}            # sent, never answered
         self.shredded = set()       # acknowledged as effective
         self.asked = set()          # asked for, answered or not
         self.checked = set()        # looked at in some round
+        self.refusals = []          # under load nothing is refused: it is answered, or the connection breaks
         self.number = 0
         with self.daemon.client("administrator") as client:
             client.call("schema.apply", schema=SCHEMA)
@@ -68,7 +78,9 @@ class Kill(unittest.TestCase):
                     alive = [name for name in self.written if name not in self.asked and name != "sub-1"]
                     if len(alive) > 5 and self.dice.random() < 0.2:
                         self.shred(privacy, self.dice.choice(alive))
-        except (ConnectionError, OSError, VaultError):
+        except VaultError as refusal:
+            self.refusals.append(str(refusal))
+        except OSError:
             pass
 
     def check(self, everything=False):
@@ -97,6 +109,40 @@ class Kill(unittest.TestCase):
         with self.daemon.client("auditor") as client:
             self.assertTrue(client.call("audit.verify")["is_sound"])
 
+    def die_at_step(self, crash):
+        """Under load, until the step kills it; the start itself may pass the step."""
+        try:
+            self.daemon.start()
+        except RuntimeError as failure:
+            self.daemon.process = None
+            self.assertIn(f"exit {-signal.SIGKILL}:", str(failure))
+            return
+        with self.load_running():
+            deadline = time.monotonic() + STEP_TIMEOUT_S
+            while self.daemon.process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self.assertEqual(self.daemon.process.poll(), -signal.SIGKILL, f"the step {crash} was never reached")
+            self.daemon.wait()
+
+    def die_at_any_point(self):
+        self.daemon.start()
+        with self.load_running():
+            time.sleep(self.dice.random() * 0.7)
+            self.assertEqual(self.daemon.kill(), -signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def load_running(self):
+        stop = threading.Event()
+        worker = threading.Thread(target=self.load, args=(stop,))
+        worker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            worker.join(60)
+        self.assertFalse(worker.is_alive())
+        self.assertEqual(self.refusals, [])
+
     def round(self, crash=None):
         environment = dict(os.environ)
         environment.pop("VAULT_TEST_CRASH", None)
@@ -104,26 +150,10 @@ class Kill(unittest.TestCase):
             environment["VAULT_TEST_CRASH"] = crash
         self.daemon.environment = environment
         self.daemon.stop()
-        try:
-            self.daemon.start()
-            stop = threading.Event()
-            worker = threading.Thread(target=self.load, args=(stop,))
-            worker.start()
-            if crash:
-                deadline = time.monotonic() + 20
-                while self.daemon.process.poll() is None and time.monotonic() < deadline:
-                    time.sleep(0.02)
-            else:
-                time.sleep(self.dice.random() * 0.7)
-            stop.set()
-            code = self.daemon.kill()
-            worker.join(60)
-            self.assertFalse(worker.is_alive())
-            self.assertEqual(code, -signal.SIGKILL)
-        except RuntimeError:
-            if crash is None:       # a step that the start itself passes kills the start: that is a crash as well
-                raise
-            self.daemon.process = None
+        if crash:
+            self.die_at_step(crash)
+        else:
+            self.die_at_any_point()
         environment.pop("VAULT_TEST_CRASH", None)
         self.daemon.start()
         self.check()
@@ -133,6 +163,7 @@ class Kill(unittest.TestCase):
         with self.daemon.client("application") as client:
             for _ in range(8):
                 self.create(client)
+        first = len(self.written)
         for count in range(ROUNDS):
             step = STEPS[count] if count < len(STEPS) else None
             if count >= 2 * len(STEPS) and count % 3 == 0:
@@ -140,6 +171,8 @@ class Kill(unittest.TestCase):
             with self.subTest(round=count, step=step):
                 self.round(step)
         self.check(everything=True)
+        self.assertGreater(len(self.written), first)
+        self.assertTrue(self.shredded)
 
 
 if __name__ == "__main__":
