@@ -4,6 +4,7 @@
 #include "libvault/codec/msgpack.h"
 #include "libvault/codec/yaml.h"
 #include "tests/support/world.h"
+#include "vaultd/service/credentials.h"
 
 static const char CARDS[] = "name: cards\ndoc: Cards.\ncardinality: many\nforget: record\nfields:\n"
                             "  - {name: number, type: pan, category: B, index: many, options: {policy: token}, doc: n}\n";
@@ -71,17 +72,22 @@ struct waiting {
     struct vt_value params;
 };
 
-static void wait_with(struct waiting *waiting, const char *role, const char *method, const char *params)
+static void wait_as(struct waiting *waiting, const struct vt_principal *principal, const char *method, const char *params)
 {
-    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str(role)), .is_local = true};
     ck_assert_ok(vt_yaml_read(&world.pool, vt_bytes_str(params), &waiting->params, &world.err));
-    ck_assert_ok(vt_call_new(world.vault, &principal, &waiting->call));
+    ck_assert_ok(vt_call_new(world.vault, principal, &waiting->call));
     waiting->call->method = vt_bytes_str(method);
     waiting->call->params = &waiting->params;
     enum vt_call_next next = vt_call_prepare(waiting->call);
     if (next == VT_CALL_SLOW) next = vt_call_prepare_slow(waiting->call);
     ck_assert_int_eq(next, VT_CALL_COMMIT);
     ck_assert_ok(waiting->call->status);
+}
+
+static void wait_with(struct waiting *waiting, const char *role, const char *method, const char *params)
+{
+    const struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str(role)), .is_local = true};
+    wait_as(waiting, &principal, method, params);
 }
 
 /** It commits now; @p out_attempts: how often it was prepared. */
@@ -214,6 +220,47 @@ START_TEST(a_reveal_that_a_shred_overtakes_shows_nothing)
     wait_with(&waiting, "application", "token.reveal", params);
     ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", NULL));
     ck_assert_status(go_on(&waiting, &attempts, NULL), VAULT_E_NOT_FOUND);
+    teardown();
+}
+END_TEST
+
+/* A caller with a credential of its own, as one that came over the network. */
+static void log_in(const char *name, const char *role, struct vt_principal *out_principal)
+{
+    char params[96];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{name: %s, role: %s}", name, role);
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", params, &result));
+    ck_assert_ok(vt_credentials_login(vt_vault_credentials(world.vault), vt_value_get_text(&result, "secret"),
+                                      vt_clock_now_ms(vt_vault_clock(world.vault)), out_principal));
+}
+
+START_TEST(what_a_revocation_overtakes_is_neither_read_nor_written)
+{
+    static const char *const METHODS[] = {"record.get", "record.put"};
+    static const char *const PARAMS[] = {"{subject: ada, collection: profile, purpose: billing}",
+                                         "{subject: ada, collection: notes, fields: {line: late}}"};
+    setup();
+    create("ada");
+    for (size_t i = 0; i < VT_ARRAY_LEN(METHODS); i++) {
+        struct vt_principal principal, other;
+        struct waiting waiting;
+        unsigned attempts;
+        char name[16], params[48];
+        snprintf(name, sizeof name, "till-%zu", i);
+        log_in(name, "application", &principal);
+        wait_as(&waiting, &principal, METHODS[i], PARAMS[i]);
+        snprintf(params, sizeof params, "{name: %s}", name);
+        ck_assert_ok(world_call(&world, "administrator", "credential.revoke", params, NULL));
+        ck_assert_status(go_on(&waiting, &attempts, NULL), VAULT_E_CREDENTIAL_REVOKED);
+        ck_assert_uint_eq(attempts, 2);
+        snprintf(name, sizeof name, "other-%zu", i);
+        log_in(name, "application", &other);            /* and one that nobody revokes goes on at once */
+        wait_as(&waiting, &other, METHODS[i], PARAMS[i]);
+        ck_assert_ok(go_on(&waiting, &attempts, NULL));
+        ck_assert_uint_eq(attempts, 1);
+    }
+    ck_assert_uint_eq(count_of("privacy", "record.list", "{subject: ada, collection: notes, purpose: billing}", "records"), 1);
     teardown();
 }
 END_TEST
@@ -420,6 +467,7 @@ VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
              a_deleted_record_leaves_no_index_entry_of_a_write_that_came_between,
              a_token_that_died_before_it_was_shared_is_not_handed_out_again, a_token_for_a_subject_shredded_meanwhile_is_refused,
              a_reveal_that_a_shred_overtakes_shows_nothing,
+             what_a_revocation_overtakes_is_neither_read_nor_written,
              a_second_shred_that_the_first_one_overtakes_makes_no_second_certificate,
              a_category_that_is_being_erased_cannot_be_found_by_its_values,
              what_is_written_into_a_category_being_erased_is_refused,
