@@ -15,6 +15,7 @@ struct shred {
     struct vt_pending pending;
     uint8_t salt[SALT_LEN];
     bool has_reference, is_repeat, is_kept;
+    bool was_pending;               /* when the call began: nothing of it is written */
 };
 /** What became of one wished subject; VAULT_OK: items has it. */
 struct outcome {
@@ -42,6 +43,7 @@ static void shred_committed(struct vt_call *call, bool kept)
 {
     struct shreds *shreds = call->handler_state;
     for (size_t i = 0; kept && shreds != NULL && i < shreds->count; i++) {
+        if (shreds->items[i].was_pending) continue;     /* erased meanwhile, maybe: it must not be pending again */
         /* Memory is the only thing that can be short here; the subject is then unreadable to everyone until it is freed. */
         if (vt_stamps_add_pending(vt_vault_stamps(call->vault), &shreds->items[i].pending.scope) != VAULT_OK)
             vt_vault_seal(call->vault);
@@ -188,21 +190,32 @@ static VT_RESULT check_arguments(struct vt_call *call)
     return VAULT_OK;
 }
 
+/* Who wants it now is not answered with a wait: what is pending already becomes effective with this call. */
+static VT_RESULT pending_answer(struct vt_call *call, struct shreds *shreds, bool *out_answered)
+{
+    if (!vt_call_bool(call, "now", false) || vt_call_bool(call, "dry_run", false) || call->certificate == 0) {
+        *out_answered = true;
+        return repeat_answer(call, VAULT_E_SHRED_PENDING);
+    }
+    shreds->items[0] = (struct shred){.call = call, .is_repeat = true, .was_pending = true};
+    shreds->items[0].pending.certificate = call->certificate;
+    shreds->count = 1;
+    call->certificate = 0;
+    call->err = (struct vt_err){{0}, {0}};
+    return VAULT_OK;
+}
+
 static VT_RESULT plan_one(struct vt_call *call, struct vt_change *change, struct shreds *shreds, bool *out_answered)
 {
     struct vt_scope scope = {.record = (uint64_t)vt_call_int(call, "record", 0)};
     VT_TRY(vt_call_category(call, "category", &scope.category));
     const vault_status found = vt_call_subject(call, &scope.sid);
+    if (found == VAULT_E_SHRED_PENDING) return pending_answer(call, shreds, out_answered);
     if (found != VAULT_OK) {
         *out_answered = true;
         return repeat_answer(call, found);
     }
-    uint64_t pending;
-    if (vt_pending_find(call->view, &scope, &pending) == VAULT_OK) {
-        call->certificate = pending;
-        *out_answered = true;
-        return repeat_answer(call, VAULT_E_SHRED_PENDING);
-    }
+    if (vt_pending_find(call->view, &scope, &call->certificate) == VAULT_OK) return pending_answer(call, shreds, out_answered);
     const vault_status part = scope_find(call, &scope);
     if (part != VAULT_OK) {
         *out_answered = true;

@@ -141,6 +141,36 @@ START_TEST(each_item_of_a_batch_has_its_own_sentence_and_certificate)
 }
 END_TEST
 
+START_TEST(what_is_pending_becomes_effective_when_it_is_asked_for_again_now)
+{
+    static const char *const FIRST[] = {"{subject: ada}", "{subject: bob, category: F}", "{subject: eve}"};
+    static const char *const NOW[] = {"{subject: ada, now: true}", "{subject: bob, category: F, now: true}",
+                                      "{subject: eve, now: true, idempotency_key: eve-1}"};
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    create("eve");
+    for (size_t i = 0; i < VT_ARRAY_LEN(FIRST); i++) {
+        ck_assert_ok(world_call(&world, "privacy", "subject.shred", FIRST[i], &result));
+        const int64_t certificate = vt_value_get_int(&result, "certificate", 0);
+        ck_assert(says(&result, "state", "pending"));
+        ck_assert_ok(world_call(&world, "privacy", "subject.shred", FIRST[i], &result));
+        ck_assert(says(&result, "state", "pending"));                   /* a repeat hurries nothing by itself */
+        ck_assert_ok(world_call(&world, "privacy", "subject.shred", NOW[i], &result));
+        ck_assert(says(&result, "state", "effective"));
+        ck_assert(holds(vt_value_get_text(&result, "note"), "\nstate: effective\n"));
+        ck_assert_int_eq(vt_value_get_int(&result, "certificate", 0), certificate);
+        ck_assert_uint_eq(vt_stamps_pending_count(vt_vault_stamps(world.vault)), 0);
+    }
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", NOW[2], &result));
+    ck_assert(says(&result, "state", "effective"));
+    ck_assert_status(get("privacy", "ada"), VAULT_E_NOT_FOUND);
+    ck_assert_ok(get("privacy", "bob"));
+    teardown();
+}
+END_TEST
+
 START_TEST(the_certificate_of_one_record_does_not_claim_the_whole_subject)
 {
     char params[128];
@@ -223,5 +253,6 @@ VT_TEST_MAIN("shred",
              a_category_asked_of_many_subjects_leaves_the_rest_of_them,
              an_argument_that_does_not_go_with_many_subjects_refuses_the_call_and_forgets_nobody,
              each_item_of_a_batch_has_its_own_sentence_and_certificate,
+             what_is_pending_becomes_effective_when_it_is_asked_for_again_now,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate)
