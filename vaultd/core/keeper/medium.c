@@ -245,7 +245,8 @@ static VT_RESULT judge_fs(const struct vt_medium_facts *facts, struct vt_err *er
     for (size_t i = 0; i < VT_ARRAY_LEN(FILE_SYSTEMS); i++)
         if (strcmp(FILE_SYSTEMS[i].fs, facts->fs) == 0) against = FILE_SYSTEMS[i].against;
     if (against != NULL)
-        return vt_fail(err, VAULT_E_UNSUPPORTED, "keepers", "A raw keeper cannot lie on a file system of type %s: %s.", facts->fs, against);
+        return vt_fail(err, VAULT_E_UNSUPPORTED, "keepers", "A raw keeper cannot lie on a file system of type %s: %s.", facts->fs,
+                       against);
     if (!facts->is_journal_mode_known)
         return vt_fail(err, VAULT_E_UNSUPPORTED, "keepers",
                        "Whether the journal of the %s file system holds the contents of files cannot be seen, so a raw keeper "
