@@ -3,9 +3,9 @@
  * Counted are the calls under way (their request, what they have worked out, their answer), what has been read and not yet
  * taken, and what has been written and not yet sent. A connection at its own maximum is not read from until its client has
  * taken answers. When all connections together are at the maximum of the server, those that hold more than HELD_ALWAYS_LEN
- * are not read from, and what the others call for is answered with busy when it would be more than that: so who asks for
- * little is served whoever asks for much. The local socket is the operator's and has its own maximum alone. What one call
- * needs while it is being prepared comes on top, once for each thread. */
+ * and a short buffer are not read from, and a call of the others is answered with busy when it needs more than
+ * HELD_ALWAYS_LEN: so who asks for little is served whoever asks for much. The local socket is the operator's and has its own
+ * maximum alone. What one call needs while it is being prepared comes on top, once for each thread. */
 #include "vaultd/server/server_internal.h"
 
 static void note_most(struct vt_held_counts *held, uint64_t bytes)
@@ -39,11 +39,12 @@ void held_call_over(struct vt_call *call)
     call->held_bytes = 0;
 }
 
-/* Memory of large frames and answers that are over, kept for the next ones, is given back when others wait for it. */
+/* Memory of large frames and answers that are over, kept for the next ones, is given back when others wait for it. Buffers grow
+ * by doubling, so one that is more than half full could not be smaller. */
 static void trim(struct vt_buf *buf)
 {
     VT_AUTO(vt_buf) fitting = VT_BUF_INIT(buf->max);
-    if (buf->cap < 2 * buf->len + READ_CHUNK_LEN) return;
+    if (buf->cap <= READ_CHUNK_LEN || buf->len > buf->cap / 2) return;
     if (vt_buf_append(&fitting, vt_buf_bytes(buf)) == VAULT_OK) vt_buf_move(buf, &fitting);
 }
 
@@ -70,12 +71,14 @@ void held_over(struct conn *conn)
     conn->buffer_bytes = 0;
 }
 
+/* Room for HELD_ALWAYS_LEN of a call that comes in pieces, and for the other buffer: a part that is no longer never stops what
+ * would complete it, and a longer one refuse_what_waits() refuses. Nothing lies between, where it would wait for ever. */
 bool held_stops(const struct conn *conn)
 {
     const struct vt_server *server = conn->loop->server;
     const size_t bytes = atomic_load(&conn->held_bytes);
     if (bytes >= server->held.connection_max_bytes) return true;
-    return bytes > HELD_ALWAYS_LEN && !conn->is_local && server_is_full(server);
+    return bytes > HELD_ALWAYS_LEN + READ_CHUNK_LEN && !conn->is_local && server_is_full(server);
 }
 
 bool held_refuses(const struct vt_call *call)

@@ -23,7 +23,7 @@ enum {
     UNSENT_LOGIN_LEN = 16 * 1024,                   /* the same before login: strangers get little memory */
     LOCAL_CONNECTIONS_MAX = 64,                     /* apart from the others, so that they cannot keep the operator out */
     UNSENT_MAX_LEN = 2 * VT_LIMIT_REPLY_BYTES,      /* so much past what it may hold, it is cut off */
-    HELD_ALWAYS_LEN = 256 * 1024,                   /* what a connection may hold when all together hold too much */
+    HELD_ALWAYS_LEN = 256 * 1024,                   /* what a call may hold when all together hold too much */
     TICK_MS = 250,
     LINGER_MS = 1000,                               /* how long a closed side waits for the other's end */
     WORKERS_QUEUE_MAX = 1024,

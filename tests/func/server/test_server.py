@@ -632,6 +632,29 @@ class Life(unittest.TestCase):
                 client.close()
         self.assertEqual(daemon.stop(), 0)
 
+    def test_parts_of_small_calls_are_read_to_their_end_even_when_they_hold_all_the_memory_there_is(self):
+        daemon, parts = self.bounded(32, 32), (180000, 181000, 200000)
+        raw = msgpack.packb([0, 77, "vault.version", {"p": "x" * 250000}])
+        with daemon.local() as local:
+            clients = [daemon.client("application") for _ in range(150)]        # a buffer of 256 KiB each
+            for client in clients:
+                client.send_bytes(raw[:parts[0]])
+            while self.held(local)["held_bytes"] < 36 << 20:
+                time.sleep(0.05)
+            for begin, end in zip(parts, parts[1:]):
+                for client in clients:
+                    client.send_bytes(raw[begin:end])
+                time.sleep(0.6)                                 # each is looked at twice meanwhile
+            self.assertGreaterEqual(self.held(local)["held_bytes"], 32 << 20)
+            for client in clients:
+                client.send_bytes(raw[parts[-1]:])
+            for client in clients:
+                message = client.receive_message()
+                self.assertEqual((message[1], message[2]["status"]), (77, "argument"))
+                client.close()
+            self.assertEqual(self.held(local)["busy"], 0)
+        self.assertEqual(daemon.stop(), 0)
+
     def test_a_production_vault_starts_sealed_and_is_opened_over_the_local_socket(self):
         made = self.daemon()                            # its TLS certificates will do
         made.stop()
