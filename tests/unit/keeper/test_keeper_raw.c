@@ -59,6 +59,15 @@ static struct vt_keeper *keeper_open(enum vt_keeper_use use)
     return keeper;
 }
 
+static void assert_looker_says(enum vt_keeper_class expected)
+{
+    struct vt_keeper *looker = keeper_open(VT_KEEPER_LOOK);
+    struct vt_keeper_info info;
+    ck_assert_ok(looker->ops->info(looker, &info));
+    ck_assert_int_eq(info.keeper_class, expected);
+    vt_keeper_free(looker);
+}
+
 static void assert_not_opened(vault_status expected)
 {
     struct vt_keeper *keeper = NULL;
@@ -358,6 +367,21 @@ START_TEST(who_only_looks_changes_nothing_and_sees_the_file_that_has_the_name_no
 }
 END_TEST
 
+START_TEST(who_only_looks_says_the_class_that_the_keeper_has)
+{
+    setup();
+    struct vt_keeper_slot first;
+    vt_keeper_free(keeper_at_one(&first));
+    assert_looker_says(VT_KEEPER_E1);
+    snprintf(facts.devices[0].name, sizeof facts.devices[0].name, "loop3");
+    assert_looker_says(VT_KEEPER_X);
+    snprintf(facts.devices[0].name, sizeof facts.devices[0].name, "sda1");
+    snprintf(facts.fs, sizeof facts.fs, "btrfs");           /* copied there: to be looked at, but worth nothing */
+    assert_looker_says(VT_KEEPER_X);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_damaged_copy_is_left_alone_by_who_only_looks)
 {
     setup();
@@ -495,4 +519,5 @@ VT_TEST_MAIN("keeper/keeper_raw",
              a_file_that_moved_gets_no_receipt_and_nothing_is_erased,
              a_medium_that_does_not_write_in_place_is_refused_and_no_file_is_left,
              who_only_looks_changes_nothing_and_sees_the_file_that_has_the_name_now,
-             a_damaged_copy_is_left_alone_by_who_only_looks, what_is_not_a_private_whole_raw_keeper_is_refused)
+             who_only_looks_says_the_class_that_the_keeper_has, a_damaged_copy_is_left_alone_by_who_only_looks,
+             what_is_not_a_private_whole_raw_keeper_is_refused)

@@ -512,12 +512,21 @@ static VT_RESULT raw_begin(struct keeper_raw *raw, const struct vt_keeper_raw_op
     return vt_keeper_machine_load(&raw->machine);
 }
 
+/* Who looks erases nothing, so a place that may not hold a keeper is no reason not to look; but it is of no class then. */
+static VT_RESULT look_begin(struct keeper_raw *raw)
+{
+    struct vt_err why = {{0}, {0}};
+    VT_TRY(vt_keeper_machine_load(&raw->machine));
+    if (place_take(raw, &why) != VAULT_OK) raw->keeper_class = VT_KEEPER_X;
+    return VAULT_OK;
+}
+
 VT_RESULT vt_keeper_raw_open(const struct vt_keeper_raw_options *options, struct vt_keeper **out_keeper, struct vt_err *err)
 {
     struct keeper_raw *raw = NULL;
     VT_TRY(raw_new(options, &raw));
     VT_AUTO_PTR(vt_keeper) keeper = &raw->machine.base;
-    if (options->use == VT_KEEPER_LOOK) VT_TRY(vt_keeper_machine_load(&raw->machine));
+    if (options->use == VT_KEEPER_LOOK) VT_TRY(look_begin(raw));
     else VT_TRY(raw_begin(raw, options, err));
     *out_keeper = VT_MOVE(keeper);
     return VAULT_OK;
