@@ -426,6 +426,76 @@ START_TEST(what_is_not_a_private_whole_raw_keeper_is_refused)
 }
 END_TEST
 
+/* A file stands for the partition: what it is, is one of the facts. */
+static void partition_of_zeroes(void)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, VT_KEEPER_RAW_LEN), 0);
+    ck_assert_int_eq(close(fd), 0);
+    facts = (struct vt_medium_facts){.is_partition = true, .device_count = 1, .devices = {{"sda7", ""}}};
+}
+
+START_TEST(a_partition_of_zeroes_becomes_a_keeper_when_one_may_be_made)
+{
+    setup();
+    partition_of_zeroes();
+    assert_not_opened(VAULT_E_KEEPER);
+    struct vt_keeper_slot first;
+    struct vt_keeper_info info;
+    struct vt_keeper *keeper = keeper_at_one(&first);
+    ck_assert_ok(keeper->ops->info(keeper, &info));
+    ck_assert_int_eq(info.keeper_class, VT_KEEPER_E1);
+    vt_keeper_free(keeper);
+    keeper = keeper_open(VT_KEEPER_MAKE);
+    assert_slots(keeper, 1, &first);
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
+/* Where others write their names: ext4 and XFS at once, md 1.2, ZFS, JFS, btrfs; and content anywhere. */
+START_TEST(a_partition_that_holds_anything_in_the_area_is_left_as_it_is)
+{
+    static const off_t places[] = {0, 1080, 4096, 16384, 32768, 65600, COPY + 7, VT_KEEPER_RAW_LEN - 1};
+    uint8_t *before = malloc(VT_KEEPER_RAW_LEN), *after = malloc(VT_KEEPER_RAW_LEN);
+    ck_assert(before != NULL && after != NULL);
+    for (size_t i = 0; i < VT_ARRAY_LEN(places); i++) {
+        setup();
+        partition_of_zeroes();
+        change_byte(places[i]);
+        read_area(before);
+        struct vt_keeper *keeper = NULL;
+        struct vt_err err;
+        ck_assert_status(open_raw(VT_KEEPER_MAKE, &keeper, &err), VAULT_E_EXISTS);
+        ck_assert_ptr_nonnull(strstr(err.message, "holds something else"));
+        read_area(after);
+        ck_assert_mem_eq(before, after, VT_KEEPER_RAW_LEN);
+        teardown();
+    }
+    free(before);
+    free(after);
+}
+END_TEST
+
+START_TEST(a_partition_on_which_no_keeper_may_lie_is_not_overwritten)
+{
+    setup();
+    partition_of_zeroes();
+    snprintf(facts.devices[0].target, sizeof facts.devices[0].target, "thin");
+    uint8_t *zeroes = calloc(1, VT_KEEPER_RAW_LEN), *after = malloc(VT_KEEPER_RAW_LEN);
+    struct vt_keeper *keeper = NULL;
+    struct vt_err err;
+    ck_assert(zeroes != NULL && after != NULL);
+    ck_assert_status(open_raw(VT_KEEPER_MAKE, &keeper, &err), VAULT_E_UNSUPPORTED);
+    read_area(after);
+    ck_assert_mem_eq(zeroes, after, VT_KEEPER_RAW_LEN);
+    free(zeroes);
+    free(after);
+    teardown();
+}
+END_TEST
+
 #ifdef VT_FAULTS
 struct crash {
     const char *point;
@@ -520,4 +590,7 @@ VT_TEST_MAIN("keeper/keeper_raw",
              a_medium_that_does_not_write_in_place_is_refused_and_no_file_is_left,
              who_only_looks_changes_nothing_and_sees_the_file_that_has_the_name_now,
              who_only_looks_says_the_class_that_the_keeper_has, a_damaged_copy_is_left_alone_by_who_only_looks,
-             what_is_not_a_private_whole_raw_keeper_is_refused)
+             what_is_not_a_private_whole_raw_keeper_is_refused,
+             a_partition_of_zeroes_becomes_a_keeper_when_one_may_be_made,
+             a_partition_that_holds_anything_in_the_area_is_left_as_it_is,
+             a_partition_on_which_no_keeper_may_lie_is_not_overwritten)

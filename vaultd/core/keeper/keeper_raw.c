@@ -460,16 +460,31 @@ static VT_RESULT raw_new(const struct vt_keeper_raw_options *options, struct kee
     return VAULT_OK;
 }
 
-/* A partition is given, never made; it becomes a keeper when it is wiped at its beginning, and not by accident. */
+static VT_RESULT area_is_empty(struct keeper_raw *raw, bool *out_is_empty)
+{
+    bool is_empty = true;
+    for (off_t at = 0; at < AREA_LEN && is_empty; at += CHUNK_LEN) {
+        VT_TRY(read_at(raw, CHUNK_LEN, at));
+        is_empty = is_zero(raw->chunk, CHUNK_LEN);
+    }
+    *out_is_empty = is_empty;
+    return VAULT_OK;
+}
+
+/* A partition is given, never made; it becomes a keeper when all of the area is wiped, and not by accident: a member of a RAID and
+ * some file systems begin with zeroes and name themselves behind them (md 1.2 and bcachefs at 4 KiB, ZFS at 16, btrfs at 64). */
 static VT_RESULT partition_begin(struct keeper_raw *raw, const struct vt_keeper_raw_options *options, struct vt_err *err)
 {
     vault_status status = header_check(raw);
     if (status != VAULT_E_NOT_FOUND) return status;
     VT_ENSURE(options->use == VT_KEEPER_MAKE, VAULT_E_KEEPER);
-    if (!is_zero(raw->chunk, BLOCK_LEN))
+    bool is_empty;
+    VT_TRY(area_is_empty(raw, &is_empty));
+    if (!is_empty)
         return vt_fail(err, VAULT_E_EXISTS, "keepers",
-                       "The partition %s holds something else. If it may be lost, overwrite its first 4,096 bytes with zeroes.",
+                       "The partition %s holds something else. If it may be lost, overwrite its first 3 MiB with zeroes.",
                        options->path);
+    VT_TRY(place_take(raw, err));       /* nothing is written where no keeper may lie */
     return make(raw, err);
 }
 
@@ -503,8 +518,8 @@ static VT_RESULT raw_begin(struct keeper_raw *raw, const struct vt_keeper_raw_op
     const bool is_absent = lstat(options->path, &info) != 0 && errno == ENOENT;
     if (is_absent && options->use == VT_KEEPER_MAKE) VT_TRY(file_make(raw, options->path, err));
     VT_TRY(area_open(raw, options->path));
-    VT_ENSURE(fstat(raw->fd, &info) == 0, VAULT_E_IO);
-    if (S_ISBLK(info.st_mode)) VT_TRY(partition_begin(raw, options, err));
+    VT_TRY(raw->gather(raw->fd, AREA_LEN, &raw->place));
+    if (raw->place.is_partition) VT_TRY(partition_begin(raw, options, err));
     const vault_status status = header_check(raw);
     VT_ENSURE(status != VAULT_E_NOT_FOUND, VAULT_E_CORRUPT);
     VT_TRY(status);

@@ -14,7 +14,7 @@ typedef vault_status (*vt_medium_gather_fn)(int fd, uint64_t len, struct vt_medi
 struct vt_keeper_raw_options {
     const char *path;
     const char *name;                   /* as of vt_keeper_file_open() */
-    enum vt_keeper_use use;             /* a partition is made when it begins with zeroes */
+    enum vt_keeper_use use;             /* a partition is made when these bytes of it are zeroes */
     vt_medium_gather_fn gather;         /* NULL: the kernel is asked */
 };
 /** @return VAULT_E_KEEPER when it is not there; VAULT_E_UNSUPPORTED where the medium does not write in place, or O_DIRECT is not
