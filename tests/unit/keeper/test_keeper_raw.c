@@ -157,6 +157,16 @@ static void change_byte(off_t at)
     ck_assert_int_eq(close(fd), 0);
 }
 
+/* A file stands for the partition: what it is, is one of the facts. */
+static void partition_of_zeroes(void)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, VT_KEEPER_RAW_LEN), 0);
+    ck_assert_int_eq(close(fd), 0);
+    facts = (struct vt_medium_facts){.is_partition = true, .device_count = 1, .devices = {{"sda7", ""}}};
+}
+
 START_TEST(a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares)
 {
     setup();
@@ -328,6 +338,24 @@ START_TEST(a_file_that_moved_gets_no_receipt_and_nothing_is_erased)
 }
 END_TEST
 
+START_TEST(a_partition_that_was_moved_to_another_disk_gets_no_receipt)
+{
+    setup();
+    partition_of_zeroes();
+    struct vt_keeper_slot first, second = slot_make(2);
+    struct vt_keeper *keeper = keeper_at_one(&first);
+    ck_assert_ok(keeper->ops->prepare(keeper, &second));
+    snprintf(facts.devices[0].name, sizeof facts.devices[0].name, "sdb7");
+    ck_assert_status(finalize(keeper, &second, 20), VAULT_E_STATE);
+    ck_assert(medium_tells(&first));
+    snprintf(facts.devices[0].name, sizeof facts.devices[0].name, "sda7");
+    ck_assert_ok(finalize(keeper, &second, 20));
+    ck_assert(!medium_tells(&first));
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_medium_that_does_not_write_in_place_is_refused_and_no_file_is_left)
 {
     setup();
@@ -425,16 +453,6 @@ START_TEST(what_is_not_a_private_whole_raw_keeper_is_refused)
     teardown();
 }
 END_TEST
-
-/* A file stands for the partition: what it is, is one of the facts. */
-static void partition_of_zeroes(void)
-{
-    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(ftruncate(fd, VT_KEEPER_RAW_LEN), 0);
-    ck_assert_int_eq(close(fd), 0);
-    facts = (struct vt_medium_facts){.is_partition = true, .device_count = 1, .devices = {{"sda7", ""}}};
-}
 
 START_TEST(a_partition_of_zeroes_becomes_a_keeper_when_one_may_be_made)
 {
@@ -587,6 +605,7 @@ VT_TEST_MAIN("keeper/keeper_raw",
              a_floor_of_a_former_epoch_does_not_outlive_it,
              damage_to_one_copy_is_mended_from_the_other_and_to_both_is_corrupt,
              a_file_that_moved_gets_no_receipt_and_nothing_is_erased,
+             a_partition_that_was_moved_to_another_disk_gets_no_receipt,
              a_medium_that_does_not_write_in_place_is_refused_and_no_file_is_left,
              who_only_looks_changes_nothing_and_sees_the_file_that_has_the_name_now,
              who_only_looks_says_the_class_that_the_keeper_has, a_damaged_copy_is_left_alone_by_who_only_looks,

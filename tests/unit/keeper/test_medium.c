@@ -175,6 +175,28 @@ START_TEST(another_place_is_noticed_and_another_journal_mode_is_not_a_place)
 }
 END_TEST
 
+START_TEST(another_disk_below_is_another_place_and_another_order_is_not)
+{
+    struct vt_medium_facts before = good(), after;
+    before.device_count = 3;
+    snprintf(before.devices[0].name, sizeof before.devices[0].name, "dm-0");
+    snprintf(before.devices[1].name, sizeof before.devices[1].name, "sda3");
+    snprintf(before.devices[2].name, sizeof before.devices[2].name, "sdb1");
+    after = before;
+    after.devices[1] = before.devices[2];
+    after.devices[2] = before.devices[1];
+    ck_assert(vt_medium_is_same_place(&before, &after));
+    snprintf(after.devices[2].name, sizeof after.devices[2].name, "sdc1");
+    ck_assert(!vt_medium_is_same_place(&before, &after));
+    after = before;
+    after.device_count = 2;
+    ck_assert(!vt_medium_is_same_place(&before, &after));
+    ck_assert(!vt_medium_is_same_place(&after, &before));
+    before.is_partition = after.is_partition = true;
+    ck_assert(!vt_medium_is_same_place(&before, &after));
+}
+END_TEST
+
 /* The kernel's answer for some file of this machine, whatever it lies on: the parts that cannot be missing. */
 START_TEST(the_kernel_names_the_file_system_of_a_file)
 {
@@ -194,4 +216,5 @@ VT_TEST_MAIN("keeper/medium", file_systems_that_write_in_place_are_E1_and_all_ot
              extents_that_are_not_the_files_own_plain_blocks_are_refused,
              a_hole_an_end_too_early_and_too_many_pieces_are_refused, mapped_devices_are_judged_down_to_the_ground,
              devices_without_a_visible_ground_are_class_X, a_partition_is_judged_by_its_devices_alone,
-             another_place_is_noticed_and_another_journal_mode_is_not_a_place, the_kernel_names_the_file_system_of_a_file)
+             another_place_is_noticed_and_another_journal_mode_is_not_a_place,
+             another_disk_below_is_another_place_and_another_order_is_not, the_kernel_names_the_file_system_of_a_file)

@@ -328,10 +328,20 @@ VT_RESULT vt_medium_judge(const struct vt_medium_facts *facts, uint64_t len, enu
     return judge_devices(facts, out_class, err);
 }
 
+/* In whatever order the kernel lists them. No device is listed twice. */
+static bool is_on_same_devices(const struct vt_medium_facts *a, const struct vt_medium_facts *b)
+{
+    if (a->device_count != b->device_count || a->has_more_devices || b->has_more_devices) return false;
+    for (size_t i = 0; i < a->device_count; i++)
+        if (!device_is_listed(b, a->devices[i].name)) return false;
+    return true;
+}
+
 bool vt_medium_is_same_place(const struct vt_medium_facts *a, const struct vt_medium_facts *b)
 {
     if (a->is_partition != b->is_partition || a->extent_count != b->extent_count || a->has_more_extents != b->has_more_extents)
         return false;
+    if (!is_on_same_devices(a, b)) return false;
     for (size_t i = 0; i < a->extent_count; i++) {
         const struct vt_medium_extent *x = &a->extents[i], *y = &b->extents[i];
         if (x->logical != y->logical || x->physical != y->physical || x->len != y->len) return false;

@@ -45,5 +45,6 @@ VT_RESULT vt_medium_gather(int fd, uint64_t len, struct vt_medium_facts *out_fac
  *  @return VAULT_E_UNSUPPORTED with a sentence that names what is in the way */
 VT_RESULT vt_medium_judge(const struct vt_medium_facts *facts, uint64_t len, enum vt_keeper_class *out_class, struct vt_err *err);
 
-/** Are these the places that they were? */
+/** Are these the places that they were, on the same devices? What moves a logical volume (pvmove), or puts another disk into an
+ *  array, leaves the extents of a file as they were, and its bytes on the former disk. */
 bool vt_medium_is_same_place(const struct vt_medium_facts *a, const struct vt_medium_facts *b);
