@@ -139,11 +139,30 @@ END_TEST
 
 START_TEST(devices_without_a_visible_ground_are_class_X)
 {
-    static const char *const names[] = {"loop0", "nbd12", "rbd0", "drbd1", "zram0", "ram3"};
+    static const char *const names[] = {"loop0", "nbd12", "rbd0", "rnbd2", "drbd1", "ublkb0", "zram0", "ram3"};
     for (size_t i = 0; i < VT_ARRAY_LEN(names); i++) {
         struct vt_medium_facts facts = good();
         snprintf(facts.devices[0].name, sizeof facts.devices[0].name, "%s", names[i]);
         assert_class(&facts, VT_KEEPER_X);
+    }
+}
+END_TEST
+
+/* With a file system of ext4 on it, or as a partition; at the top or below. */
+START_TEST(devices_that_write_elsewhere_are_refused_by_name)
+{
+    static const char *const names[] = {"zd0", "zd16p1", "bcache0", "bcache1p2"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(names); i++) {
+        struct vt_medium_facts facts = good();
+        snprintf(facts.devices[0].name, sizeof facts.devices[0].name, "%s", names[i]);
+        assert_refused(&facts, names[i]);
+        facts.is_partition = true;
+        assert_refused(&facts, names[i]);
+        facts = good();
+        facts.device_count = 2;
+        snprintf(facts.devices[0].target, sizeof facts.devices[0].target, "linear");
+        snprintf(facts.devices[1].name, sizeof facts.devices[1].name, "%s", names[i]);
+        assert_refused(&facts, names[i]);
     }
 }
 END_TEST
@@ -215,6 +234,7 @@ VT_TEST_MAIN("keeper/medium", file_systems_that_write_in_place_are_E1_and_all_ot
              contents_in_the_journal_and_a_journal_that_cannot_be_seen_are_refused,
              extents_that_are_not_the_files_own_plain_blocks_are_refused,
              a_hole_an_end_too_early_and_too_many_pieces_are_refused, mapped_devices_are_judged_down_to_the_ground,
-             devices_without_a_visible_ground_are_class_X, a_partition_is_judged_by_its_devices_alone,
+             devices_without_a_visible_ground_are_class_X, devices_that_write_elsewhere_are_refused_by_name,
+             a_partition_is_judged_by_its_devices_alone,
              another_place_is_noticed_and_another_journal_mode_is_not_a_place,
              another_disk_below_is_another_place_and_another_order_is_not, the_kernel_names_the_file_system_of_a_file)

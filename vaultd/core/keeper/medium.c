@@ -283,7 +283,15 @@ static VT_RESULT judge_extents(const struct vt_medium_facts *facts, uint64_t len
 static const char *const TARGETS[] = {"linear", "crypt", "striped"};
 
 /* Devices of which the ground cannot be seen from here. */
-static const char *const GROUNDLESS[] = {"loop", "nbd", "rbd", "drbd", "zram", "ram"};
+static const char *const GROUNDLESS[] = {"loop", "nbd", "rbd", "rnbd", "drbd", "ublkb", "zram", "ram"};
+
+/* Devices that do not write a block where it was. */
+static const struct {
+    const char *prefix, *against;
+} ELSEWHERE[] = {
+    {"zd", "a volume of ZFS writes changed blocks to a new place"},
+    {"bcache", "a cache keeps a copy of what is written on another device"},
+};
 
 static bool is_target_plain(const char *target)
 {
@@ -292,11 +300,24 @@ static bool is_target_plain(const char *target)
     return false;
 }
 
+static bool begins_with(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
 static bool is_groundless(const char *name)
 {
     for (size_t i = 0; i < VT_ARRAY_LEN(GROUNDLESS); i++)
-        if (strncmp(name, GROUNDLESS[i], strlen(GROUNDLESS[i])) == 0) return true;
+        if (begins_with(name, GROUNDLESS[i])) return true;
     return false;
+}
+
+static VT_RESULT judge_name(const char *name, struct vt_err *err)
+{
+    for (size_t i = 0; i < VT_ARRAY_LEN(ELSEWHERE); i++)
+        if (begins_with(name, ELSEWHERE[i].prefix))
+            return vt_fail(err, VAULT_E_UNSUPPORTED, "keepers", "A raw keeper cannot lie on %s: %s.", name, ELSEWHERE[i].against);
+    return VAULT_OK;
 }
 
 static VT_RESULT judge_devices(const struct vt_medium_facts *facts, enum vt_keeper_class *out_class, struct vt_err *err)
@@ -306,6 +327,7 @@ static VT_RESULT judge_devices(const struct vt_medium_facts *facts, enum vt_keep
         return vt_fail(err, VAULT_E_UNSUPPORTED, "keepers", "Which devices the raw keeper lies on cannot be seen.");
     for (size_t i = 0; i < facts->device_count; i++) {
         const struct vt_medium_device *device = &facts->devices[i];
+        VT_TRY(judge_name(device->name, err));
         if (is_groundless(device->name)) *out_class = VT_KEEPER_X;
         if (device->target[0] == '\0' || is_target_plain(device->target)) continue;
         if (strcmp(device->target, "?") == 0)
