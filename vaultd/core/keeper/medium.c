@@ -137,7 +137,8 @@ static VT_RESULT read_line(const char *path, char *out_line, size_t room)
     return VAULT_OK;
 }
 
-/* What device-mapper does with it; several targets in one table: the first that is not plain. */
+/* What device-mapper does with it; several targets in one table: the first that is not plain. Asked for their state, not for the
+ * table itself: of an encrypted device that tells the key. */
 static void mapper_target(const char *mapper_name, char out_target[32])
 {
     union {
@@ -148,7 +149,7 @@ static void mapper_target(const char *mapper_name, char out_target[32])
     ask.head.version[0] = DM_VERSION_MAJOR;
     ask.head.data_size = sizeof ask;
     ask.head.data_start = sizeof ask.head;
-    ask.head.flags = DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG;
+    ask.head.flags = DM_NOFLUSH_FLAG;
     snprintf(ask.head.name, sizeof ask.head.name, "%s", mapper_name);
     snprintf(out_target, 32, "?");
     const int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
