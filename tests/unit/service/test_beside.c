@@ -195,6 +195,20 @@ START_TEST(a_fresh_keeper_in_the_place_of_one_says_nothing_about_the_epoch)
 }
 END_TEST
 
+START_TEST(a_copy_rotates_no_key_and_begins_no_job_for_it)
+{
+    static const char *const ROTATIONS[] = {"{what: root}", "{what: tree}", "{what: tenant, key: index}",
+                                            "{what: subject, subject: ada}", "{what: unseal, passphrase: another one}"};
+    struct vt_value result;
+    setup();
+    for (size_t i = 0; i < VT_ARRAY_LEN(ROTATIONS); i++)
+        ck_assert_status(world_call(&copy, "administrator", "key.rotate", ROTATIONS[i], NULL), VAULT_E_READ_ONLY);
+    ck_assert_ok(world_call(&copy, "operator", "job.status", "{}", &result));
+    ck_assert_uint_eq(vt_value_get(&result, "jobs")->array.count, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_live_vault_never_seals_itself)
 {
     setup();
@@ -215,4 +229,5 @@ VT_TEST_MAIN("beside", a_copy_seals_itself_when_the_live_vault_has_closed_its_ep
              one_keeper_with_a_later_floor_is_enough_whoever_else_is_away,
              a_copy_seals_itself_when_a_later_incarnation_has_taken_over,
              a_copy_that_can_read_fewer_keepers_than_the_quorum_seals_itself_when_the_time_is_over,
-             a_fresh_keeper_in_the_place_of_one_says_nothing_about_the_epoch, a_live_vault_never_seals_itself)
+             a_fresh_keeper_in_the_place_of_one_says_nothing_about_the_epoch,
+             a_copy_rotates_no_key_and_begins_no_job_for_it, a_live_vault_never_seals_itself)
