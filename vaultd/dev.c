@@ -176,7 +176,7 @@ static VT_RESULT credentials_load(struct vt_vault *vault, bool *out_is_empty)
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
     VT_TRY(vt_keyring_view_begin(vt_vault_keyring(vault), txn, &view));
     VT_TRY(vt_credentials_load(vt_vault_credentials(vault), view));
-    VT_TRY(vt_credentials_list(view, &pool, &list));
+    VT_TRY(vt_credentials_list(view, &pool, vt_clock_now_ms(vt_vault_clock(vault)), &list));
     *out_is_empty = list.array.count == 0;
     return VAULT_OK;
 }

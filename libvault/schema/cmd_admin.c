@@ -6,7 +6,7 @@ const struct vt_command VT_CMD_CREDENTIAL_CREATE = {
     .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"name", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "of the application or person"},
                       {"role", VT_T_NAME, VT_REQUIRED, 0, "application, privacy, operator, administrator or auditor"},
-                      {"expires_at", VT_T_TIME, 0, 0, "absent: never"}),
+                      {"expires_at", VT_T_TIME, 0, 0, "in the future; absent: never"}),
     .results = VT_FIELDS({"principal", VT_T_ID, VT_REQUIRED, 0, "id in audit leaves"},
                          {"secret", VT_T_SECRET, VT_REQUIRED | VT_PERSONAL, 0, "vsk_..., shown once"}),
     .errors = VT_ERRORS(VAULT_E_EXISTS, VAULT_E_ARGUMENT),
@@ -15,7 +15,7 @@ const struct vt_command VT_CMD_CREDENTIAL_CREATE = {
 const struct vt_command VT_CMD_CREDENTIAL_LIST = {
     .id = 251, .name = "credential.list", .summary = "All credentials, without secrets.", .since = "0.1", .scope = VT_SCOPE_ADMIN,
     .effect = VT_READS, .source = "docs/OPERATIONS.md",
-    .results = VT_FIELDS({"credentials", VT_T_LIST, VT_REQUIRED, 0, "principal, name, role, created_at, expires_at, state"}),
+    .results = VT_FIELDS({"credentials", VT_T_LIST, VT_REQUIRED, 0, "principal, name, role, created_at, expires_at, state: live, expired or revoked"}),
 };
 
 const struct vt_command VT_CMD_CREDENTIAL_REVOKE = {

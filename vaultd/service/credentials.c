@@ -266,6 +266,7 @@ VT_RESULT vt_credentials_plan_revoke(struct vt_keyring_view *view, struct vt_cha
 struct listing {
     struct vt_pool *pool;
     struct vt_value *list;
+    int64_t now_ms;
 };
 
 static VT_RESULT put_time(struct vt_pool *pool, struct vt_value *map, const char *key, int64_t at_ms)
@@ -275,6 +276,12 @@ static VT_RESULT put_time(struct vt_pool *pool, struct vt_value *map, const char
     const struct vt_bytes copy = vt_pool_copy(pool, vt_bytes_str(text));
     VT_ENSURE(copy.data != NULL, VAULT_E_MEMORY);
     return vt_value_put(pool, map, key, vt_value_text(copy), NULL);
+}
+
+static const char *state_of(const struct credential *credential, int64_t now_ms)
+{
+    if (credential->is_revoked) return "revoked";
+    return is_over(credential, now_ms) ? "expired" : "live";
 }
 
 static vault_status list_one(void *context, struct vt_bytes object)
@@ -294,14 +301,14 @@ static vault_status list_one(void *context, struct vt_bytes object)
     VT_TRY(put_time(listing->pool, &map, "created_at", credential.created_at_ms));
     if (credential.principal.expires_at_ms != 0)
         VT_TRY(put_time(listing->pool, &map, "expires_at", credential.principal.expires_at_ms));
-    VT_TRY(vt_value_put(listing->pool, &map, "state", vt_value_str(credential.is_revoked ? "revoked" : "live"), NULL));
+    VT_TRY(vt_value_put(listing->pool, &map, "state", vt_value_str(state_of(&credential, listing->now_ms)), NULL));
     return vt_value_push(listing->pool, listing->list, map, NULL);
 }
 
-VT_RESULT vt_credentials_list(struct vt_keyring_view *view, struct vt_pool *pool, struct vt_value *out_list)
+VT_RESULT vt_credentials_list(struct vt_keyring_view *view, struct vt_pool *pool, int64_t now_ms, struct vt_value *out_list)
 {
     struct vt_value list = vt_value_array();
-    struct listing listing = {pool, &list};
+    struct listing listing = {pool, &list, now_ms};
     VT_TRY(vt_config_each(view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, list_one, &listing));
     *out_list = list;
     return VAULT_OK;

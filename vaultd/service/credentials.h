@@ -24,4 +24,4 @@ VT_RESULT vt_credentials_plan_create(struct vt_keyring_view *view, struct vt_cha
 VT_RESULT vt_credentials_plan_revoke(struct vt_keyring_view *view, struct vt_change *change, struct vt_bytes name,
                                      int64_t now_ms, uint8_t out_principal[16]);
 /** All of them as a list value: principal, name, role, created_at, expires_at, state. */
-VT_RESULT vt_credentials_list(struct vt_keyring_view *view, struct vt_pool *pool, struct vt_value *out_list);
+VT_RESULT vt_credentials_list(struct vt_keyring_view *view, struct vt_pool *pool, int64_t now_ms, struct vt_value *out_list);

@@ -52,6 +52,8 @@ static vault_status credential_create_prepare(struct vt_call *call)
                        "The role must be application, privacy, operator, administrator or auditor.");
     int64_t expires_at_ms = 0;
     VT_TRY(vt_call_time(call, "expires_at", 0, &expires_at_ms));
+    if (expires_at_ms != 0 && expires_at_ms <= call->now_ms)
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, "expires_at", "The argument expires_at must lie in the future.");
     struct vt_change *change;
     char secret[VT_SECRET_TEXT_LEN];
     uint8_t principal[16];
@@ -91,7 +93,7 @@ const struct vt_handler VT_HANDLER_CREDENTIAL_REVOKE = {
 static vault_status credential_list_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map(), list;
-    VT_TRY(vt_credentials_list(call->view, &call->scratch, &list));
+    VT_TRY(vt_credentials_list(call->view, &call->scratch, call->now_ms, &list));
     VT_TRY(vt_put_value(call, &map, "credentials", list));
     return vt_call_result(call, &map);
 }

@@ -111,6 +111,20 @@ START_TEST(a_backup_that_is_whole_is_registered_once_with_its_size)
 }
 END_TEST
 
+START_TEST(a_backup_that_would_count_as_gone_already_is_not_made)
+{
+    struct vt_value result;
+    char params[300];
+    world_new(&world, &(struct world_options){.is_on_disk = true});
+    snprintf(params, sizeof params, "{to: %s/gone, expires_at: '2026-07-01T00:00:00Z'}", world.dir);
+    ck_assert_status(world_call(&world, "operator", "backup.create", params, NULL), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(world.err.field, "expires_at");
+    ck_assert_ok(world_call(&world, "operator", "backup.list", "{}", &result));
+    ck_assert_uint_eq(vt_value_get(&result, "backups")->array.count, 0);
+    world_free(&world);
+}
+END_TEST
+
 START_TEST(a_backup_that_could_not_be_made_is_not_registered)
 {
     char text[256];
@@ -173,6 +187,7 @@ VT_TEST_MAIN("backup register",
              an_epoch_closes_while_a_backup_is_being_made,
 #endif
              a_certificate_names_the_backup_that_was_being_made_when_its_epoch_closed,
-             a_backup_that_is_whole_is_registered_once_with_its_size, a_backup_that_could_not_be_made_is_not_registered,
+             a_backup_that_is_whole_is_registered_once_with_its_size, a_backup_that_would_count_as_gone_already_is_not_made,
+             a_backup_that_could_not_be_made_is_not_registered,
              a_pipe_in_the_place_of_a_manifest_or_a_copy_is_refused_at_once,
              more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)

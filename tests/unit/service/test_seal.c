@@ -67,6 +67,33 @@ START_TEST(a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_ag
 END_TEST
 
 /* The gate let it in, then it waited for a worker. */
+static struct vt_bytes state_of(const char *name)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "administrator", "credential.list", "{}", &result));
+    const struct vt_value *list = vt_value_get(&result, "credentials");
+    for (size_t i = 0; i < list->array.count; i++)
+        if (vt_bytes_equal_str(vt_value_get_text(&list->array.items[i], "name"), name))
+            return vt_value_get_text(&list->array.items[i], "state");
+    return VT_BYTES_EMPTY;
+}
+
+START_TEST(a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on)
+{
+    world_new(&world, NULL);
+    ck_assert_status(world_call(&world, "administrator", "credential.create",
+                                "{name: late, role: auditor, expires_at: '2026-07-01T00:00:00Z'}", NULL),
+                     VAULT_E_ARGUMENT);
+    ck_assert_str_eq(world.err.field, "expires_at");
+    ck_assert_ok(world_call(&world, "administrator", "credential.create",
+                            "{name: brief, role: auditor, expires_at: '2026-07-01T00:00:01Z'}", NULL));
+    ck_assert(vt_bytes_equal_str(state_of("brief"), "live"));
+    world_pass(&world, 1000);
+    ck_assert(vt_bytes_equal_str(state_of("brief"), "expired"));
+    world_free(&world);
+}
+END_TEST
+
 START_TEST(a_slow_call_that_a_seal_overtakes_is_refused)
 {
     struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
@@ -120,7 +147,8 @@ START_TEST(who_waits_for_an_epoch_when_the_vault_is_sealed_is_told)
 }
 END_TEST
 
-VT_TEST_MAIN("seal", a_slow_call_that_a_seal_overtakes_is_refused,
+VT_TEST_MAIN("seal", a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on,
+             a_slow_call_that_a_seal_overtakes_is_refused,
              what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
              a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again,
              who_waits_for_an_epoch_when_the_vault_is_sealed_is_told)
