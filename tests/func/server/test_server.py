@@ -836,6 +836,14 @@ class Life(unittest.TestCase):
             code, said = self.fails(*arguments)
             self.assertEqual(code, 3, (arguments, said))
 
+    def test_a_port_past_65535_is_refused_and_not_cut_to_another_one(self):
+        folder = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(shutil.rmtree, folder)
+        for listen in ("127.0.0.1:65536", "127.0.0.1:99999", "127.0.0.1:4294967297", "127.0.0.1:-1", "127.0.0.1:http"):
+            code, said = self.fails("--dev", "--data", folder, "--listen", listen)
+            self.assertEqual(code, 9, listen)
+            self.assertIn("the port 0 to 65535", said)
+
     def test_check_config_names_file_and_line(self):
         path = self.config(None, "listen: 127.0.0.1:0\n\nlisen: 127.0.0.1:1\n")
         code, said = self.fails("--config", path, "--check-config")
