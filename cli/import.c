@@ -58,6 +58,7 @@ struct import {
     struct batch *filling;          /* NULL: none */
     struct vt_cli_progress progress;
     uint64_t records, imported, rejected, skipped;
+    uint64_t rejected_before;       /* of the rows skipped: what earlier runs were refused */
     char rejects_path[PATH_MAX_BYTES];
     int rejects_fd;                 /* -1 until the first refused row */
 };
@@ -76,6 +77,24 @@ static void import_release(struct import *import)
     vt_cli_progress_end(&import->progress);
 }
 
+static VT_RESULT fail_rejects(struct import *import)
+{
+    return vt_fail(err_of(import), VAULT_E_IO, "rejects",
+                   "The file for refused rows cannot be written; name another one with --rejects.");
+}
+
+/* Asked before the first row is sent: a row is refused once, and its reason is told in that answer only. No file is left
+ * where there was none: it stands for refused rows. */
+static VT_RESULT check_rejects(struct import *import)
+{
+    const bool is_there = access(import->rejects_path, F_OK) == 0;
+    const int fd = open(import->rejects_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return fail_rejects(import);
+    close(fd);
+    if (!is_there) unlink(import->rejects_path);
+    return VAULT_OK;
+}
+
 /* Refused rows: where they stand and why, never what they hold. */
 static VT_RESULT open_rejects(struct import *import)
 {
@@ -83,7 +102,7 @@ static VT_RESULT open_rejects(struct import *import)
     struct stat about;
     if (fd < 0 || fstat(fd, &about) != 0 || fchmod(fd, 0600) != 0) {
         if (fd >= 0) close(fd);
-        return vt_fail(err_of(import), VAULT_E_IO, "rejects", "The file for refused rows cannot be written.");
+        return fail_rejects(import);
     }
     import->rejects_fd = fd;
     static const char HEADER[] = "record,line,field,status,reason\r\n";
@@ -108,7 +127,7 @@ static VT_RESULT write_reject(struct import *import, const struct batch *batch, 
     VT_TRY(write_text_cell(&line, vt_value_get_text(reject, "message")));
     VT_TRY(vt_csv_write_end(&line));
     if (write(import->rejects_fd, line.data, line.len) == (ssize_t)line.len) return VAULT_OK;
-    return vt_fail(err_of(import), VAULT_E_IO, "rejects", "The file for refused rows cannot be written.");
+    return fail_rejects(import);
 }
 
 static VT_RESULT take_result(struct import *import, const struct batch *batch, const struct vt_value *result)
@@ -277,6 +296,8 @@ static VT_RESULT read_done(struct import *import)
         import->done[i] = (struct range){(uint64_t)vt_value_get_int(range, "first_record", 0),
                                          (uint64_t)vt_value_get_int(range, "count", 0)};
     }
+    for (size_t i = 0; i < ranges->array.count; i++)
+        import->rejected_before += (uint64_t)vt_value_get_int(&ranges->array.items[i], "rejected", 0);
     import->done_count = ranges->array.count;
     return VAULT_OK;
 }
@@ -291,7 +312,7 @@ static VT_RESULT find_format(struct import *import, const char *path, enum vt_cl
 {
     const char *name = vt_cli_extra(&import->cli->line, "input-format");
     if (name == NULL) name = ends_in(path, ".jsonl") || ends_in(path, ".ndjson") ? "jsonl" : "csv";
-    const bool is_csv = strcmp(name, "csv") == 0 || strcmp(name, "cvs") == 0;
+    const bool is_csv = strcmp(name, "csv") == 0;
     *out_format = is_csv ? VT_CLI_ROWS_CSV : VT_CLI_ROWS_JSONL;
     if (is_csv || strcmp(name, "jsonl") == 0) return VAULT_OK;
     return vt_fail(err_of(import), VAULT_E_ARGUMENT, "input-format", "The format of the file must be csv or jsonl.");
@@ -327,10 +348,13 @@ static VT_RESULT summarise(struct import *import)
     VT_TRY(vt_value_put(pool, &summary, "imported", vt_value_int((int64_t)import->imported), NULL));
     VT_TRY(vt_value_put(pool, &summary, "rejected", vt_value_int((int64_t)import->rejected), NULL));
     VT_TRY(vt_value_put(pool, &summary, "skipped", vt_value_int((int64_t)import->skipped), NULL));
+    if (import->rejected_before != 0)
+        VT_TRY(vt_value_put(pool, &summary, "rejected_before", vt_value_int((int64_t)import->rejected_before), NULL));
     if (import->rejects_fd >= 0)
         VT_TRY(vt_value_put(pool, &summary, "rejects_file", vt_value_str(import->rejects_path), NULL));
     VT_TRY(vt_cli_print(import->cli, &summary));
-    if (import->rejected == 0 || vt_cli_extra(&import->cli->line, "strict") == NULL) return VAULT_OK;
+    const bool is_complete = import->rejected == 0 && import->rejected_before == 0;
+    if (is_complete || vt_cli_extra(&import->cli->line, "strict") == NULL) return VAULT_OK;
     return vt_fail(err_of(import), VAULT_E_INVALID_VALUE, NULL, "Rows were refused; the file of rejects says which and why.");
 }
 
@@ -341,6 +365,7 @@ static VT_RESULT import_file(struct import *import, int fd, enum vt_cli_rows_for
     VT_TRY(vt_cli_rows_check(fd, format, import->checked, err_of(import)));
     VT_TRY(vt_cli_connect(cli));
     VT_TRY(read_done(import));
+    VT_TRY(check_rejects(import));
     vt_cli_progress_begin(&import->progress, "import", vt_cli_progress_fd(cli));
     VT_TRY(vt_cli_rows_read(fd, format, on_row, import, err_of(import)));
     VT_TRY(flush_batch(import));

@@ -166,6 +166,14 @@ static VT_RESULT find_secret(struct vt_cli *cli, size_t index, bool is_new, stru
     return VAULT_OK;
 }
 
+static VT_RESULT check_secret(struct vt_cli *cli, const struct vt_arg *arg, struct vt_bytes secret)
+{
+    if (vt_utf8_is_valid(secret)) return VAULT_OK;
+    if (strcmp(arg->name, "key_file") == 0)
+        return vt_fail(err_of(cli), VAULT_E_TYPE, arg->name, "A key file has 32 bytes: as they are, or in hex or base64.");
+    return vt_fail(err_of(cli), VAULT_E_TYPE, arg->name, "The argument %s is not valid UTF-8.", arg->name);
+}
+
 static VT_RESULT add_secrets(struct vt_cli *cli, bool is_new)
 {
     const struct vt_arg *args = cli->line.command->args;
@@ -174,8 +182,7 @@ static VT_RESULT add_secrets(struct vt_cli *cli, bool is_new)
         struct vt_bytes secret;
         VT_TRY(find_secret(cli, i, is_new, &secret));
         if (secret.len == 0) continue;
-        if (!vt_utf8_is_valid(secret))
-            return vt_fail(err_of(cli), VAULT_E_TYPE, args[i].name, "The argument %s is not valid UTF-8.", args[i].name);
+        VT_TRY(check_secret(cli, &args[i], secret));
         VT_TRY(vt_value_put(cli->pool, &cli->line.params, args[i].name, vt_value_text(secret), NULL));
     }
     return VAULT_OK;
@@ -230,6 +237,8 @@ static VT_RESULT log_in(struct vt_cli *cli)
     if (credential.len == 0 && path != NULL)
         VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, "credential", VT_LIMIT_LOGIN_FRAME_BYTES, true, &credential,
                                 err_of(cli)));
+    if (credential.len == 0 && path != NULL)
+        return vt_fail(err_of(cli), VAULT_E_UNAUTHENTICATED, "credential", "The file of the credential is empty.");
     const bool has_other_proof = cli->settings.is_over_socket || cli->settings.client.to.certificate_file != NULL;
     if (credential.len == 0 && has_other_proof) return VAULT_OK;
     if (credential.len == 0 && cli->input.tty_fd < 0)
@@ -311,6 +320,21 @@ static VT_RESULT await_job(struct vt_cli *cli, struct vt_bytes id)
     return status;
 }
 
+static bool is_denied(const struct vt_value *result, const char *key)
+{
+    return !vt_value_get_bool(result, key, true);
+}
+
+/* A check that was carried out and found something is an answer, and no success: scripts look at the exit status. */
+static VT_RESULT judge(struct vt_cli *cli, const struct vt_value *result)
+{
+    if (is_denied(result, "is_authentic"))
+        return vt_fail(err_of(cli), VAULT_E_AUTHENTICITY, NULL, "This vault has not signed it, or it was changed since.");
+    if (is_denied(result, "is_sound"))
+        return vt_fail(err_of(cli), VAULT_E_CORRUPT, NULL, "The check has found damage; the result above says where.");
+    return VAULT_OK;
+}
+
 VT_RESULT vt_cli_generic(struct vt_cli *cli, bool is_new)
 {
     VT_TRY(vt_cli_complete(cli, is_new));
@@ -320,6 +344,7 @@ VT_RESULT vt_cli_generic(struct vt_cli *cli, bool is_new)
     VT_TRY(vt_cli_call(cli, cli->line.command->name, &cli->line.params, &result));
     /* Printed first: new shares are shown even when the job behind them fails. */
     VT_TRY(vt_cli_print(cli, result));
+    VT_TRY(judge(cli, result));
     const struct vt_bytes job = vt_value_get_text(result, "job");
     /* A vault that restarts has forgotten the job, which has ended. */
     const bool is_over = job.len == 0 || vt_value_get_bool(result, "restarts", false);

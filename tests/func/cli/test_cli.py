@@ -152,6 +152,43 @@ class Import(Folder):
         self.assertEqual(sorted(sent), list(range(11, 21)) + list(range(26, 31)))
         self.assertEqual(json.loads(done.stdout)["skipped"], 15)
 
+    def test_rows_that_an_earlier_run_was_refused_are_counted_again_and_fail_a_strict_run(self):
+        def answer(_method, _params):
+            return {"ranges": [{"first_record": 1, "count": 20, "imported": 16, "rejected": 4},
+                               {"first_record": 21, "count": 10, "imported": 7, "rejected": 3}]}
+
+        with FakeVault(answer) as fake:
+            again = self.import_(fake, self.people(30))
+            strict = self.import_(fake, self.people(30), "--strict")
+        self.assertEqual((again.returncode, strict.returncode), (0, 3), again.stderr)
+        summary = json.loads(again.stdout)
+        self.assertEqual((summary["skipped"], summary["rejected"], summary["rejected_before"]), (30, 0, 7))
+
+    def test_no_row_is_sent_when_the_reasons_of_refused_ones_could_not_be_written(self):
+        sent = []
+
+        def answer(method, params):
+            if method == "record.import-status":
+                return {"ranges": []}
+            sent.extend(params["rows"])
+            return {"imported": len(params["rows"]), "rejected": [], "skipped": False}
+
+        path = self.people(3)
+        with FakeVault(answer) as fake:
+            done = self.import_(fake, path, "--rejects", path + "/no-folder.csv")
+        self.assertEqual((done.returncode, sent), (8, []))
+        self.assertIn(b"name another one with --rejects", done.stderr)
+
+    def test_an_import_without_refused_rows_leaves_no_file_for_them(self):
+        def answer(method, params):
+            return {"ranges": []} if method == "record.import-status" else \
+                {"imported": len(params["rows"]), "rejected": [], "skipped": False}
+
+        path = self.people(3, "clean.csv")
+        with FakeVault(answer) as fake:
+            self.assertEqual(self.import_(fake, path).returncode, 0)
+        self.assertFalse(os.path.exists(path + ".rejects.csv"))
+
     def test_a_busy_vault_is_asked_again_and_a_sealed_one_is_not(self):
         state = {"busy": 2, "imported": 0}
 

@@ -83,6 +83,9 @@ class Story(WithVault):
         forged = self.path("forged", shown["note"].replace("effective", "final", 1).encode())
         self.assertEqual(self.refused(None, "certificate", "verify", forged, "--key", shown["verifier_key"]),
                          (8, "authenticity"))
+        asked = self.run_("auditor", "certificate", "verify", forged, "--format", "json")
+        self.assertEqual((asked.returncode, json.loads(asked.stdout)), (8, {"is_authentic": False}))
+        self.assertIn(b"(authenticity)", asked.stderr)
 
     def test_a_value_becomes_a_token_and_comes_back(self):
         self.good("administrator", "schema", "apply",
@@ -151,6 +154,18 @@ class Connecting(WithVault):
         self.assertEqual(self.refused(None, "status"), (4, "unauthenticated"))
         self.assertEqual(self.good("operator", "status")["state"], "ready")
         self.assertEqual(self.refused("application", "subject", "shred", "ada", "--yes"), (4, "forbidden"))
+
+    def test_an_empty_credential_file_is_said_to_be_empty(self):
+        empty = self.path("empty.credential", b"")
+        done = self.run_(None, "status", env={"VAULTD_CREDENTIAL_FILE": empty})
+        self.assertEqual(done.returncode, 4)
+        self.assertIn(b"The file of the credential is empty.", done.stderr)
+
+    def test_a_key_file_of_another_length_is_refused_by_its_length(self):
+        short = self.path("short.key", b"\xff" * 31)
+        done = self.run_("operator", "unseal", "--socket", self.daemon.said["socket"], "--key-file-file", short)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(b"A key file has 32 bytes", done.stderr)
 
     def test_a_wrong_credential_is_refused_and_not_shown(self):
         done = self.run_(None, "status", env={"VAULTD_CREDENTIAL": "vsk_" + CANARY})
