@@ -134,6 +134,27 @@ START_TEST(a_value_alone_gets_a_subject_of_its_own)
 }
 END_TEST
 
+START_TEST(a_template_whose_keys_hold_another_kind_of_value_is_refused_and_not_applied)
+{
+    static const struct {
+        const char *yaml, *field;
+    } WRONG[] = {
+        {"templates:\n  - {name: odd, format: opaque, collection: cards, field: number, deterministic: yes}\n", "deterministic"},
+        {"templates:\n  - {name: odd, format: opaque, collection: cards, field: number, deterministic: 1}\n", "deterministic"},
+        {"templates:\n  - {name: odd, format: digits, collection: cards, field: number, keep_last: '4'}\n", "keep_last"},
+    };
+    setup();
+    for (size_t i = 0; i < VT_ARRAY_LEN(WRONG); i++) {
+        struct vt_value params = vt_value_map();
+        ck_assert_ok(vt_value_put(&world.pool, &params, "template", vt_value_str(WRONG[i].yaml), NULL));
+        ck_assert_status(world_call_value(&world, "administrator", "template.apply", &params, NULL), VAULT_E_TYPE);
+        ck_assert_str_eq(world.err.field, WRONG[i].field);
+        ck_assert_status(world_call(&world, "administrator", "template.show", "{name: odd}", NULL), VAULT_E_NOT_FOUND);
+    }
+    teardown();
+}
+END_TEST
+
 START_TEST(a_deterministic_token_is_shared_and_dies_with_its_last_holder)
 {
     char first[64], second[64], value[64];
@@ -333,7 +354,8 @@ END_TEST
 
 VT_TEST_MAIN("service/story", a_card_comes_back_through_its_token_masked_or_plain,
              a_read_without_a_registered_purpose_is_refused, a_batch_answers_item_by_item_and_makes_one_key_block,
-             a_value_alone_gets_a_subject_of_its_own, a_deterministic_token_is_shared_and_dies_with_its_last_holder,
+             a_value_alone_gets_a_subject_of_its_own, a_template_whose_keys_hold_another_kind_of_value_is_refused_and_not_applied,
+             a_deterministic_token_is_shared_and_dies_with_its_last_holder,
              a_shredded_subject_is_gone_and_its_token_answers_with_the_certificate,
              a_pending_shred_hides_the_subject_until_it_is_cancelled, a_category_can_be_forgotten_alone,
              a_corrected_value_replaces_the_old_one_everywhere,

@@ -137,6 +137,14 @@ static VT_RESULT refuse(const struct vt_subject_env *env, vault_status status, c
     return vt_fail(env->err, status, field, "%s", sentence);
 }
 
+static VT_RESULT check_kind(const struct vt_subject_env *env, const struct vt_value *map, const char *key,
+                            enum vt_value_kind kind, const char *sentence)
+{
+    const struct vt_value *value = vt_value_get(map, key);
+    return value == NULL || value->kind == kind ? VAULT_OK : refuse(env, VAULT_E_TYPE, key, sentence);
+}
+
+/* What is of another kind would count as absent, and a template that was applied so can never be mended. */
 static VT_RESULT check_keys(const struct vt_subject_env *env, const struct vt_value *map)
 {
     static const char *const KNOWN[] = {"name", "format", "collection", "field", "keep_last", "deterministic", "doc"};
@@ -148,7 +156,8 @@ static VT_RESULT check_keys(const struct vt_subject_env *env, const struct vt_va
             return vt_fail(env->err, VAULT_E_UNKNOWN_FIELD, "templates", "Line %u: a template has no such key.",
                            map->map.pairs[i].value.line);
     }
-    return VAULT_OK;
+    VT_TRY(check_kind(env, map, "keep_last", VT_VALUE_INT, "The key keep_last must be a whole number."));
+    return check_kind(env, map, "deterministic", VT_VALUE_BOOL, "The key deterministic must be true or false.");
 }
 
 static VT_RESULT read_target(const struct vt_subject_env *env, const struct vt_value *map, struct vt_template *item,
