@@ -49,7 +49,7 @@ as_root() {
 
 install_missing() {
     local apt=(apt-get -y -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
-    echo "installing ${#missing[@]} packages: ${missing[*]}"
+    echo "installing ${#missing[@]} packages, a few minutes in which nothing is printed: ${missing[*]}"
     # A stale third-party source must not stop us: whether the packages came is what counts, and is checked below.
     as_root "${apt[@]}" update >/dev/null || echo "packages.sh: apt-get update complained; going on" >&2
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null >/dev/null

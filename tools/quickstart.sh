@@ -36,7 +36,9 @@ stop_started() {
 finish() {
     local status=$?
     if $keep && [ $status -eq 0 ]; then
-        printf '\nKept: data in %s, process %s. Stop it with: kill %s\n' "$data" "${started[*]}" "${started[*]}"
+        printf '\nKept: data in %s, process %s. Stop it with: kill %s\nTo speak to it:\n' "$data" "${started[*]}" "${started[*]}"
+        printf '  %s\n' "export VAULTD_ADDR=$VAULTD_ADDR VAULTD_CACERT=$VAULTD_CACERT" \
+            "as() { VAULTD_CREDENTIAL_FILE=$said_credentials/\$1 $(realpath "$vaultctl") \"\${@:2}\"; }" "as operator status"
         return
     fi
     stop_started
@@ -105,6 +107,7 @@ search_canaries() {
 step "story"
 start_vault live --data "$data/live"
 echo "A vault for development runs on $said_address: one keeper file, generated TLS certificates, a credential per role."
+echo "Below, \"as ROLE\" stands for vaultctl with the credential of that role."
 
 for schema in docs/examples/schemas/*.yaml; do as administrator schema apply "$schema" >/dev/null; done
 cat >"$data/templates.yaml" <<'YAML'
@@ -124,7 +127,7 @@ mapfile -t people < <(awk -F, 'NR > 1 && $1 ~ /^[a-z0-9-]+$/ && $14 ~ /^[0-9]+$/
 [ "${#people[@]}" -ge 50 ] || die "the sample has changed: fifty people with cards are wanted"
 forgotten=${people[0]} partly=${people[1]} kept=${people[2]}
 
-printf '\nThe application tokenises their cards: %d of them.\n' "${#people[@]}"
+printf '\nThe application tokenises their cards, %d of them, one after the other.\n' "${#people[@]}"
 declare -A tokens
 for person in "${people[@]}"; do
     record=$(as privacy --format json record list "$person" --collection cards --purpose testing |
