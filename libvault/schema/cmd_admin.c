@@ -66,7 +66,7 @@ const struct vt_command VT_CMD_AUDIT_EXPORT = {
 
 const struct vt_command VT_CMD_CERTIFICATE_SHOW = {
     .id = 270, .name = "certificate.show", .summary = "A certificate of destruction in its newest state.", .since = "0.1",
-    .scope = VT_SCOPE_KNOW_ERASED, .effect = VT_READS, .source = "FORGETTING section 10",
+    .scope = VT_SCOPE_KNOW_ERASED, .effect = VT_READS, .source = "docs/ERASURE.md",
     .args = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL | VT_IDENTIFIES, 0, "its number"}),
     .results = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED, 0, "its number"}, {"state", VT_T_NAME, VT_REQUIRED, 0, "pending, cancelled, effective or final"},
                          {"note", VT_T_TEXT, VT_REQUIRED, 0, "signed note, readable as it is"},

@@ -12,7 +12,7 @@
 
 const struct vt_command VT_CMD_SUBJECT_CREATE = {
     .id = 100, .name = "subject.create", .summary = "Create a subject under keys of its own.", .since = "0.1",
-    .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "DESIGN section 2",
+    .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "docs/SCHEMAS.md",
     .args = VT_FIELDS({"external_id", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL, 256, "the application's id, byte for byte"},
                       {"records", VT_T_MAP, VT_PERSONAL, 0, "collection -> field map, or list of field maps"}),
     .results = VT_FIELDS({"sid", VT_T_ID, VT_REQUIRED, 0, "internal id"},
@@ -23,7 +23,7 @@ const struct vt_command VT_CMD_SUBJECT_CREATE = {
 
 const struct vt_command VT_CMD_SUBJECT_SHOW = {
     .id = 101, .name = "subject.show", .summary = "What is held of a subject: collections, counts, categories; no values.",
-    .since = "0.1", .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "RIGHTS row 20",
+    .since = "0.1", .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "docs/PRIVACY.md",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID),
     .results = VT_FIELDS({"sid", VT_T_ID, VT_REQUIRED, 0, "internal id"}, {"created_at", VT_T_TIME, VT_REQUIRED, 0, "creation"},
                          {"collections", VT_T_MAP, VT_REQUIRED, 0, "collection -> count"},
@@ -34,7 +34,7 @@ const struct vt_command VT_CMD_SUBJECT_SHOW = {
 
 const struct vt_command VT_CMD_SUBJECT_LIST = {
     .id = 102, .name = "subject.list", .summary = "Subjects in order of internal id, paged.", .since = "0.1",
-    .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "DESIGN section 3",
+    .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS({"limit", VT_T_INT, VT_POSITIVE, 1000, "at most so many; default 100"},
                       {"after", VT_T_ID, 0, 0, "continue behind this sid"}),
     .results = VT_FIELDS({"subjects", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, 0, "sid, external_id, created_at"},
@@ -43,7 +43,7 @@ const struct vt_command VT_CMD_SUBJECT_LIST = {
 
 const struct vt_command VT_CMD_SUBJECT_FIND = {
     .id = 103, .name = "subject.find", .summary = "Exact search on an indexed field; an oracle, so a scope of its own.",
-    .since = "0.1", .scope = VT_SCOPE_SEARCH, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "FORGETTING section 8",
+    .since = "0.1", .scope = VT_SCOPE_SEARCH, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS(ARG_COLLECTION, {"field", VT_T_NAME, VT_REQUIRED, 0, "indexed field"},
                       {"value", VT_T_VALUE, VT_REQUIRED | VT_PERSONAL, 0, "compared after normalisation"},
                       {"limit", VT_T_INT, VT_POSITIVE, 1000, "at most so many; default 100"}),
@@ -53,7 +53,7 @@ const struct vt_command VT_CMD_SUBJECT_FIND = {
 
 const struct vt_command VT_CMD_SUBJECT_EXPORT = {
     .id = 104, .name = "subject.export", .summary = "One person's package: manifest, JSON Lines, CSV.", .since = "0.1",
-    .scope = VT_SCOPE_EXPORT, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE | VT_SLOW, .source = "GDPR Art. 15, 20; RIGHTS section 6",
+    .scope = VT_SCOPE_EXPORT, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE | VT_SLOW, .source = "GDPR Art. 15, 20; docs/PRIVACY.md",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID,
                       {"include_never_disclosed", VT_T_BOOL, 0, 0,
                        "for a re-import by the controller only, never for the person: see docs/OPERATIONS.md"}),
@@ -95,7 +95,7 @@ const struct vt_command VT_CMD_SUBJECT_CANCEL_SHRED = {
 
 const struct vt_command VT_CMD_RECORD_PUT = {
     .id = 110, .name = "record.put", .summary = "Add a record, or replace the fields given of an existing one.", .since = "0.1",
-    .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "DESIGN section 2",
+    .scope = VT_SCOPE_WRITE, .effect = VT_WRITES, .source = "docs/SCHEMAS.md",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION,
                       {"record", VT_T_INT, VT_POSITIVE | VT_IDENTIFIES, 0, "record id, to replace fields of it; absent: a new record"},
                       {"fields", VT_T_MAP, VT_REQUIRED | VT_PERSONAL, 0, "field -> value; null removes"},
@@ -107,7 +107,7 @@ const struct vt_command VT_CMD_RECORD_PUT = {
 
 const struct vt_command VT_CMD_RECORD_GET = {
     .id = 111, .name = "record.get", .summary = "Read a record, masked unless asked plain.", .since = "0.1",
-    .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "DESIGN section 3",
+    .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION, ARG_RECORD, {"fields", VT_T_LIST_OF_NAME, 0, 256, "only these"}, ARG_VIEW),
     .results = VT_FIELDS({"record", VT_T_INT, VT_REQUIRED, 0, "record id"}, {"fields", VT_T_MAP, VT_REQUIRED | VT_PERSONAL, 0, "values"},
                          {"erased", VT_T_LIST, 0, 0, "categories of this record that are erased"},
@@ -117,7 +117,7 @@ const struct vt_command VT_CMD_RECORD_GET = {
 
 const struct vt_command VT_CMD_RECORD_LIST = {
     .id = 112, .name = "record.list", .summary = "A subject's records of a collection, paged, masked unless asked plain.",
-    .since = "0.1", .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "DESIGN section 3",
+    .since = "0.1", .scope = VT_SCOPE_READ, .effect = VT_READS, .flags = VT_NEEDS_PURPOSE, .source = "docs/PROTOCOL.md",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION, {"limit", VT_T_INT, VT_POSITIVE, 1000, "default 100"},
                       {"after", VT_T_INT, 0, 0, "continue behind this record id"}, ARG_VIEW),
     .results = VT_FIELDS({"records", VT_T_LIST, VT_REQUIRED | VT_PERSONAL, 0, "record, fields, updated_at"},
@@ -127,7 +127,7 @@ const struct vt_command VT_CMD_RECORD_LIST = {
 
 const struct vt_command VT_CMD_RECORD_CORRECT = {
     .id = 113, .name = "record.correct", .summary = "Correct fields so that the old values die with the epoch: the category gets a new key.",
-    .since = "0.1", .scope = VT_SCOPE_WRITE, .effect = VT_DESTROYS, .source = "GDPR Art. 16; FORGETTING section 2",
+    .since = "0.1", .scope = VT_SCOPE_WRITE, .effect = VT_DESTROYS, .source = "GDPR Art. 16; docs/ERASURE.md",
     .args = VT_FIELDS(ARG_SUBJECT_OR_SID, ARG_COLLECTION, ARG_RECORD,
                       {"fields", VT_T_MAP, VT_REQUIRED | VT_PERSONAL, 0, "field -> corrected value; null removes"},
                       {"forget_old", VT_T_BOOL, 0, 0, "default true: older copies of the category die with the old key"}),
@@ -168,7 +168,7 @@ const struct vt_command VT_CMD_RECORD_IMPORT_STATUS = {
 
 const struct vt_command VT_CMD_SCHEMA_APPLY = {
     .id = 120, .name = "schema.apply", .summary = "Create or extend collections from a schema file.", .since = "0.1",
-    .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/PROTOCOL.md",
+    .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/SCHEMAS.md",
     .args = VT_FIELDS({"schema", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, VT_LIMIT_YAML_BYTES, "YAML"}),
     .results = VT_FIELDS({"collections", VT_T_LIST, VT_REQUIRED, 0, "name, version, created or extended"}),
     .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_REFUSED_TYPE, VAULT_E_STATE),
@@ -176,13 +176,13 @@ const struct vt_command VT_CMD_SCHEMA_APPLY = {
 
 const struct vt_command VT_CMD_SCHEMA_SHOW = {
     .id = 121, .name = "schema.show", .summary = "One collection, as it is in force.", .since = "0.1", .scope = VT_SCOPE_NONE,
-    .effect = VT_READS, .source = "docs/PROTOCOL.md",
+    .effect = VT_READS, .source = "docs/SCHEMAS.md",
     .args = VT_FIELDS({"collection", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "name"}),
     .results = VT_FIELDS({"collection", VT_T_MAP, VT_REQUIRED, 0, "the schema"}), .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 
 const struct vt_command VT_CMD_SCHEMA_LIST = {
     .id = 122, .name = "schema.list", .summary = "All collections with their fields, types and options.", .since = "0.1",
-    .scope = VT_SCOPE_NONE, .effect = VT_READS, .source = "docs/PROTOCOL.md",
+    .scope = VT_SCOPE_NONE, .effect = VT_READS, .source = "docs/SCHEMAS.md",
     .results = VT_FIELDS({"collections", VT_T_LIST, VT_REQUIRED, 0, "name, version, fields"}),
 };

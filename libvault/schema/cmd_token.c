@@ -4,7 +4,7 @@
 
 const struct vt_command VT_CMD_TOKEN_CREATE = {
     .id = 200, .name = "token.create", .summary = "Store values and answer with tokens that stand in for them.", .since = "0.1",
-    .scope = VT_SCOPE_TOKENIZE, .effect = VT_WRITES, .source = "FORGETTING section 9; PCI DSS v4.0.1 requirement 3.5.1",
+    .scope = VT_SCOPE_TOKENIZE, .effect = VT_WRITES, .source = "docs/SCHEMAS.md; PCI DSS v4.0.1 requirement 3.5.1",
     .alias = "tokenize",
     .args = VT_FIELDS({"template", VT_T_NAME, VT_REQUIRED | VT_IDENTIFIES, 0, "how the token looks and behaves"},
                       {"value", VT_T_VALUE, VT_PERSONAL | VT_POSITIONAL, 0, "one value"},
@@ -59,7 +59,7 @@ const struct vt_command VT_CMD_TOKEN_REVOKE =
 
 const struct vt_command VT_CMD_TEMPLATE_APPLY = {
     .id = 210, .name = "template.apply", .summary = "Create token templates from a file; one that is applied never changes.", .since = "0.1",
-    .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/PROTOCOL.md",
+    .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/SCHEMAS.md",
     .args = VT_FIELDS({"template", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, VT_LIMIT_YAML_BYTES, "YAML"}),
     .results = VT_FIELDS({"templates", VT_T_LIST, VT_REQUIRED, 0, "name, created or unchanged"}),
     .errors = VT_ERRORS(VAULT_E_PARSE, VAULT_E_UNKNOWN_FIELD, VAULT_E_NOT_FOUND, VAULT_E_STATE),
@@ -67,13 +67,13 @@ const struct vt_command VT_CMD_TEMPLATE_APPLY = {
 
 const struct vt_command VT_CMD_TEMPLATE_SHOW = {
     .id = 211, .name = "template.show", .summary = "One token template.", .since = "0.1", .scope = VT_SCOPE_NONE,
-    .effect = VT_READS, .source = "docs/PROTOCOL.md",
+    .effect = VT_READS, .source = "docs/SCHEMAS.md",
     .args = VT_FIELDS({"name", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "its name"}),
     .results = VT_FIELDS({"template", VT_T_MAP, VT_REQUIRED, 0, "as applied"}), .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 
 const struct vt_command VT_CMD_TEMPLATE_LIST = {
     .id = 212, .name = "template.list", .summary = "All token templates.", .since = "0.1", .scope = VT_SCOPE_NONE,
-    .effect = VT_READS, .source = "docs/PROTOCOL.md",
+    .effect = VT_READS, .source = "docs/SCHEMAS.md",
     .results = VT_FIELDS({"templates", VT_T_LIST, VT_REQUIRED, 0, "as applied"}),
 };

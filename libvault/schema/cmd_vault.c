@@ -136,7 +136,7 @@ const struct vt_command VT_CMD_EPOCH_CLOSE = {
 
 const struct vt_command VT_CMD_BACKUP_CREATE = {
     .id = 30, .name = "backup.create", .summary = "Copy the whole vault, hot; its keyring dies with its epoch.", .since = "0.1",
-    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW, .source = "FORGETTING section 7; docs/OPERATIONS.md",
+    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"to", VT_T_TEXT, VT_REQUIRED, 4096, "directory on the daemon's machine; must not exist"},
                       {"expires_at", VT_T_TIME, 0, 0, "when this copy will be destroyed; certificates name it"}),
     .results = VT_FIELDS({"backup", VT_T_ID, VT_REQUIRED, 0, "registered id"}, {"bytes", VT_T_INT, VT_REQUIRED, 0, "copied"},
@@ -167,7 +167,7 @@ const struct vt_command VT_CMD_BACKUP_LIST = {
 const struct vt_command VT_CMD_BACKUP_RESTORE = {
     .id = 33, .name = "backup.restore", .summary = "Build a new environment from a backup, without whatever has been forgotten.",
     .since = "0.1", .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW | VT_CONFIRM,
-    .source = "FORGETTING section 7; docs/OPERATIONS.md",
+    .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"from", VT_T_TEXT, VT_REQUIRED | VT_IDENTIFIES, 4096, "directory of the backup"},
                       {"to", VT_T_TEXT, 0, 4096, "with check_only: data directory to build; must not exist"},
                       {"check_only", VT_T_BOOL, 0, 0, "build it to be served read-only beside the live vault"},
@@ -200,6 +200,6 @@ const struct vt_command VT_CMD_JOB_STATUS = {
 
 const struct vt_command VT_CMD_CLOCK_SET = {
     .id = 36, .name = "clock.set", .summary = "Set the test clock; what is signed meanwhile says so.", .since = "0.1",
-    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_TEST_ONLY, .source = "RIGHTS: every clock is settable in tests",
+    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_TEST_ONLY, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"now", VT_T_TIME, VT_REQUIRED, 0, "the new time"}),
 };
