@@ -475,6 +475,78 @@ START_TEST(receipts_are_handed_to_the_layer_above)
 }
 END_TEST
 
+/* The root page of now, with one of its sealed bytes changed. */
+static void break_root(struct world *world)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_bytes value;
+    uint8_t broken[8192];
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_store_get(txn, VT_TABLE_META, vt_bytes_str("root"), &value));
+    ck_assert_uint_le(value.len, sizeof broken);
+    memcpy(broken, value.data, value.len);
+    broken[value.len - 1] ^= 1;
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_META, vt_bytes_str("root"), vt_bytes(broken, value.len), VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+}
+
+/* A request, frozen, prepared and committed: all but the erasing. */
+static struct vt_epoch_closing *world_with_committed(struct world *world)
+{
+    world_with_request(world, &two_of_three);
+    struct look look = look_begin(world, false);
+    struct vt_epoch_closing *closing = NULL;
+    ck_assert_ok(vt_epoch_freeze(world->epoch, look.view, false, &closing));
+    look_end(&look, false);
+    ck_assert_ok(vt_epoch_prepare(closing));
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_write *write = NULL;
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_keyring_write_begin(world->ring, txn, &write));
+    ck_assert_ok(vt_epoch_commit(closing, write, txn, world_destroy, world));
+    ck_assert_ok(vt_txn_commit(txn));
+    vt_keyring_write_committed(write);
+    vt_epoch_committed(closing, true);
+    return closing;
+}
+
+START_TEST(nothing_is_erased_while_the_key_to_be_kept_does_not_open_what_the_disk_holds)
+{
+    struct world world;
+    struct vt_epoch_closing *closing = world_with_committed(&world);
+    break_root(&world);
+    ck_assert_status(vt_epoch_finalize(closing), VAULT_E_AUTHENTICITY);
+    ck_assert_uint_eq(vt_epoch_closing_receipts(closing), 0);
+    for (size_t i = 0; i < 3; i++) {                        /* the former share and the new one, at each of them */
+        struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+        size_t count = 0;
+        ck_assert_ok(world.keepers[i]->ops->read(world.keepers[i], slots, &count));
+        ck_assert_uint_eq(count, 2);
+    }
+    vt_epoch_closing_free(closing);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(keys_and_pages_of_before_have_left_memory_when_the_keepers_have_erased)
+{
+    struct world world;
+    struct vt_keyring_stats stats;
+    struct vt_epoch_closing *closing = world_with_committed(&world);
+    ck_assert_ok(world_subject(&world, CONTROL));
+    vt_keyring_stats(world.ring, &stats);
+    ck_assert_uint_gt(stats.pages_cached, 0);
+    ck_assert_uint_gt(stats.subjects_cached, 0);
+    ck_assert_ok(vt_epoch_finalize(closing));
+    vt_keyring_stats(world.ring, &stats);
+    ck_assert_uint_eq(stats.pages_cached, 0);
+    ck_assert_uint_eq(stats.subjects_cached, 0);
+    ck_assert_ok(world_subject(&world, CONTROL));
+    vt_epoch_closing_free(closing);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_failed_transaction_may_be_repeated_within_one_closing)
 {
     struct world world;
@@ -741,6 +813,8 @@ VT_TEST_MAIN("epoch/epoch",
              a_request_that_is_not_admitted_stays_pending, an_epoch_is_due_by_count_and_by_time,
              a_certificate_says_what_was_erased_by_whom_and_never_claims_final,
              the_layer_above_adds_to_each_state_of_a_certificate, receipts_are_handed_to_the_layer_above,
+             nothing_is_erased_while_the_key_to_be_kept_does_not_open_what_the_disk_holds,
+             keys_and_pages_of_before_have_left_memory_when_the_keepers_have_erased,
              a_failed_transaction_may_be_repeated_within_one_closing,
              rotating_the_unseal_key_replaces_the_secret_and_closes_an_empty_epoch,
              a_second_way_to_unseal_is_added_without_closing_an_epoch, status_counts_the_commits_that_no_floor_has_seen,

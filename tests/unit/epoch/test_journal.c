@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "libvault/base/clock.h"
 #include "libvault/base/fault.h"
+#include "tests/support/disk_watch.h"
 #include "tests/unit/epoch/epoch_world.h"
 
 static const struct vt_vault_id our_vault = {{1, 2, 3}}, other_vault = {{9}};
@@ -370,6 +372,25 @@ START_TEST(one_holder_at_a_time_and_one_vault)
 }
 END_TEST
 
+START_TEST(a_record_is_on_the_disk_before_its_append_returns_and_a_sync_that_fails_shuts_the_journal)
+{
+    struct tape tape;
+    tape_new(&tape, 4096);
+    for (uint64_t n = 1; n <= 5; n++) {         /* across files, each with a head */
+        disk_watch_begin();
+        ck_assert_ok(append(&tape, n, n, 1500));
+        ck_assert(disk_watch_is_synced());
+    }
+    disk_watch_begin();
+    disk_watch_fail_syncs(EIO);
+    ck_assert_status(append(&tape, 6, 6, 10), VAULT_E_IO);
+    ck_assert(!disk_watch_is_synced());
+    disk_watch_fail_syncs(0);
+    ck_assert_status(append(&tape, 6, 6, 10), VAULT_E_IO);
+    tape_end(&tape);
+}
+END_TEST
+
 #ifdef VT_FAULTS
 START_TEST(a_failed_write_keeps_nothing_and_a_failed_sync_shuts_the_journal)
 {
@@ -545,6 +566,7 @@ VT_TEST_MAIN("epoch/journal",
 #ifdef VT_FAULTS
              a_failed_write_keeps_nothing_and_a_failed_sync_shuts_the_journal,
 #endif
+             a_record_is_on_the_disk_before_its_append_returns_and_a_sync_that_fails_shuts_the_journal,
              a_journal_beside_the_store_says_so, what_was_appended_is_the_tail_after_reopening,
              a_torn_tail_is_cut_at_the_last_whole_record_whatever_its_length,
              a_tail_of_zeroes_behind_the_last_record_is_cut, a_flipped_byte_anywhere_is_noticed,

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "libvault/base/fault.h"
 #include "libvault/crypto/digest.h"
 #include "libvault/crypto/rng.h"
+#include "tests/support/disk_watch.h"
 #include "tests/support/suite.h"
 #include "vaultd/core/keeper/keeper.h"
 
@@ -185,6 +187,40 @@ START_TEST(finalize_leaves_no_byte_of_the_old_share_in_the_file)
     ck_assert_uint_eq(traces_of(&second), SHARE_LEN - 7);
     keeper = keeper_reopen(keeper);
     assert_slots(keeper, 1, &second, VT_SLOT_COMMITTED);
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
+/* An answer is a promise: what a power cut could take back must not be behind it, or a share that was erased comes back. */
+START_TEST(whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer)
+{
+    setup();
+    struct vt_keeper_slot first, second = slot_make(2, 2, 1, 1), third = slot_make(2, 2, 1, 1);
+    struct vt_keeper *keeper = keeper_at_one(&first);
+    third.epoch = 3;
+    disk_watch_begin();
+    ck_assert_ok(keeper->ops->prepare(keeper, &second));
+    ck_assert(disk_watch_is_synced());
+    disk_watch_begin();
+    ck_assert_ok(finalize(keeper, &second, 20));
+    ck_assert(disk_watch_is_synced());
+    ck_assert_ok(keeper->ops->prepare(keeper, &third));
+    disk_watch_begin();
+    ck_assert_ok(keeper->ops->abort(keeper, 1, 3, third.attempt));
+    ck_assert(disk_watch_is_synced());
+    const struct vt_keeper_floor floor = {our_vault, 1, 2, 21};
+    disk_watch_begin();
+    ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
+    ck_assert(disk_watch_is_synced());
+    disk_watch_fail_syncs(EIO);
+    ck_assert_status(keeper->ops->prepare(keeper, &third), VAULT_E_IO);
+    disk_watch_fail_syncs(0);
+    ck_assert_ok(keeper->ops->prepare(keeper, &third));
+    disk_watch_fail_syncs(EIO);
+    ck_assert_status(finalize(keeper, &third, 30), VAULT_E_IO);
+    disk_watch_fail_syncs(0);
+    ck_assert_ok(finalize(keeper, &third, 30));
     vt_keeper_free(keeper);
     teardown();
 }
@@ -750,6 +786,7 @@ VT_TEST_MAIN("keeper/keeper_file",
              a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
              memory_that_is_short_never_changes_the_file, a_creation_that_fails_leaves_no_keeper_behind,
 #endif
+             whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer,
              a_new_keeper_holds_nothing_and_keeps_its_identity, the_file_is_two_blocks_of_mode_0600,
              a_prepared_share_is_durable_and_beside_the_committed_one,
              finalize_leaves_no_byte_of_the_old_share_in_the_file,

@@ -1,5 +1,6 @@
 /* A raw keeper's medium; what may follow what is the machine's, and the file keeper's tests try it. The kernel's facts are
  * injected, since the build's own file system may be any; O_DIRECT, read-back and stripes are real. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "libvault/base/fault.h"
 #include "libvault/crypto/af.h"
 #include "libvault/crypto/rng.h"
+#include "tests/support/disk_watch.h"
 #include "tests/support/suite.h"
 #include "vaultd/core/keeper/keeper_raw.h"
 
@@ -220,6 +222,40 @@ START_TEST(an_image_from_before_that_lacks_a_single_stripe_does_not_tell_the_sha
     ck_assert_ok(vt_random_bytes(area + 2 * COPY + 255 * BLOCK, BLOCK));
     ck_assert(!area_tells(area, &first));
     free(area);
+    teardown();
+}
+END_TEST
+
+/* An answer is a promise: what a power cut could take back must not be behind it, or a share that was erased comes back. */
+START_TEST(whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer)
+{
+    setup();
+    struct vt_keeper_slot first, second = slot_make(2), third = slot_make(2);
+    struct vt_keeper *keeper = keeper_at_one(&first);
+    third.epoch = 3;
+    disk_watch_begin();
+    ck_assert_ok(keeper->ops->prepare(keeper, &second));
+    ck_assert(disk_watch_is_synced());
+    disk_watch_begin();
+    ck_assert_ok(finalize(keeper, &second, 20));
+    ck_assert(disk_watch_is_synced());
+    ck_assert_ok(keeper->ops->prepare(keeper, &third));
+    disk_watch_begin();
+    ck_assert_ok(keeper->ops->abort(keeper, 1, 3, third.attempt));
+    ck_assert(disk_watch_is_synced());
+    const struct vt_keeper_floor floor = {our_vault, 1, 2, 21};
+    disk_watch_begin();
+    ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
+    ck_assert(disk_watch_is_synced());
+    disk_watch_fail_syncs(EIO);
+    ck_assert_status(keeper->ops->prepare(keeper, &third), VAULT_E_IO);
+    disk_watch_fail_syncs(0);
+    ck_assert_ok(keeper->ops->prepare(keeper, &third));
+    disk_watch_fail_syncs(EIO);
+    ck_assert_status(finalize(keeper, &third, 30), VAULT_E_IO);
+    disk_watch_fail_syncs(0);
+    ck_assert_ok(finalize(keeper, &third, 30));
+    vt_keeper_free(keeper);
     teardown();
 }
 END_TEST
@@ -597,6 +633,7 @@ VT_TEST_MAIN("keeper/keeper_raw",
              a_crash_between_the_two_copies_is_finished_when_the_keeper_is_opened,
              a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
 #endif
+             whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer,
              a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares,
              finalize_leaves_nothing_from_which_the_old_share_could_be_put_together,
              an_image_from_before_that_lacks_a_single_stripe_does_not_tell_the_share,
