@@ -15,6 +15,7 @@
 
 static const char DATA_NAME[] = "data.mdb";
 static const char LOCK_NAME[] = "vault.lock";
+static const char READERS_NAME[] = "lock.mdb";
 static const char BALLAST_NAME[] = "ballast";
 static const char BALLAST_NEW_NAME[] = "ballast.new";
 
@@ -231,6 +232,19 @@ void vt_files_note_full(struct vt_store_files *files)
 }
 
 /* The data file -------------------------------------------------------------------------------------------------- */
+
+/* LMDB makes the file longer and leaves a hole; the length is its own business, so only blocks are asked for. A file system
+ * that cannot give them ahead, or is read-only, is none that this could help on: LMDB says what is wrong then. */
+VT_RESULT vt_files_reserve_readers(const struct vt_store_files *files, uint64_t bytes)
+{
+    const int fd = openat(files->dir_fd, READERS_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return status_of_errno(errno) == VAULT_E_DISK_FULL ? VAULT_E_DISK_FULL : VAULT_OK;
+    int failure = 0;
+    do failure = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 ? 0 : errno;
+    while (failure == EINTR);
+    close(fd);
+    return failure != 0 && status_of_errno(failure) == VAULT_E_DISK_FULL ? VAULT_E_DISK_FULL : VAULT_OK;
+}
 
 VT_RESULT vt_files_open_data(struct vt_store_files *files)
 {

@@ -47,6 +47,10 @@ struct vt_store_files {
 /** Make or find the directory and take its lock. @return as vt_store_lmdb_open() */
 VT_RESULT vt_files_open(const char *dir, const struct vt_store_lmdb_options *options,
                         struct vt_store_files **out_files);
+/** Before LMDB maps its table of readers: have the blocks that it writes to, which a full disk would answer with SIGBUS.
+ *  @param bytes  at least as long as LMDB makes the table
+ *  @return VAULT_E_DISK_FULL, VAULT_E_IO */
+VT_RESULT vt_files_reserve_readers(const struct vt_store_files *files, uint64_t bytes);
 /** After LMDB has made or opened its file: open it too. */
 VT_RESULT vt_files_open_data(struct vt_store_files *files);
 /** Before writes: make the names durable, see to the ballast. */

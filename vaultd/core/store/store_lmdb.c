@@ -30,6 +30,7 @@ static const uint64_t MAP_RESERVED = UINT64_C(1) << 40;
 static const uint64_t MAP_MIN = UINT64_C(1) << 20;
 enum {
     READER_WAIT_S = 2,      /* for readers to end before the map grows; afterwards the write goes on without */
+    READERS_BYTES = (VT_STORE_READERS_MAX + 64) * 64,   /* a line of cache each, and LMDB's head of the table */
     CHECK_TRIES = 100,
     CHECK_AT_OPEN_BYTES = 64 * 1024 * 1024
 };
@@ -641,6 +642,7 @@ static vault_status env_open(struct lmdb_store *store, const char *dir, uint64_t
     VT_TRY(status_of(mdb_env_set_maxdbs(store->env, VT_TABLE_COUNT + 1)));
     VT_TRY(status_of(mdb_env_set_maxreaders(store->env, VT_STORE_READERS_MAX)));
     VT_TRY(status_of(mdb_env_set_mapsize(store->env, (size_t)map_bytes)));
+    VT_TRY(vt_files_reserve_readers(store->files, READERS_BYTES));
     const int opened = mdb_env_open(store->env, dir, flags, 0600);
     const bool has_no_map = opened == ENOMEM || opened == EINVAL || opened == EOVERFLOW;
     VT_TRY(has_no_map ? why_no_map(store) : status_of(opened));
