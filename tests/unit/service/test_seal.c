@@ -94,6 +94,24 @@ START_TEST(a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_th
 }
 END_TEST
 
+START_TEST(the_last_administrator_is_not_revoked_and_one_that_has_expired_is_no_other)
+{
+    world_new(&world, NULL);
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", "{name: second, role: administrator}", NULL));
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", "{name: first, role: administrator}", NULL));
+    ck_assert_ok(world_call(&world, "administrator", "credential.create",
+                            "{name: brief, role: administrator, expires_at: '2026-07-01T00:00:01Z'}", NULL));
+    ck_assert_ok(world_call(&world, "administrator", "credential.revoke", "{name: first}", NULL));
+    world_pass(&world, 1000);
+    ck_assert_status(world_call(&world, "administrator", "credential.revoke", "{name: second}", NULL), VAULT_E_STATE);
+    ck_assert_str_eq(world.err.field, "name");
+    ck_assert(vt_bytes_equal_str(state_of("second"), "live"));
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", "{name: third, role: administrator}", NULL));
+    ck_assert_ok(world_call(&world, "administrator", "credential.revoke", "{name: second}", NULL));
+    world_free(&world);
+}
+END_TEST
+
 START_TEST(a_slow_call_that_a_seal_overtakes_is_refused)
 {
     struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
@@ -148,6 +166,7 @@ START_TEST(who_waits_for_an_epoch_when_the_vault_is_sealed_is_told)
 END_TEST
 
 VT_TEST_MAIN("seal", a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on,
+             the_last_administrator_is_not_revoked_and_one_that_has_expired_is_no_other,
              a_slow_call_that_a_seal_overtakes_is_refused,
              what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
              a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again,
