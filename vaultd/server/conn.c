@@ -236,6 +236,7 @@ static bool login_is_late(const struct conn *conn)
 }
 
 static void refuse_what_waits(struct conn *conn);
+static void note_stall(struct conn *conn);
 
 /* It is stalled, and nothing of it is under way that could make room. */
 static bool is_stuck(const struct conn *conn)
@@ -244,11 +245,15 @@ static bool is_stuck(const struct conn *conn)
     return is_open && conn->is_stalled && conn->calls == 0 && unsent_len(conn) == 0 && held_stops(conn);
 }
 
-/* Memory is let go of by connections of other loops, too, who tell nobody. */
+/* Memory is let go of, and taken up, by connections of other loops, too, who tell nobody: this one may go on now, or may hold a
+ * part of a call that others need the memory of, though nothing has come on it since there was enough. */
 static void look_again(struct conn *conn)
 {
+    const bool was_stalled = conn->is_stalled;
     held_buffers(conn);
-    if (!conn->is_stalled) return;
+    if (conn->is_finishing) return;
+    note_stall(conn);
+    if (!was_stalled && !conn->is_stalled) return;
     if (is_stuck(conn)) refuse_what_waits(conn);
     mark_dirty(conn);
 }

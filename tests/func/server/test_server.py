@@ -632,6 +632,33 @@ class Life(unittest.TestCase):
                 client.close()
         self.assertEqual(daemon.stop(), 0)
 
+    def test_a_part_of_a_large_call_that_came_while_there_was_room_is_refused_when_its_memory_is_needed(self):
+        daemon = self.bounded(32, 34)
+        part = msgpack.packb([0, 77, "vault.version", {f"p{number}": "x" * 1000000 for number in range(14)}])[:-1]
+        with daemon.local() as local:
+            hoarders = [daemon.client("application") for _ in range(2)]         # a buffer of 16 MiB each
+            for client in hoarders:
+                client.send_bytes(part)
+            while self.held(local)["held_bytes"] < 32 << 20:
+                time.sleep(0.05)
+            time.sleep(0.6)                                     # each has been looked at since
+            self.assertEqual((self.held(local)["stalls"], self.held(local)["busy"]), (0, 0))
+            raw = msgpack.packb([0, 78, "vault.version", {"p": "x" * 250000}])
+            others = [daemon.client("application") for _ in range(20)]          # a buffer of 256 KiB each
+            for client in others:
+                client.send_bytes(raw[:180000])
+            refused = select.select([client.socket for client in hoarders], [], [], 60)[0]
+            self.assertEqual(len(refused), 1)                   # which is enough
+            message = next(client for client in hoarders if client.socket in refused).receive_message()
+            self.assertEqual((message[1], message[2]["status"]), (77, "busy"))
+            for client in others:
+                client.send_bytes(raw[180000:])
+                message = client.receive_message()
+                self.assertEqual((message[1], message[2]["status"]), (78, "argument"))
+            self.assertEqual(self.held(local)["busy"], 1)
+            for client in hoarders + others:
+                client.close()
+
     def test_parts_of_small_calls_are_read_to_their_end_even_when_they_hold_all_the_memory_there_is(self):
         daemon, parts = self.bounded(32, 32), (180000, 181000, 200000)
         raw = msgpack.packb([0, 77, "vault.version", {"p": "x" * 250000}])
