@@ -128,6 +128,14 @@ static VT_RESULT check_keepers_are_free(const struct daemon *daemon, const char 
     return VAULT_OK;
 }
 
+static VT_RESULT check_store(const struct daemon *daemon, struct vt_err *err)
+{
+    char path[VT_PATH_MAX];
+    snprintf(path, sizeof path, "%s/store", vt_config_text(daemon->options->config, VT_SET_DATA_DIR));
+    const bool is_new = !daemon->options->is_read_only && vt_store_lmdb_is_absent(path);
+    return is_new ? check_keepers_are_free(daemon, path, err) : VAULT_OK;
+}
+
 static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_store, struct vt_err *err)
 {
     const struct vt_config *config = daemon->options->config;
@@ -137,7 +145,7 @@ static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_s
     const struct vt_store_lmdb_options options = {.ballast_bytes = ballast, .must_exist = is_read_only};
     char path[VT_PATH_MAX];
     snprintf(path, sizeof path, "%s/store", vt_config_text(config, VT_SET_DATA_DIR));
-    if (!is_read_only && vt_store_lmdb_is_absent(path)) VT_TRY(check_keepers_are_free(daemon, path, err));
+    VT_TRY(check_store(daemon, err));
     const vault_status status = vt_store_lmdb_open(path, &options, out_store);
     if (status == VAULT_OK) return VAULT_OK;
     return vt_fail(err, status, "data_dir", "The store in %s cannot be opened: %s", path, directory_failure(status));
@@ -396,6 +404,7 @@ static VT_RESULT start(struct daemon *daemon, struct vt_err *err)
     if (options->is_dev) VT_TRY(vt_dev_prepare(options, err));
     VT_TRY(vt_config_check(options->config, err));
     set_log_level(options->config);
+    VT_TRY(check_store(daemon, err));               /* before anything is made where a disk may not be mounted */
     VT_TRY(make_run_dir(daemon, err));
     set_clock(daemon);
     return open_all(daemon, err);

@@ -682,6 +682,18 @@ class Life(unittest.TestCase):
             self.assertEqual(self.held(local)["busy"], 0)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_where_the_store_of_a_vault_is_gone_nothing_is_made_in_its_place(self):
+        live = self.daemon()
+        live.stop()
+        gone = os.path.join(live.root, "gone")
+        path = self.config(None, f"data_dir: {gone}\nlisten: 127.0.0.1:0\ntls: {{certificate: {live.data}/tls/server.pem, "
+                                 f"key: {live.data}/tls/server.key}}\n"
+                                 f"keepers: [{{name: local, file: {live.data}/keeper/keeper-1.vtk}}]\n")
+        code, said = self.fails("--config", path)
+        self.assertEqual(code, 5, said)
+        self.assertIn("keeper local holds a share of some vault already: put the store's files back", said)
+        self.assertFalse(os.path.exists(gone))
+
     def test_a_production_vault_starts_sealed_and_is_opened_over_the_local_socket(self):
         made = self.daemon()                            # its TLS certificates will do
         made.stop()
