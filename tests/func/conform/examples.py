@@ -22,6 +22,7 @@ fields:
   - {name: subject_line, type: text, category: A, doc: As typed.}
 """
 TEMPLATE = "templates: [{name: card-two, format: opaque, collection: cards, field: number}]"
+DIGITS = "templates: [{{name: card-digits, format: digits, collection: cards, field: number, keep_last: {}}}]"
 MAPPING = {"name": "small", "subject": "id", "columns": {"mail": "profile.email"}}
 ID = "0" * 31 + "1"
 
@@ -95,7 +96,10 @@ EXAMPLES = {
     "template.apply": Example("administrator", {"template": TEMPLATE}, [
         ({"template": TEMPLATE.replace("card-two", "card")}, "state", "templates"),
         ({"template": CANARY}, "argument", "templates"),
-        ({"template": TEMPLATE.replace("cards", CANARY)}, "not-found", "collection")]),
+        ({"template": TEMPLATE.replace("cards", CANARY)}, "not-found", "collection"),
+        ({"template": DIGITS.format(5)}, "argument", "keep_last"), ({"template": DIGITS.format(16)}, "argument", "keep_last"),
+        ({"template": DIGITS.format(-1)}, "argument", "keep_last"),
+        ({"template": DIGITS.format(4).replace("digits", "opaque")}, "argument", "keep_last")]),
     "template.show": Example("application", {"name": "card"}, [({"name": CANARY}, "not-found", "name")]),
     "template.list": Example("application"),
     "credential.create": Example("administrator", {"name": "made", "role": "auditor", "expires_at": "2099-01-01T00:00:00Z"}, [
