@@ -21,6 +21,7 @@ enum {
     STEP_TOKENS = 20000,
     INDEX_PASSES = 3,
     ERA_PARTS = 1024,               /* how finely the progress of an era is told */
+    TREE_PARTS = 1024,              /* and that of the whole tree */
     ROTATION_POOL_MAX = 256 * 1024 * 1024
 };
 
@@ -246,7 +247,8 @@ static VT_RESULT tree_work(struct exclusive *exclusive, struct vt_keyring_write 
     struct vt_rotation_place *next = &exclusive->next;
     bool is_done;
     VT_TRY(vt_keyring_rekey_step(write, next->cursor, step_size(exclusive->rotation, STEP_PAGES), &is_done));
-    next->done += step_size(exclusive->rotation, STEP_PAGES);
+    next->done = vt_keyring_rekey_progress(next->cursor, TREE_PARTS);
+    next->total = TREE_PARTS;
     next->stage = VT_STAGE_MOVE;
     if (is_done) stage_set(next, VT_STAGE_CLOSE);       /* old pages die with the old root key */
     return VAULT_OK;

@@ -713,6 +713,46 @@ static size_t versions_of(unsigned who, int64_t version)
     return count;
 }
 
+/* Nothing is written meanwhile, so all there was to do is done when the moving is over. */
+static void progress_reaches_its_total(const struct vt_rotation_wish *wish)
+{
+    struct vt_rotation *rotation;
+    struct progress now = {.count = 0};
+    bool is_done = false;
+    uint64_t last = 0;
+    unsigned between = 0;
+    ck_assert_ok(vt_rotation_new(world.vault, wish, &rotation));
+    vt_rotation_set_step(rotation, 1);
+    while (true) {
+        ck_assert_ok(vt_rotation_step(rotation, &is_done));
+        if (is_done) break;
+        now = progress_now();
+        ck_assert_uint_eq(now.count, 1);
+        ck_assert_uint_ge(now.done, last);
+        ck_assert_uint_le(now.done, now.total);
+        between += now.done > 0 && now.done < now.total;
+        last = now.done;
+    }
+    ck_assert_uint_gt(now.total, 0);
+    ck_assert_uint_eq(now.done, now.total);
+    ck_assert_uint_gt(between, 0);
+    vt_rotation_free(rotation);
+}
+
+START_TEST(the_progress_of_a_rotation_of_tree_or_subject_ends_at_its_total)
+{
+    setup(false);
+    populate(12);
+    const struct vt_rotation_wish tree = {.what = VT_ROTATE_TREE, .tenant = VT_TENANT_DEFAULT};
+    const struct vt_rotation_wish closing = subject_wish(0, true), leaving = subject_wish(1, false);
+    progress_reaches_its_total(&tree);
+    progress_reaches_its_total(&closing);
+    progress_reaches_its_total(&leaving);
+    nothing_is_stored();
+    teardown();
+}
+END_TEST
+
 START_TEST(a_subject_rotation_that_was_stopped_after_any_step_goes_on_after_a_restart)
 {
     bool was_finished = false;
@@ -1280,6 +1320,7 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              ten_rotations_of_each_key_that_things_leave_succeed_in_a_row,
              a_rotation_that_was_stopped_after_any_step_goes_on_after_a_restart_whichever_its_key,
              entries_written_while_the_index_is_placed_anew_lie_where_they_belong,
+             the_progress_of_a_rotation_of_tree_or_subject_ends_at_its_total,
              the_progress_of_a_rotation_of_index_or_place_never_falls_and_never_passes_its_total,
              a_version_of_the_token_seal_key_stays_until_no_row_names_it,
              issued_tokens_keep_every_version_of_their_lookup_key,

@@ -287,6 +287,9 @@ VT_RESULT vt_keyring_drop_tenant_key(struct vt_keyring_write *write, vt_tenant_i
 /** Rewrite up to @p page_count more pages of the whole tree with fresh keys (root re-key in bounded steps). @p cursor
  *  32 bytes, zeroes at first, to be kept between steps. *out_done when the tree has been walked to its end. */
 VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor[32], size_t page_count, bool *out_done);
+/** How far @p cursor has come, out of @p whole: by place and not by pages, which keys drawn at random spread evenly in each tree.
+ *  The trees count alike, and those of one tenant are all there are. */
+uint64_t vt_keyring_rekey_progress(const uint8_t cursor[32], uint64_t whole);
 /* The index era: entries that lie under an older K_place come to lie under the live one. Begin it by rotating
  * VT_TENANT_KEY_PLACE; when vt_keyring_replace_step() has come to the end, drop the older versions, never before:
  * entries under them could not be found again. That step alone is enough, and costs about two pages an entry; after

@@ -107,3 +107,11 @@ VT_RESULT vt_keyring_rekey_step(struct vt_keyring_write *write, uint8_t cursor_b
     *out_done = cursor.phase == REKEY_DONE;
     return VAULT_OK;
 }
+
+uint64_t vt_keyring_rekey_progress(const uint8_t cursor_bytes[32], uint64_t whole)
+{
+    enum { PLACES = 1 << 16 };
+    struct rekey_cursor cursor;
+    if (cursor_decode(cursor_bytes, &cursor) != VAULT_OK) return 0;
+    return ((uint64_t)cursor.phase * PLACES + vt_get_u16(cursor.position)) * whole / ((uint64_t)REKEY_DONE * PLACES);
+}
