@@ -217,7 +217,8 @@ void conn_end(struct conn *conn)
 
 static bool is_over(const struct conn *conn)
 {
-    return (conn->is_ended || conn->is_refused) && !conn->is_finishing && conn->calls == 0 && unsent_len(conn) == 0;
+    const bool is_at_end = conn->is_refused || (conn->is_ended && !conn->is_stalled);
+    return is_at_end && !conn->is_finishing && conn->calls == 0 && unsent_len(conn) == 0;
 }
 
 static int64_t quiet_limit_ms(const struct conn *conn, const struct vt_server_options *options)
@@ -506,12 +507,15 @@ static void conn_read_tls(struct conn *conn)
     conn->is_refused = true;
 }
 
-static void take_frames(struct conn *conn)
+/* @return false when something has kept it from looking at all that came */
+static bool take_frames(struct conn *conn)
 {
     for (;;) {
-        while (may_take(conn) && take_frame(conn)) continue;
+        bool may;
+        while ((may = may_take(conn)) && take_frame(conn)) continue;
         drop_consumed(conn);
-        if (!conn->has_more_plain || conn->in.len == conn->in.max || !may_take(conn)) return;
+        if (!conn->has_more_plain || conn->in.len == conn->in.max) return may;
+        if (!may_take(conn)) return false;
         conn_read_tls(conn);
     }
 }
@@ -539,10 +543,13 @@ static void note_stall(struct conn *conn)
 static void conn_progress(struct conn *conn)
 {
     if (conn->is_closed || conn->is_finishing) return;
-    take_frames(conn);
+    vt_fault_step("conn.look");
+    const bool has_looked = take_frames(conn);
+    vt_fault_step("conn.looked");
     held_buffers(conn);
     note_stall(conn);
     if (conn->is_ended && is_stuck(conn)) refuse_what_waits(conn);
+    if (conn->is_ended && !has_looked) conn->is_stalled = true;     /* though others have made room meanwhile: look again */
     if (conn->is_closed) return;
     update_reading(conn);
     if (conn->out.len != 0) mark_dirty(conn);

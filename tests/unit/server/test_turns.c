@@ -285,7 +285,58 @@ START_TEST(a_client_that_asks_for_more_than_there_is_memory_waits_and_others_are
 }
 END_TEST
 
+/* While memory is short, others take all there is whenever a connection looks at what has come, and let go of it behind that. */
+static atomic_bool memory_is_short;
+
+static void others_come_and_go(const char *step, void *context)
+{
+    static uint64_t taken;                                  /* the one network thread's */
+    struct vt_held_counts *held = context;
+    if (strcmp(step, "conn.look") == 0) atomic_fetch_add(&held->bytes, taken = memory_is_short ? held->max_bytes : 0);
+    if (strcmp(step, "conn.looked") == 0) atomic_fetch_sub(&held->bytes, taken);
+}
+
+/* The client's end of the one connection to the server. */
+static int socket_of_client(void)
+{
+    struct sockaddr_in peer = {0};
+    for (int fd = 3; fd < 1024; fd++) {
+        socklen_t len = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == vt_server_port(served.server))
+            return fd;
+    }
+    ck_abort_msg("no connection to the server");
+    return -1;
+}
+
+START_TEST(what_came_before_the_end_of_a_connection_is_answered_though_memory_was_short_just_then)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(VT_CLIENT_REPLY_POOL);
+    struct vt_value params = vt_value_map();
+    struct vt_client_reply reply;
+    int64_t id;
+    serve();
+    struct vt_client *client = connect_as("application");
+    const struct vt_bytes text = {vt_pool_calloc(&pool, LETTER_BYTES, 2), 2 * LETTER_BYTES};
+    ck_assert_ptr_nonnull(text.data);
+    ck_assert_ok(vt_value_put(&pool, &params, "p", vt_value_text(text), NULL));
+    memory_is_short = true;
+    vt_fault_set_step_hook(others_come_and_go, (void *)(uintptr_t)vt_vault_held(served.world.vault));
+    ck_assert_ok(vt_client_send(client, "vault.version", &params, &id, NULL));
+    ck_assert_int_eq(shutdown(socket_of_client(), SHUT_WR), 0);
+    usleep(600000);                                         /* the end is seen, and the connection looked at twice */
+    memory_is_short = false;
+    ck_assert_ok(vt_client_receive(client, &pool, &reply, NULL));
+    ck_assert_int_eq(reply.message_id, id);
+    ck_assert_status(reply.status, VAULT_E_ARGUMENT);
+    vt_client_free(client);
+    leave();
+}
+END_TEST
+
 VT_TEST_MAIN("turns", a_shred_that_waits_for_its_epoch_holds_up_nobody_on_its_network_thread,
              a_connection_that_memory_was_short_for_is_taken_later_and_the_next_ones_too,
              a_client_that_asks_for_more_than_there_is_memory_waits_and_others_are_told_to_come_back,
+             what_came_before_the_end_of_a_connection_is_answered_though_memory_was_short_just_then,
              a_server_that_stops_serves_its_jobs_to_their_end)
