@@ -111,6 +111,8 @@ class Story(unittest.TestCase):
                 with open(path, encoding="utf-8") as handle:
                     result = client.call("schema.apply", schema=handle.read())
                 self.assertEqual({item["state"] for item in result["collections"]}, {"created"})
+            self.collections = [item["name"] for item in client.call("schema.list")["collections"]]
+            self.assertIn("calls", self.collections)
             result = client.call("template.apply", template=TEMPLATES)
             self.assertEqual([item["state"] for item in result["templates"]], ["created", "created"])
             self.assertEqual(client.refused("schema.apply", schema="name: x\nfields: [{name: cvv, type: text, category: B}]"),
@@ -196,7 +198,21 @@ class Story(unittest.TestCase):
                 with open(path, "rb") as handle:
                     self.assertNotIn(person["ssn"].encode(), handle.read())
 
+    def everything(self, client, name):
+        """All values of a person, by collection and record."""
+        shown = {}
+        sent = [(collection, client.send("record.list", subject=name, collection=collection, view="plain", purpose="testing",
+                                         limit=1000)) for collection in self.collections]
+        for collection, number in sent:
+            page = client.receive(number)
+            self.assertNotIn("next", page)
+            shown[collection] = {record["record"]: record["fields"] for record in page["records"]}
+        return shown
+
     def back_up(self):
+        with self.daemon.client("privacy") as client:
+            self.held = {row["external_id"]: self.everything(client, row["external_id"]) for row in self.people}
+        self.assertTrue(all(held["profile"] for held in self.held.values()))
         self.backup = os.path.join(self.daemon.root, "b1")
         with self.daemon.client("operator") as client:
             client.call("backup.create", to=self.backup)
@@ -260,9 +276,14 @@ class Story(unittest.TestCase):
             with Client(restored.address, restored.said["ca"], secret) as client:
                 self.assert_gone(client)
                 self.assertEqual(client.refused("subject.shred", subject=self.control), "read-only")
-                for row in self.people:
-                    if row["external_id"] != self.person:
-                        client.call("record.get", subject=row["external_id"], collection="profile", purpose="testing")
+                for name, held in self.held.items():
+                    if name not in (self.person, self.partial):
+                        self.assertEqual(self.everything(client, name), held)
+                left = self.everything(client, self.partial)
+                self.assertEqual(left["cards"], self.held[self.partial]["cards"])
+                (was,), (now,) = self.held[self.partial]["profile"].values(), left["profile"].values()
+                self.assertEqual(now, {key: value for key, value in was.items() if key in now})
+                self.assertIn("ip", was)
         finally:
             restored.remove()
 
