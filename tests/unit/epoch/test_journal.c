@@ -7,6 +7,7 @@
 
 #include "libvault/base/clock.h"
 #include "libvault/base/fault.h"
+#include "libvault/crypto/digest.h"
 #include "tests/support/disk_watch.h"
 #include "tests/unit/epoch/epoch_world.h"
 
@@ -213,6 +214,31 @@ START_TEST(a_flipped_byte_anywhere_is_noticed)
         ck_assert_int_eq(pwrite(fd, last, last_len, (off_t)ends[2]), (ssize_t)last_len);
         close(fd);
     }
+    tape_end(&tape);
+}
+END_TEST
+
+START_TEST(a_file_of_a_newer_format_is_named_as_such)
+{
+    struct tape tape;
+    char path[200];
+    uint8_t head[104];
+    tape_new(&tape, 0);
+    ck_assert_ok(append(&tape, 1, 1, 40));
+    vt_journal_free(tape.journal);
+    segment_path(&tape, 1, path);
+    const int fd = open(path, O_RDWR);
+    ck_assert_int_eq(pread(fd, head, sizeof head, 0), (ssize_t)sizeof head);
+    head[8]++;
+    ck_assert_ok(vt_sha256_one(vt_bytes(head, 72), head + 72));
+    ck_assert_int_eq(pwrite(fd, head, sizeof head, 0), (ssize_t)sizeof head);
+    ck_assert_status(tape_open(&tape), VAULT_E_FORMAT);
+    head[8]--;
+    ck_assert_ok(vt_sha256_one(vt_bytes(head, 72), head + 72));
+    ck_assert_int_eq(pwrite(fd, head, sizeof head, 0), (ssize_t)sizeof head);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_ok(tape_open(&tape));
+    ck_assert_uint_eq(tail_commit(&tape), 1);
     tape_end(&tape);
 }
 END_TEST
@@ -567,7 +593,8 @@ VT_TEST_MAIN("epoch/journal",
              a_failed_write_keeps_nothing_and_a_failed_sync_shuts_the_journal,
 #endif
              a_record_is_on_the_disk_before_its_append_returns_and_a_sync_that_fails_shuts_the_journal,
-             a_journal_beside_the_store_says_so, what_was_appended_is_the_tail_after_reopening,
+             a_file_of_a_newer_format_is_named_as_such, a_journal_beside_the_store_says_so,
+             what_was_appended_is_the_tail_after_reopening,
              a_torn_tail_is_cut_at_the_last_whole_record_whatever_its_length,
              a_tail_of_zeroes_behind_the_last_record_is_cut, a_flipped_byte_anywhere_is_noticed,
              a_record_taken_out_or_moved_breaks_the_chain, an_abort_mark_takes_the_tail_back,

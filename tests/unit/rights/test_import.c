@@ -357,11 +357,40 @@ START_TEST(what_is_kept_of_a_file_says_nothing_of_it_to_who_has_the_store_alone)
 }
 END_TEST
 
+START_TEST(a_range_of_a_newer_format_is_refused_and_its_rows_are_not_imported_again)
+{
+    struct world world;
+    struct rights_file file;
+    struct vt_bytes value;
+    struct vt_txn *txn = NULL;
+    uint8_t newer[64];
+    char params[128];
+    rights_world_new(&world, NULL);
+    read_text(&file, "id,given,mail,born,ssn,card,note\r\np-1,Ada,,,,,\r\n", PEOPLE);
+    ck_assert_ok(rights_import(&world, &file, 0, 10, NULL));
+    const struct vt_bytes key = range_key_of(&world);
+    ck_assert_ok(vt_txn_begin_write(vt_vault_store(world.vault), &txn));
+    ck_assert_ok(vt_store_get(txn, VT_TABLE_JOB, key, &value));
+    ck_assert_uint_le(value.len, sizeof newer);
+    memcpy(newer, value.data, value.len);
+    newer[0]++;
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_JOB, key, vt_bytes(newer, value.len), VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+    ck_assert_status(rights_import(&world, &file, 0, 10, NULL), VAULT_E_FORMAT);
+    snprintf(params, sizeof params, "{file_sha256: \"%s\"}", file.sha256);
+    ck_assert_status(world_call(&world, "application", "record.import-status", params, NULL), VAULT_E_FORMAT);
+    ck_assert_uint_eq(rights_count_subjects(&world), 1);
+    rights_file_release(&file);
+    world_free(&world);
+}
+END_TEST
+
 VT_TEST_MAIN("rights/import",
 #ifdef VT_FAULTS
              a_batch_is_all_or_nothing_wherever_the_store_fails,
 #endif
              what_is_kept_of_a_file_says_nothing_of_it_to_who_has_the_store_alone,
+             a_range_of_a_newer_format_is_refused_and_its_rows_are_not_imported_again,
              a_row_becomes_a_subject_with_records_where_it_has_cells,
              a_rejected_row_leaves_nothing_and_names_field_and_record_but_no_value,
              an_external_id_that_is_there_or_comes_twice_is_refused,
