@@ -13,6 +13,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/crypto/af.h"
+#include "libvault/crypto/digest.h"
 #include "libvault/crypto/rng.h"
 #include "tests/support/disk_watch.h"
 #include "tests/support/suite.h"
@@ -305,6 +306,38 @@ START_TEST(a_pushed_floor_is_kept_and_a_broken_floor_block_leaves_the_one_before
     ck_assert_uint_eq(floor.commit_number, 16);
     vt_keeper_free(keeper);
     teardown();
+}
+END_TEST
+
+/* Whole, but as a later program would write it. */
+static void floor_of_later_format(unsigned index)
+{
+    uint8_t block[BLOCK];
+    const off_t at = (off_t)(index + 1) * BLOCK;
+    const int fd = open(path, O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, block, sizeof block, at), BLOCK);
+    ck_assert_uint_eq(block[8], 1);
+    block[8] = 2;
+    ck_assert_ok(vt_sha256_one(vt_bytes(block, BLOCK - VT_SHA256_LEN), block + BLOCK - VT_SHA256_LEN));
+    ck_assert_int_eq(pwrite(fd, block, sizeof block, at), BLOCK);
+    ck_assert_int_eq(close(fd), 0);
+}
+
+START_TEST(a_floor_of_a_later_format_is_refused_and_not_passed_over)
+{
+    for (unsigned index = 0; index < 2; index++) {
+        setup();
+        struct vt_keeper_slot first;
+        struct vt_keeper *keeper = keeper_at_one(&first);
+        struct vt_keeper_floor floor = {our_vault, 1, 1, 0};
+        for (floor.commit_number = 11; floor.commit_number <= 12; floor.commit_number++)
+            ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
+        vt_keeper_free(keeper);
+        floor_of_later_format(index);
+        assert_not_opened(VAULT_E_FORMAT);
+        teardown();
+    }
 }
 END_TEST
 
@@ -639,7 +672,7 @@ VT_TEST_MAIN("keeper/keeper_raw",
              an_image_from_before_that_lacks_a_single_stripe_does_not_tell_the_share,
              abort_leaves_nothing_of_the_prepared_share,
              a_pushed_floor_is_kept_and_a_broken_floor_block_leaves_the_one_before,
-             a_floor_of_a_former_epoch_does_not_outlive_it,
+             a_floor_of_a_later_format_is_refused_and_not_passed_over, a_floor_of_a_former_epoch_does_not_outlive_it,
              damage_to_one_copy_is_mended_from_the_other_and_to_both_is_corrupt,
              a_file_that_moved_gets_no_receipt_and_nothing_is_erased,
              a_partition_that_was_moved_to_another_disk_gets_no_receipt,

@@ -207,6 +207,7 @@ static VT_RESULT floor_read(struct keeper_raw *raw, unsigned index, const struct
                          vt_get_u64(block + 24) == state->keeper_id;
     *out_sequence = is_ours ? vt_get_u64(block + 16) : 0;
     if (!is_ours) return VAULT_OK;
+    VT_ENSURE(block[8] == RAW_VERSION, VAULT_E_FORMAT);     /* to pass over it would lower the floor */
     memcpy(out_floor->vault_id.bytes, block + 32, sizeof out_floor->vault_id.bytes);
     out_floor->incarnation = vt_get_u64(block + 48);
     out_floor->epoch = vt_get_u64(block + 56);
