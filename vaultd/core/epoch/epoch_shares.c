@@ -204,14 +204,15 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
 static VT_RESULT abort_strays(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *current)
 {
     struct vt_keeper *keeper = epoch->keepers[index];
-    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
-    size_t count;
-    VT_TRY(keeper->ops->read(keeper, slots, &count));
-    for (size_t i = 0; i < count; i++) {
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS] = {0};
+    size_t count = 0;
+    vault_status status = keeper->ops->read(keeper, slots, &count);
+    for (size_t i = 0; i < count && status == VAULT_OK; i++) {
         if (slots[i].state != VT_SLOT_PREPARED || slots[i].epoch <= current->epoch) continue;
-        VT_TRY(keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt));
+        status = keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt);
     }
-    return VAULT_OK;
+    vt_wipe(slots, sizeof slots);
+    return status;
 }
 
 /* Nothing was prepared for an epoch that is not closing, so whatever is found prepared was given up. */

@@ -45,12 +45,13 @@ VT_RESULT vt_epoch_keeper_is_free(struct vt_keeper *keeper)
 static VT_RESULT clear_keeper(struct vt_epoch *epoch, size_t index)
 {
     struct vt_keeper *keeper = epoch->keepers[index];
-    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
-    size_t count;
-    VT_TRY(read_free(keeper, slots, &count));
-    for (size_t i = 0; i < count; i++)
-        VT_TRY(keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt));
-    return VAULT_OK;
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS] = {0};
+    size_t count = 0;
+    vault_status status = read_free(keeper, slots, &count);
+    for (size_t i = 0; i < count && status == VAULT_OK; i++)
+        status = keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt);
+    vt_wipe(slots, sizeof slots);
+    return status;
 }
 
 static VT_RESULT check_empty(struct vt_epoch *epoch)
