@@ -211,6 +211,29 @@ START_TEST(a_repeat_that_runs_beside_the_first_one_gets_its_answer)
 }
 END_TEST
 
+/* Two that have nothing else in common: only the key itself can hold the second one back. */
+START_TEST(a_repeat_beside_the_first_one_makes_no_second_subject)
+{
+    static const char CREATE[] = "{idempotency_key: k2}";
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("application")), .is_local = true};
+    struct vt_value params, result;
+    VT_AUTO_PTR(vt_call) call = NULL;
+    setup(false);
+    ck_assert_ok(vt_yaml_read(&world.pool, vt_bytes_str(CREATE), &params, &world.err));
+    ck_assert_ok(vt_call_new(world.vault, &principal, &call));
+    call->method = vt_bytes_str("subject.create");
+    call->params = &params;
+    ck_assert_int_eq(vt_call_prepare(call), VT_CALL_COMMIT);
+    ck_assert_ok(world_call(&world, "application", "subject.create", CREATE, NULL));
+    ck_assert_status(vt_vault_commit_wait(world.vault, &call->item), VAULT_E_CONFLICT);
+    ck_assert_ok(vt_call_run(call));
+    ck_assert(call->is_repeat);
+    ck_assert_ok(world_call(&world, "privacy", "subject.list", "{purpose: service}", &result));
+    ck_assert_uint_eq(vt_value_get(&result, "subjects")->array.count, 2);
+    teardown();
+}
+END_TEST
+
 START_TEST(anothers_key_is_another_key)
 {
     struct vt_principal principal = {.id = {2}, .role = vt_role_find(vt_bytes_str("application")), .is_local = true};
@@ -235,4 +258,5 @@ VT_TEST_MAIN("service/idempotency", a_repeat_returns_the_first_answer_and_does_n
              answers_that_have_expired_are_let_go_of, a_refusal_is_not_kept,
              a_repeated_shred_shows_the_first_certificate_and_how_far_it_has_come,
              a_repeated_close_of_an_epoch_shows_the_first_answer_and_closes_nothing, an_answer_with_a_secret_is_never_kept,
-             a_repeat_that_runs_beside_the_first_one_gets_its_answer, anothers_key_is_another_key)
+             a_repeat_that_runs_beside_the_first_one_gets_its_answer, a_repeat_beside_the_first_one_makes_no_second_subject,
+             anothers_key_is_another_key)
