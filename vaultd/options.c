@@ -20,7 +20,10 @@ const char VT_USAGE[] =
     "  --read-only          serve a restored vault for inspection; nothing is changed, no keeper is written to\n"
     "  --unseal-key FILE    with --dev: unseal by this key file\n"
     "  --test-clock TIME    with --dev: start the clock at this time (RFC 3339); what is signed meanwhile says so\n"
-    "  --version, --help\n";
+    "  --version, --help\n"
+    "\n"
+    "exit status: 0 ended in order; 2 no vault to serve; 3 option, setting or certificate; 4 unseal key file; 5 refused as things\n"
+    "are; 7 ended before all was done; 8 files, disks or keepers; 9 the address to listen on. See docs/OPERATIONS.md.\n";
 
 enum { OPT_CONFIG = 256, OPT_CHECK, OPT_PRINT, OPT_SAMPLE, OPT_DEV, OPT_DATA, OPT_LISTEN, OPT_JOURNAL, OPT_KEEPER, OPT_QUORUM,
        OPT_UNSEAL_KEY, OPT_READ_ONLY, OPT_TEST_CLOCK, OPT_VERSION, OPT_HELP };
@@ -42,7 +45,7 @@ static VT_RESULT read_config_file(int argc, char **argv, struct vt_options *opti
     optind = 1;
     opterr = 0;
     bool was_read = false;
-    for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1;) {
         if (option != OPT_CONFIG) continue;
         if (was_read) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--config stands twice.");
         VT_TRY(vt_config_read_file(options->config, optarg, err));
@@ -58,7 +61,19 @@ static VT_RESULT set_test_clock(struct vt_options *options, const char *text, st
     return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--test-clock wants a time such as 2026-07-01T00:00:00Z.");
 }
 
-static VT_RESULT set_flag(int option, struct vt_options *options, struct vt_err *err)
+/* A value may stand behind the name; only the name is said back. */
+static vault_status refuse_option(int option, char **argv, struct vt_err *err)
+{
+    const char *word = argv[optind - 1];
+    const int len = (int)strcspn(word, "=");
+    if (option == ':') return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The option %s wants a value; see --help.", word);
+    if (optopt >= OPT_CONFIG)
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The option %.*s takes no value; see --help.", len, word);
+    if (optopt != 0) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is no option -%c; see --help.", optopt);
+    return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is no option %.*s; see --help.", len, word);
+}
+
+static VT_RESULT set_flag(int option, char **argv, struct vt_options *options, struct vt_err *err)
 {
     switch (option) {
     case OPT_CONFIG: return VAULT_OK;
@@ -76,7 +91,7 @@ static VT_RESULT set_flag(int option, struct vt_options *options, struct vt_err 
     case OPT_JOURNAL: return vt_config_set(options->config, VT_SET_JOURNAL_DIR, "--journal", optarg, err);
     case OPT_KEEPER: return vt_config_set(options->config, VT_SET_KEEPERS, "--keeper", optarg, err);
     case OPT_QUORUM: return vt_config_set(options->config, VT_SET_QUORUM, "--quorum", optarg, err);
-    default: return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is an unknown or incomplete option; see --help.");
+    default: return refuse_option(option, argv, err);
     }
 }
 
@@ -95,8 +110,9 @@ static VT_RESULT read_flags(int argc, char **argv, struct vt_options *options, s
 {
     VT_TRY(read_config_file(argc, argv, options, err));
     optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) VT_TRY(set_flag(option, options, err));
-    if (optind != argc) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There are words that belong to no option; see --help.");
+    for (int option; (option = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1;) VT_TRY(set_flag(option, argv, options, err));
+    if (optind != argc)
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The word %s belongs to no option; see --help.", argv[optind]);
     return check_flags(options, err);
 }
 

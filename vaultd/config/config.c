@@ -219,10 +219,19 @@ static int setting_find(struct vt_bytes group, struct vt_bytes key)
     return -1;
 }
 
-static vault_status refuse_key(const struct vt_config *config, const struct vt_pair *pair, struct vt_err *err)
+/* A name is said back only when it is fit for a terminal and a log line; is_keeper_name() asks for just that. */
+static vault_status refuse_key(const struct vt_config *config, struct vt_bytes group, const struct vt_pair *pair,
+                               struct vt_err *err)
 {
     const struct origin origin = {config->file, pair->value.line, NULL};
-    return refuse(err, VAULT_E_ARGUMENT, &origin, NULL, "There is no setting of that name.");
+    const struct vt_bytes key = pair->key;
+    char sentence[2 * VT_LIMIT_NAME_BYTES + 128];
+    if (!is_keeper_name(key)) return refuse(err, VAULT_E_ARGUMENT, &origin, NULL, "There is no setting of that name.");
+    snprintf(sentence, sizeof sentence, "There is no setting %.*s%s%.*s%s", (int)group.len, (const char *)group.data,
+             group.len != 0 ? "." : "", (int)key.len, (const char *)key.data,
+             memchr(key.data, '.', key.len) == NULL ? "; --sample-config shows every setting."
+                                                    : ": a setting of a group stands in the map of its group.");
+    return refuse(err, VAULT_E_ARGUMENT, &origin, NULL, sentence);
 }
 
 static VT_RESULT read_group(struct vt_config *config, const struct vt_pair *group, struct vt_err *err)
@@ -234,7 +243,7 @@ static VT_RESULT read_group(struct vt_config *config, const struct vt_pair *grou
     for (size_t i = 0; i < group->value.map.count; i++) {
         const struct vt_pair *pair = &group->value.map.pairs[i];
         const int setting = setting_find(group->key, pair->key);
-        if (setting < 0) return refuse_key(config, pair, err);
+        if (setting < 0) return refuse_key(config, group->key, pair, err);
         VT_TRY(set_value(config, (enum vt_setting)setting, &pair->value, err));
     }
     return VAULT_OK;
@@ -243,7 +252,7 @@ static VT_RESULT read_group(struct vt_config *config, const struct vt_pair *grou
 static VT_RESULT read_pair(struct vt_config *config, const struct vt_pair *pair, struct vt_err *err)
 {
     const int setting = memchr(pair->key.data, '.', pair->key.len) != NULL ? -1 : setting_find(VT_BYTES_EMPTY, pair->key);
-    if (setting == -1) return refuse_key(config, pair, err);
+    if (setting == -1) return refuse_key(config, VT_BYTES_EMPTY, pair, err);
     if (setting == -2) return read_group(config, pair, err);
     return set_value(config, (enum vt_setting)setting, &pair->value, err);
 }
@@ -253,7 +262,9 @@ VT_RESULT vt_config_read(struct vt_config *config, const char *file, struct vt_b
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(CONFIG_POOL_MAX);
     struct vt_value document;
     if (keep_text(config, vt_bytes_str(file), &config->file) != VAULT_OK) return memory_short(err);
-    VT_TRY(vt_yaml_read(&pool, yaml, &document, err));
+    struct vt_err why = {{0}, {0}};
+    const vault_status status = vt_yaml_read(&pool, yaml, &document, &why);
+    if (status != VAULT_OK) return vt_fail(err, status, NULL, "%s: %s", file, why.message);
     if (document.kind == VT_VALUE_NIL) return VAULT_OK;         /* comments only */
     if (document.kind != VT_VALUE_MAP) {
         const struct origin origin = {config->file, document.line, NULL};

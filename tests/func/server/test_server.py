@@ -870,10 +870,20 @@ class Life(unittest.TestCase):
     # Settings and flags
 
     def test_flags_that_do_not_exist_or_do_not_belong_are_refused(self):
-        for arguments in (["--nonsense"], ["--dev", "--data"], ["--dev", "word"], ["--unseal-key", "x"],
-                          ["--dev", "--test-clock", "tomorrow"], ["--quorum", "0"], ["--quorum", "two"]):
+        for arguments, sentence in ((["--nonsense"], "There is no option --nonsense; see --help."),
+                                    (["--dev", "--nonsense=x"], "There is no option --nonsense; see --help."),
+                                    (["-x", "--dev"], "There is no option -x; see --help."),
+                                    (["--dev", "--c"], "There is no option --c; see --help."),
+                                    (["--dev=x"], "The option --dev takes no value; see --help."),
+                                    (["--dev", "--data"], "The option --data wants a value; see --help."),
+                                    (["--config"], "The option --config wants a value; see --help."),
+                                    (["--dev", "word"], "The word word belongs to no option; see --help."),
+                                    (["--unseal-key", "x"], "--unseal-key goes with --dev"),
+                                    (["--dev", "--test-clock", "tomorrow"], "--test-clock wants a time"),
+                                    (["--quorum", "0"], "--quorum: "), (["--quorum", "two"], "--quorum: ")):
             code, said = self.fails(*arguments)
             self.assertEqual(code, 3, (arguments, said))
+            self.assertIn(sentence, said)
 
     def test_a_port_past_65535_is_refused_and_not_cut_to_another_one(self):
         folder = tempfile.mkdtemp(prefix="vaultd-func-")
@@ -887,7 +897,7 @@ class Life(unittest.TestCase):
         path = self.config(None, "listen: 127.0.0.1:0\n\nlisen: 127.0.0.1:1\n")
         code, said = self.fails("--config", path, "--check-config")
         self.assertEqual(code, 3)
-        self.assertIn(f"{path} line 3: There is no setting of that name.", said)
+        self.assertIn(f"{path} line 3: There is no setting lisen; --sample-config", said)
 
     def test_check_config_says_what_is_missing(self):
         code, said = self.fails("--config", self.config(None, "listen: 127.0.0.1:0\n"), "--check-config")

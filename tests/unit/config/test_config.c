@@ -75,10 +75,15 @@ START_TEST(what_is_wrong_in_the_file_is_refused_with_its_line)
         vault_status status;
         const char *message;
     } rows[] = {
-        {"lisen: x\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
-        {"\n\ntls: {certifcate: x}\n", VAULT_E_ARGUMENT, "f.yaml line 3: There is no setting of that name."},
-        {"tls.key: x\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
-        {"threads: {network: 1, x: 1}\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
+        {"lisen: x\n", VAULT_E_ARGUMENT,
+         "f.yaml line 1: There is no setting lisen; --sample-config shows every setting."},
+        {"\n\ntls: {certifcate: x}\n", VAULT_E_ARGUMENT,
+         "f.yaml line 3: There is no setting tls.certifcate; --sample-config shows every setting."},
+        {"tls.key: x\n", VAULT_E_ARGUMENT,
+         "f.yaml line 1: There is no setting tls.key: a setting of a group stands in the map of its group."},
+        {"\"\\e[2J\": x\n", VAULT_E_ARGUMENT, "f.yaml line 1: There is no setting of that name."},
+        {"threads: {network: 1, x: 1}\n", VAULT_E_ARGUMENT,
+         "f.yaml line 1: There is no setting threads.x; --sample-config shows every setting."},
         {"tls: x\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a map of settings."},
         {"listen: 7470\n", VAULT_E_TYPE, "f.yaml line 1: The value must be text."},
         {"listen: ''\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: The text is empty or too long."},
@@ -124,14 +129,14 @@ START_TEST(what_is_wrong_in_the_file_is_refused_with_its_line)
 }
 END_TEST
 
-START_TEST(what_is_no_yaml_or_has_a_key_twice_is_refused)
+START_TEST(what_is_no_yaml_or_has_a_key_twice_is_refused_with_file_and_line)
 {
     static const char *const texts[] = {"listen: [", "a: 1\na: 2\n", "listen: &x y\n", "\t"};
     for (size_t i = 0; i < VT_ARRAY_LEN(texts); i++) {
         VT_AUTO_PTR(vt_config) config = fresh();
         struct vt_err err = {0};
         ck_assert_status(read_text(config, texts[i], &err), VAULT_E_PARSE);
-        ck_assert_str_ne(err.message, "");
+        ck_assert_ptr_eq(strstr(err.message, "f.yaml: Line "), err.message);
     }
 }
 END_TEST
@@ -275,7 +280,7 @@ END_TEST
 
 VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is_within_its_range,
              a_complete_file_reads_as_its_settings, what_is_wrong_in_the_file_is_refused_with_its_line,
-             what_is_no_yaml_or_has_a_key_twice_is_refused, seventeen_keepers_are_one_too_many,
+             what_is_no_yaml_or_has_a_key_twice_is_refused_with_file_and_line, seventeen_keepers_are_one_too_many,
              a_file_that_is_not_there_is_named, each_required_setting_is_missed_by_name,
              more_memory_for_one_connection_than_for_all_is_refused,
              a_quorum_larger_than_the_keepers_is_refused, flags_override_the_file_and_keeper_flags_replace_its_list,
