@@ -153,6 +153,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE,
      .max_bytes = 2,
+     .form = "two letters",
      .default_mask = VT_MASK_REDACTED,
      .doc = "Two-letter country code in either case, stored in capitals; XK is taken.",
      .mask_doc = NOTHING_SHOWN,
@@ -165,6 +166,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE,
      .max_bytes = 6,
+     .form = "one to three characters, or as US-CA",
      .default_mask = VT_MASK_REDACTED,
      .doc = "State or region code of one to three characters, with or without its country (CA, US-CA), stored in "
             "capitals. "
@@ -208,6 +210,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE | TYPED,
      .max_bytes = 10,
+     .form = "YYYY-MM-DD",
      .default_mask = VT_MASK_REDACTED,
      .doc = "A day of the calendar as YYYY-MM-DD, from 1850 to the day that has begun anywhere on earth.",
      .mask_doc = "The year.",
@@ -221,6 +224,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE | TYPED,
      .max_bytes = 10,
+     .form = "YYYY-MM-DD",
      .default_mask = VT_MASK_REDACTED,
      .doc = "A day of the calendar as YYYY-MM-DD, years 0001 to 9999.",
      .mask_doc = "The year.",
@@ -234,6 +238,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE | TYPED,
      .max_bytes = 40,
+     .form = "2026-07-01T00:00:00Z",
      .default_mask = VT_MASK_REDACTED,
      .doc = "An instant with its offset from UTC, to the millisecond; stored in UTC as 2026-07-01T00:00:00.000Z: the "
             "instant "
@@ -249,6 +254,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = TYPED,
      .max_bytes = 16,
+     .form = "hh:mm or hh:mm:ss",
      .default_mask = VT_MASK_REDACTED,
      .doc = "A time of day without date and offset, stored as hh:mm:ss, with milliseconds when there are any.",
      .mask_doc = NOTHING_SHOWN,
@@ -306,6 +312,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE,
      .max_bytes = 45,
+     .form = "an IPv4 or IPv6 address without zone",
      .default_mask = VT_MASK_MASKED,
      .doc = "IPv4 or IPv6 address without zone, stored in the canonical form; an IPv4-mapped IPv6 address is found as "
             "IPv4.",
@@ -320,6 +327,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = INDEXABLE,
      .max_bytes = 17,
+     .form = "six octets of two hexadecimal digits",
      .default_mask = VT_MASK_MASKED,
      .doc = "Six octets with colons, hyphens, dots or nothing between, stored in lower case with colons.",
      .mask_doc = "The first three octets, which name the maker.",
@@ -367,6 +375,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = SENSITIVE,
      .max_bytes = 5,
+     .form = "MM/YY",
      .default_mask = VT_MASK_REDACTED,
      .doc = "Month and year as MM/YY; the past is allowed.",
      .mask_doc = NOTHING_SHOWN,
@@ -411,6 +420,7 @@ static const struct vt_field_type TYPES[] = {
      .flags = NEVER | INDEXABLE,
      .options = VT_OPTION_RESERVED,
      .max_bytes = 11,
+     .form = "NNN-NN-NNNN",
      .default_mask = VT_MASK_LAST4,
      .doc = "Social Security number, stored as NNN-NN-NNNN. Areas 000, 666, 900 to 999 were never issued and are "
             "refused unless "
@@ -442,6 +452,7 @@ static const struct vt_field_type TYPES[] = {
      .kind = VT_VALUE_TEXT,
      .flags = NEVER | INDEXABLE,
      .max_bytes = 20,
+     .form = "5 to 9 letters and digits",
      .default_mask = VT_MASK_LAST4,
      .doc = "5 to 9 letters and digits, one digit at least, not all zeroes; stored in capitals. The check digit of the "
             "machine-readable zone is not part of the number.",
@@ -753,8 +764,9 @@ static VT_RESULT check_kind(const struct vt_field_type *type, const struct vt_fi
     if (input->kind != VT_VALUE_TEXT || type->kind == VT_VALUE_MAP) return VAULT_OK;
     if (type->max_bytes != 0 && input->bytes.len > type->max_bytes) {
         return vt_fail(check->err, VAULT_E_TOO_LARGE, check->field,
-                       "Field %s is longer than the %u bytes that type %s allows.", check->field,
-                       (unsigned)type->max_bytes, type->name);
+                       "Field %s is longer than the %u bytes that type %s allows%s%s.", check->field,
+                       (unsigned)type->max_bytes, type->name, type->form != NULL ? ", which is written as " : "",
+                       type->form != NULL ? type->form : "");
     }
     const bool has_nul = input->bytes.len != 0 && memchr(input->bytes.data, 0, input->bytes.len) != NULL;
     if (has_nul) return vt_field_refuse(check, "holds a NUL character");

@@ -71,6 +71,7 @@ struct vt_field_type {
     uint32_t flags;                 /* enum vt_field_flags */
     uint32_t options;               /* enum vt_field_option */
     uint32_t max_bytes;             /* of the input's text; 0 for kinds without text */
+    const char *form;               /* how it is written, said of a text that is too long to be one; NULL: its length is all */
     enum vt_mask default_mask;      /* what a reader without a right to more gets */
     const char *doc;                /* what is checked, what is not, what the stored form is */
     const char *mask_doc;           /* what `masked` shows */

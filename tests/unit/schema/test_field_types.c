@@ -264,6 +264,28 @@ START_TEST(an_email_address_follows_rfc_5321_and_6531)
 }
 END_TEST
 
+START_TEST(a_text_too_long_for_its_type_is_told_how_it_is_written)
+{
+    static const struct bad rows[] = {{"card_expiry", "12/2030", "allows, which is written as MM/YY."},
+                                      {"date", "31 December 2030", "allows, which is written as YYYY-MM-DD."},
+                                      {"birth_date", "1990-01-01T00:00:00Z", "allows, which is written as YYYY-MM-DD."},
+                                      {"datetime", "Tuesday, the thirty-first of December 2030", "as 2026-07-01T00:00:00Z."},
+                                      {"time", "half past noon, nearly", "allows, which is written as hh:mm or hh:mm:ss."},
+                                      {"country", "USA", "allows, which is written as two letters."},
+                                      {"region", "California", "allows, which is written as one to three characters"},
+                                      {"us_ssn", "123 - 45 - 6789", "allows, which is written as NNN-NN-NNNN."},
+                                      {"postal_code", "12345678901234567", "the 16 bytes that type postal_code allows."}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(rows); i++) {
+        VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
+        struct vt_value stored;
+        struct vt_err err = {0};
+        ck_assert_status(vt_check_text_input(&pool, rows[i].rule, vt_bytes_str(rows[i].input), &stored, &err), VAULT_E_TOO_LARGE);
+        ck_assert_msg(strstr(err.message, rows[i].why) != NULL, "%s: %s", rows[i].rule, err.message);
+        check_message(&err, rows[i].input);
+    }
+}
+END_TEST
+
 START_TEST(an_email_address_is_at_most_254_bytes)
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
@@ -724,7 +746,8 @@ VT_TEST_MAIN("schema/field_types", a_card_number_has_length_luhn_and_issuer,
              an_iban_with_check_digits_that_are_never_issued_is_refused, an_account_number_is_not_all_zeroes,
              a_social_security_number_was_issuable, reserved_areas_are_taken_only_where_the_schema_says_so,
              identity_numbers_have_a_digit_and_are_not_all_zeroes, an_email_address_follows_rfc_5321_and_6531,
-             an_email_address_is_at_most_254_bytes, a_phone_number_is_e164, a_birth_date_is_a_day_that_has_been,
+             an_email_address_is_at_most_254_bytes,
+             a_text_too_long_for_its_type_is_told_how_it_is_written, a_phone_number_is_e164, a_birth_date_is_a_day_that_has_been,
              a_birth_date_may_be_the_day_that_has_begun_in_the_east, a_datetime_keeps_the_instant,
              dates_and_times_of_day_are_strict, an_ip_address_has_one_spelling, a_mac_address_has_one_spelling,
              a_web_address_has_a_host_and_no_password, places_and_languages_take_their_usual_case,
