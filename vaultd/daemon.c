@@ -294,7 +294,7 @@ static VT_RESULT reload_settings(const struct vt_options *options, struct vt_err
 {
     struct vt_options fresh;
     VT_TRY(vt_options_read(options->argc, options->argv, &fresh, err));
-    const vault_status status = options->is_dev ? VAULT_OK : vt_config_check(fresh.config, err);
+    const vault_status status = options->is_dev ? VAULT_OK : vt_config_check(fresh.config, false, err);
     if (status == VAULT_OK) set_log_level(fresh.config);
     vt_options_release(&fresh);
     return status;
@@ -402,7 +402,7 @@ static VT_RESULT start(struct daemon *daemon, struct vt_err *err)
     struct vt_options *options = daemon->options;
     if (options->is_dev) warn_dev();
     if (options->is_dev) VT_TRY(vt_dev_prepare(options, err));
-    VT_TRY(vt_config_check(options->config, err));
+    VT_TRY(vt_config_check(options->config, options->is_dev, err));
     set_log_level(options->config);
     VT_TRY(check_store(daemon, err));               /* before anything is made where a disk may not be mounted */
     VT_TRY(make_run_dir(daemon, err));

@@ -31,7 +31,7 @@ static VT_RESULT run(struct vt_options *options, struct vt_err *err)
     case VT_MODE_SAMPLE:
         return print_settings(options);
     case VT_MODE_CHECK:
-        VT_TRY(options->is_dev ? VAULT_OK : vt_config_check(options->config, err));
+        VT_TRY(options->is_dev ? VAULT_OK : vt_config_check(options->config, false, err));
         return puts("The settings are in order; the files that they name were not looked at.") >= 0 ? VAULT_OK : VAULT_E_IO;
     case VT_MODE_SERVE:
         return vt_daemon_run(options, err);

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     FUZZ_CHECK((status == VAULT_OK) == (err.message[0] == '\0'));
     if (status != VAULT_OK) return 0;
     check_ranges(config);
-    const vault_status checked = vt_config_check(config, &err);
+    const vault_status checked = vt_config_check(config, false, &err);
     FUZZ_CHECK(checked == VAULT_OK || is_refusal(checked));
     FUZZ_CHECK((checked == VAULT_OK) == (err.message[0] == '\0'));
     const vault_status print = vt_config_print(config, &printed);

@@ -72,6 +72,16 @@ static bool is_log_level(struct vt_bytes text)
            vt_bytes_equal_str(text, "debug");
 }
 
+static bool is_listen(struct vt_bytes text)
+{
+    char copy[VT_CONFIG_HOST_MAX + 16], host[VT_CONFIG_HOST_MAX];
+    const char *port;
+    if (text.len >= sizeof copy) return false;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return vt_config_listen_split(copy, host, &port) == VAULT_OK;
+}
+
 static VT_RESULT check_text(enum vt_setting setting, struct vt_bytes text, const struct origin *origin, struct vt_err *err)
 {
     const char *name = VT_SETTINGS[setting].name;
@@ -79,6 +89,8 @@ static VT_RESULT check_text(enum vt_setting setting, struct vt_bytes text, const
     if (!is_plain) return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "The text is empty or too long.");
     if (setting == VT_SET_LOG_LEVEL && !is_log_level(text))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "log.level must be error, warn, info or debug.");
+    if (setting == VT_SET_LISTEN && !is_listen(text))
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "listen must be HOST:PORT or [IPv6]:PORT, the port 0 to 65535.");
     return VAULT_OK;
 }
 
@@ -337,13 +349,51 @@ VT_RESULT vt_config_set(struct vt_config *config, enum vt_setting setting, const
     }
 }
 
-VT_RESULT vt_config_check(const struct vt_config *config, struct vt_err *err)
+/* Steps over "/", "//" and "/./" to where the next name begins. */
+static const char *path_next(const char *path)
+{
+    for (;;) {
+        path += strspn(path, "/");
+        if (path[0] != '.' || (path[1] != '/' && path[1] != '\0')) return path;
+        path++;
+    }
+}
+
+/* By the names alone: the files may not be there yet, and a check does not look at them. */
+static bool path_lies_in(const char *path, const char *dir)
+{
+    if ((path[0] == '/') != (dir[0] == '/')) return false;
+    for (;;) {
+        path = path_next(path);
+        dir = path_next(dir);
+        const size_t len = strcspn(dir, "/");
+        if (len == 0) return path[0] != '\0';
+        if (strcspn(path, "/") != len || memcmp(path, dir, len) != 0) return false;
+        path += len;
+        dir += len;
+    }
+}
+
+/* A copy of data_dir, which a backup or a snapshot may be, would hold the shares beside what they open, for ever. */
+static VT_RESULT check_keepers_lie_outside(const struct vt_config *config, struct vt_err *err)
+{
+    for (size_t i = 0; i < config->keeper_count; i++)
+        if (path_lies_in(config->keepers[i].path, config->settings[VT_SET_DATA_DIR].text))
+            return vt_fail(err, VAULT_E_INVALID_VALUE, "keepers",
+                           "The keeper %s lies in data_dir, whose copies would then hold its share: put it outside, on a device of "
+                           "its own.",
+                           config->keepers[i].name);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err)
 {
     for (int i = 0; i < VT_SET_COUNT; i++)
         if (VT_SETTINGS[i].is_required && !vt_config_is_set(config, (enum vt_setting)i))
             return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[i].name, "The setting %s is missing: %s", VT_SETTINGS[i].name,
                            config->file != NULL ? "add it to the file; --sample-config shows every setting."
                                                 : "name a file with --config, or try vaultd out with --dev; see --help.");
+    if (!is_dev) VT_TRY(check_keepers_lie_outside(config, err));
     if ((size_t)vt_config_int(config, VT_SET_QUORUM) > config->keeper_count)
         return vt_fail(err, VAULT_E_INVALID_VALUE, "quorum", "The quorum is larger than the number of keepers.");
     if (vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_MIB) > vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_TOTAL_MIB))

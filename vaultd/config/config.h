@@ -60,10 +60,15 @@ VT_RESULT vt_config_read(struct vt_config *config, const char *file, struct vt_b
  *  @param flag name for the origin, e.g. "--listen"; borrowed, static */
 VT_RESULT vt_config_set(struct vt_config *config, enum vt_setting setting, const char *flag, const char *text,
                         struct vt_err *err);
-/** What hangs together: required settings are there, the quorum fits the keepers, one connection's memory into
- *  that of all.
+enum { VT_CONFIG_HOST_MAX = 256 };
+/** HOST:PORT or [HOST]:PORT, the port 0 to 65535. A setting listen always splits.
+ *  @param out_port  borrowed from @p listen
+ *  @return VAULT_E_ARGUMENT when it is neither */
+VT_RESULT vt_config_listen_split(const char *listen, char out_host[VT_CONFIG_HOST_MAX], const char **out_port);
+/** What hangs together: required settings are there, no keeper lies in data_dir (by their paths; dev mode puts one there and is
+ *  not asked), the quorum fits the keepers, one connection's memory into that of all.
  *  @return VAULT_E_ARGUMENT, VAULT_E_INVALID_VALUE with the setting as field */
-VT_RESULT vt_config_check(const struct vt_config *config, struct vt_err *err);
+VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err);
 
 const char *vt_config_text(const struct vt_config *config, enum vt_setting setting);       /* NULL when not set */
 int64_t vt_config_int(const struct vt_config *config, enum vt_setting setting);

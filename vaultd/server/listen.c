@@ -10,43 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vaultd/config/config.h"
 #include "vaultd/server/server_internal.h"
 
-enum { BACKLOG = 512, PROBE_MS = 500, HOST_MAX = 256, PORT_DIGITS = 5 };
+enum { BACKLOG = 512, PROBE_MS = 500 };
 
 struct address {
     struct sockaddr_storage storage;
     socklen_t len;
 };
 
-/* The resolver takes any number and cuts it to 16 bits: 70000 would listen on 4464. */
-static bool port_is_number(const char *port)
-{
-    const size_t len = strlen(port);
-    return len <= PORT_DIGITS && strspn(port, "0123456789") == len && strtoul(port, NULL, 10) <= UINT16_MAX;
-}
-
-/* HOST:PORT or [HOST]:PORT */
-static VT_RESULT listen_split(const char *listen, char out_host[HOST_MAX], const char **out_port)
-{
-    const char *colon = strrchr(listen, ':');
-    VT_ENSURE(colon != NULL && colon[1] != '\0' && port_is_number(colon + 1), VAULT_E_ARGUMENT);
-    const bool is_bracketed = listen[0] == '[' && colon > listen + 1 && colon[-1] == ']';
-    const char *from = is_bracketed ? listen + 1 : listen;
-    const size_t len = (size_t)(colon - from) - (is_bracketed ? 1 : 0);
-    VT_ENSURE(len != 0 && len < HOST_MAX, VAULT_E_ARGUMENT);
-    VT_ENSURE(is_bracketed || memchr(from, ':', len) == NULL, VAULT_E_ARGUMENT);
-    memcpy(out_host, from, len);
-    out_host[len] = '\0';
-    *out_port = colon + 1;
-    return VAULT_OK;
-}
-
 static VT_RESULT listen_resolve(const char *listen, struct address *out_address, struct vt_err *err)
 {
-    char host[HOST_MAX];
+    char host[VT_CONFIG_HOST_MAX];
     const char *port;
-    if (listen_split(listen, host, &port) != VAULT_OK)
+    if (vt_config_listen_split(listen, host, &port) != VAULT_OK)
         return vt_fail(err, VAULT_E_CONNECT, "listen",
                        "The address to listen on must be HOST:PORT or [IPv6]:PORT, the port 0 to 65535.");
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};

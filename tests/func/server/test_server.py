@@ -890,8 +890,23 @@ class Life(unittest.TestCase):
         self.addCleanup(shutil.rmtree, folder)
         for listen in ("127.0.0.1:65536", "127.0.0.1:99999", "127.0.0.1:4294967297", "127.0.0.1:-1", "127.0.0.1:http"):
             code, said = self.fails("--dev", "--data", folder, "--listen", listen)
-            self.assertEqual(code, 9, listen)
+            self.assertEqual(code, 3, listen)
             self.assertIn("the port 0 to 65535", said)
+            path = self.config(None, f"listen: {listen}\n")
+            code, said = self.fails("--config", path, "--check-config")
+            self.assertEqual(code, 3, listen)
+            self.assertIn(f"{path} line 1: listen must be HOST:PORT", said)
+
+    def test_a_keeper_inside_the_data_directory_is_refused_in_the_check_and_at_the_start(self):
+        folder = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = self.config(None, f"data_dir: {folder}/data\ntls: {{certificate: /c, key: /k}}\n"
+                                 f"keepers: [{{name: near, file: {folder}/data/keeper.vtk}}]\n")
+        for arguments in (["--check-config"], []):
+            code, said = self.fails("--config", path, *arguments)
+            self.assertEqual(code, 3, said)
+            self.assertIn("The keeper near lies in data_dir", said)
+        self.assertEqual(os.listdir(folder), [])
 
     def test_check_config_names_file_and_line(self):
         path = self.config(None, "listen: 127.0.0.1:0\n\nlisen: 127.0.0.1:1\n")

@@ -52,7 +52,7 @@ START_TEST(a_complete_file_reads_as_its_settings)
     VT_AUTO_PTR(vt_config) config = fresh();
     ck_assert_ok(read_text(config, COMPLETE "quorum: 2\npurposes: [billing, service]\njournal:\n  dir: /j\n  sync_interval_ms: 5\n",
                            NULL));
-    ck_assert_ok(vt_config_check(config, NULL));
+    ck_assert_ok(vt_config_check(config, false, NULL));
     ck_assert_str_eq(vt_config_text(config, VT_SET_TLS_KEY), "/k");
     ck_assert_str_eq(vt_config_text(config, VT_SET_JOURNAL_DIR), "/j");
     ck_assert_int_eq(vt_config_int(config, VT_SET_JOURNAL_SYNC_INTERVAL_MS), 5);
@@ -86,6 +86,8 @@ START_TEST(what_is_wrong_in_the_file_is_refused_with_its_line)
          "f.yaml line 1: There is no setting threads.x; --sample-config shows every setting."},
         {"tls: x\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a map of settings."},
         {"listen: 7470\n", VAULT_E_TYPE, "f.yaml line 1: The value must be text."},
+        {"listen: 127.0.0.1:99999\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: listen must be HOST:PORT or [IPv6]:PORT, the port 0 to 65535."},
         {"listen: ''\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: The text is empty or too long."},
         {"quorum: two\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a whole number."},
         {"quorum: 1.5\n", VAULT_E_TYPE, "f.yaml line 1: The value must be a whole number."},
@@ -177,7 +179,7 @@ START_TEST(each_required_setting_is_missed_by_name)
         VT_AUTO_PTR(vt_config) config = fresh();
         struct vt_err err = {0};
         ck_assert_ok(read_text(config, rows[i].yaml, NULL));
-        ck_assert_status(vt_config_check(config, &err), VAULT_E_ARGUMENT);
+        ck_assert_status(vt_config_check(config, false, &err), VAULT_E_ARGUMENT);
         ck_assert_str_eq(err.field, rows[i].field);
     }
 }
@@ -195,8 +197,47 @@ START_TEST(more_memory_for_one_connection_than_for_all_is_refused)
         VT_AUTO_PTR(vt_config) config = fresh();
         struct vt_err err = {{0}, {0}};
         ck_assert_ok(read_text(config, CASES[i].text, NULL));
-        ck_assert_status(vt_config_check(config, &err), CASES[i].status);
+        ck_assert_status(vt_config_check(config, false, &err), CASES[i].status);
         ck_assert_str_eq(err.field, CASES[i].status == VAULT_OK ? "" : "connections.memory_mib");
+    }
+}
+END_TEST
+
+START_TEST(a_listener_is_a_host_and_a_port)
+{
+    static const char *const good[] = {"127.0.0.1:7470", "vault.example.org:0", "[::1]:65535", "[::]:00080"};
+    static const char *const bad[] = {"127.0.0.1",  "127.0.0.1:", ":7470",     "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:http",
+                                      "[]:7470",    "::1:7470",   "a:1 ",      "a:+1",            "a:000001",     "7470"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(good) + VT_ARRAY_LEN(bad); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {0};
+        const bool is_good = i < VT_ARRAY_LEN(good);
+        const char *listen = is_good ? good[i] : bad[i - VT_ARRAY_LEN(good)];
+        const vault_status status = vt_config_set(config, VT_SET_LISTEN, "--listen", listen, &err);
+        ck_assert_msg(status == (is_good ? VAULT_OK : VAULT_E_INVALID_VALUE), "%s", listen);
+        ck_assert_str_eq(err.field, is_good ? "" : "listen");
+    }
+}
+END_TEST
+
+START_TEST(a_keeper_in_the_data_directory_is_refused_outside_dev_mode)
+{
+    static const struct {
+        const char *dir, *keeper;
+        bool is_inside;
+    } CASES[] = {{"/v", "/v/keeper/k", true},   {"/v/", "/v/k", true},       {"/v", "//v/./k", true},    {"./v", "v/k", true},
+                 {"/", "/k", true},             {"/v", "/v2/k", false},      {"/v/a", "/v/k", false},    {"v", "/v/k", false},
+                 {"/v", "/k/v", false},         {"/v/data", "/v/data.k", false}, {".", "k", true},       {"/v", "/w", false}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {0};
+        ck_assert_ok(read_text(config, COMPLETE, NULL));
+        ck_assert_ok(vt_config_set(config, VT_SET_DATA_DIR, "--data", CASES[i].dir, NULL));
+        ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", CASES[i].keeper, NULL));
+        const vault_status wanted = CASES[i].is_inside ? VAULT_E_INVALID_VALUE : VAULT_OK;
+        ck_assert_msg(vt_config_check(config, false, &err) == wanted, "%s %s", CASES[i].dir, CASES[i].keeper);
+        ck_assert_str_eq(err.field, CASES[i].is_inside ? "keepers" : "");
+        ck_assert_ok(vt_config_check(config, true, NULL));
     }
 }
 END_TEST
@@ -206,7 +247,7 @@ START_TEST(a_quorum_larger_than_the_keepers_is_refused)
     VT_AUTO_PTR(vt_config) config = fresh();
     struct vt_err err = {0};
     ck_assert_ok(read_text(config, COMPLETE "quorum: 3\n", NULL));
-    ck_assert_status(vt_config_check(config, &err), VAULT_E_INVALID_VALUE);
+    ck_assert_status(vt_config_check(config, false, &err), VAULT_E_INVALID_VALUE);
     ck_assert_str_eq(err.field, "quorum");
 }
 END_TEST
@@ -273,7 +314,7 @@ START_TEST(the_sample_file_reads_when_its_settings_are_uncommented)
     struct vt_err err = {0};
     const vault_status status = vt_config_read(config, "sample", vt_buf_bytes(&plain), &err);
     ck_assert_msg(status == VAULT_OK, "%s", err.message);
-    ck_assert_ok(vt_config_check(config, NULL));
+    ck_assert_ok(vt_config_check(config, false, NULL));
     for (int i = 0; i < VT_SET_COUNT; i++) ck_assert_msg(vt_config_is_set(config, (enum vt_setting)i), "%s", VT_SETTINGS[i].name);
 }
 END_TEST
@@ -283,6 +324,7 @@ VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is
              what_is_no_yaml_or_has_a_key_twice_is_refused_with_file_and_line, seventeen_keepers_are_one_too_many,
              a_file_that_is_not_there_is_named, each_required_setting_is_missed_by_name,
              more_memory_for_one_connection_than_for_all_is_refused,
+             a_listener_is_a_host_and_a_port, a_keeper_in_the_data_directory_is_refused_outside_dev_mode,
              a_quorum_larger_than_the_keepers_is_refused, flags_override_the_file_and_keeper_flags_replace_its_list,
              a_flag_that_does_not_fit_is_refused_by_its_name, printing_says_where_each_value_is_from,
              the_sample_file_reads_when_its_settings_are_uncommented)
