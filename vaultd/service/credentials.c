@@ -254,6 +254,7 @@ struct deputy {
     const struct credential *of;
     int64_t now_ms;
     bool is_found;
+    struct credential found;
 };
 
 static vault_status look_for_deputy(void *context, struct vt_bytes object)
@@ -262,17 +263,23 @@ static vault_status look_for_deputy(void *context, struct vt_bytes object)
     struct credential other;
     VT_TRY(credential_read(object, &other));
     const bool is_other = strcmp(other.principal.name, deputy->of->principal.name) != 0;
-    deputy->is_found |= is_other && other.principal.role == deputy->of->principal.role && !is_over(&other, deputy->now_ms);
+    if (!is_other || other.principal.role != deputy->of->principal.role || is_over(&other, deputy->now_ms)) return VAULT_OK;
+    deputy->is_found = true;
+    deputy->found = other;
     return VAULT_OK;
 }
 
-/* Only an administrator makes credentials, so without the last one nobody would ever make another. */
-static VT_RESULT keep_one_administrator(struct vt_keyring_view *view, const struct credential *credential, int64_t now_ms)
+/* Only an administrator makes credentials, so without the last one nobody would ever make another. The one that stays must still
+ * be one at commit: two revoked side by side would each rest on the other. */
+static VT_RESULT keep_one_administrator(struct vt_keyring_view *view, struct vt_change *change, const struct credential *credential,
+                                        int64_t now_ms)
 {
     struct deputy deputy = {.of = credential, .now_ms = now_ms};
     if (strcmp(credential->principal.role->name, "administrator") != 0) return VAULT_OK;
     VT_TRY(vt_config_each(view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, look_for_deputy, &deputy));
-    return deputy.is_found ? VAULT_OK : VAULT_E_STATE;
+    VT_ENSURE(deputy.is_found, VAULT_E_STATE);
+    const struct vt_bytes name = vt_bytes_str(deputy.found.principal.name);
+    return vt_config_expect(change, view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, name);
 }
 
 VT_RESULT vt_credentials_plan_revoke(struct vt_keyring_view *view, struct vt_change *change, struct vt_bytes name,
@@ -282,7 +289,7 @@ VT_RESULT vt_credentials_plan_revoke(struct vt_keyring_view *view, struct vt_cha
     struct credential credential;
     VT_TRY(vt_config_get(view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, name, &object));
     VT_TRY(credential_read(vt_buf_bytes(&object), &credential));
-    VT_TRY(keep_one_administrator(view, &credential, now_ms));
+    VT_TRY(keep_one_administrator(view, change, &credential, now_ms));
     credential.is_revoked = true;
     memcpy(out_principal, credential.principal.id, sizeof credential.principal.id);
     return credential_put(view, change, &credential);

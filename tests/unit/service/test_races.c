@@ -265,6 +265,25 @@ START_TEST(what_a_revocation_overtakes_is_neither_read_nor_written)
 }
 END_TEST
 
+START_TEST(of_two_administrators_revoked_side_by_side_one_stays)
+{
+    struct waiting waiting;
+    struct vt_principal principal;
+    unsigned attempts;
+    setup();
+    log_in("first", "administrator", &principal);
+    log_in("second", "administrator", &principal);
+    wait_with(&waiting, "administrator", "credential.revoke", "{name: first}");
+    ck_assert_ok(world_call(&world, "administrator", "credential.revoke", "{name: second}", NULL));
+    ck_assert_status(go_on(&waiting, &attempts, NULL), VAULT_E_STATE);
+    ck_assert_uint_eq(attempts, 2);
+    ck_assert_status(world_call(&world, "administrator", "credential.revoke", "{name: first}", NULL), VAULT_E_STATE);
+    log_in("third", "administrator", &principal);
+    ck_assert_ok(world_call(&world, "administrator", "credential.revoke", "{name: first}", NULL));
+    teardown();
+}
+END_TEST
+
 START_TEST(a_second_shred_that_the_first_one_overtakes_makes_no_second_certificate)
 {
     struct waiting waiting;
@@ -467,7 +486,7 @@ VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
              a_deleted_record_leaves_no_index_entry_of_a_write_that_came_between,
              a_token_that_died_before_it_was_shared_is_not_handed_out_again, a_token_for_a_subject_shredded_meanwhile_is_refused,
              a_reveal_that_a_shred_overtakes_shows_nothing,
-             what_a_revocation_overtakes_is_neither_read_nor_written,
+             what_a_revocation_overtakes_is_neither_read_nor_written, of_two_administrators_revoked_side_by_side_one_stays,
              a_second_shred_that_the_first_one_overtakes_makes_no_second_certificate,
              a_category_that_is_being_erased_cannot_be_found_by_its_values,
              what_is_written_into_a_category_being_erased_is_refused,

@@ -124,6 +124,16 @@ VT_RESULT vt_config_get(struct vt_keyring_view *view, vt_tenant_id tenant, enum 
     return vt_buf_append(out_object, config_object(&plain));
 }
 
+VT_RESULT vt_config_expect(struct vt_change *change, struct vt_keyring_view *view, vt_tenant_id tenant,
+                           enum vt_config_kind kind, struct vt_bytes name)
+{
+    struct config_key key;
+    struct vt_bytes value;
+    VT_TRY(config_key_make(tenant, kind, name, &key));
+    VT_TRY(vt_store_get(vt_keyring_view_txn(view), VT_TABLE_CONFIG, VT_BYTES_OF(key.bytes), &value));
+    return vt_change_expect(change, VT_TABLE_CONFIG, VT_BYTES_OF(key.bytes), &value);
+}
+
 VT_RESULT vt_config_each(struct vt_keyring_view *view, vt_tenant_id tenant, enum vt_config_kind kind,
                          vt_config_visitor visitor, void *context)
 {

@@ -19,6 +19,9 @@ VT_RESULT vt_config_put(struct vt_change *change, struct vt_keyring_view *view, 
                         enum vt_config_kind kind, struct vt_bytes name, struct vt_bytes object);
 VT_RESULT vt_config_get(struct vt_keyring_view *view, vt_tenant_id tenant, enum vt_config_kind kind, struct vt_bytes name,
                         struct vt_buf *out_object);
+/** Condition: the object is at commit as @p view has it. @return VAULT_E_NOT_FOUND when it is not there */
+VT_RESULT vt_config_expect(struct vt_change *change, struct vt_keyring_view *view, vt_tenant_id tenant,
+                           enum vt_config_kind kind, struct vt_bytes name);
 typedef vault_status (*vt_config_visitor)(void *context, struct vt_bytes object);
 VT_RESULT vt_config_each(struct vt_keyring_view *view, vt_tenant_id tenant, enum vt_config_kind kind,
                          vt_config_visitor visitor, void *context);
