@@ -1,5 +1,6 @@
 /* What is not there is named by its kind and by the argument that named it, never by its name; and every row that may refuse so
  * has something to say. */
+#include <stdio.h>
 #include <string.h>
 
 #include "libvault/schema/command.h"
@@ -69,6 +70,24 @@ START_TEST(a_record_or_collection_that_is_not_there_is_told_from_its_subject)
     refused("record.get", "{subject: ada, collection: none, purpose: service}", "collection",
             "There is no collection of that name.");
     refused("schema.show", "{collection: none}", "collection", "There is no collection of that name.");
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(a_second_record_where_one_is_taken_is_told_which_is_there_and_what_to_do)
+{
+    static const char PUT[] = "{subject: ada, collection: profile, fields: {given_name: Ada}}";
+    struct vt_value result;
+    char sentence[256];
+    setup();
+    ck_assert_ok(world_call(&world, "all", "record.put", PUT, &result));
+    snprintf(sentence, sizeof sentence,
+             "The subject has its one record of this collection already: name record %lld to replace fields of it, or use "
+             "record.correct, which forgets what it said.",
+             (long long)vt_value_get_int(&result, "record", 0));
+    ck_assert_status(world_call(&world, "all", "record.put", PUT, NULL), VAULT_E_EXISTS);
+    ck_assert_str_eq(world.err.message, sentence);
+    ck_assert_str_eq(world.err.field, "collection");
     world_free(&world);
 }
 END_TEST
@@ -148,5 +167,6 @@ END_TEST
 
 VT_TEST_MAIN("missing", a_subject_that_is_not_there_is_named_by_how_it_was_asked_for,
              a_record_or_collection_that_is_not_there_is_told_from_its_subject,
+             a_second_record_where_one_is_taken_is_told_which_is_there_and_what_to_do,
              other_things_that_are_not_there_are_named_too, an_item_of_a_batch_says_what_is_not_there,
              every_row_that_may_refuse_so_has_an_argument_that_identifies_something)

@@ -231,7 +231,12 @@ static VT_RESULT check_cardinality(const struct vt_subject_draft *draft, const s
         is_there = found == VAULT_OK && collection == entry->number;
     }
     if (!is_there) return VAULT_OK;
-    return vt_fail(draft->env.err, VAULT_E_EXISTS, "collection", "The subject has its one record of this collection already.");
+    if (drafts_collection(draft, entry->number))
+        return vt_fail(draft->env.err, VAULT_E_EXISTS, "collection", "A subject has one record of this collection, not several.");
+    return vt_fail(draft->env.err, VAULT_E_EXISTS, "collection",
+                   "The subject has its one record of this collection already: name record %llu to replace fields of it, or use "
+                   "record.correct, which forgets what it said.",
+                   (unsigned long long)record);
 }
 
 /* Records with keys of their own are counted before any is drafted, so that one too many fails by itself. */
