@@ -187,11 +187,12 @@ START_TEST(a_record_being_erased_and_one_erased_look_as_if_they_had_never_been)
 }
 END_TEST
 
-static void state_is_told(const char *method, const char *token, vault_status status)
+static void state_is_told(const char *method, const char *token, vault_status status, const char *sentence)
 {
     char params[PARAMS_MAX];
     fill(params, "{token: '@', purpose: service}", token);
     ck_assert_int_eq(ask(method, params).status, status);
+    ck_assert_str_eq(world.err.message, sentence);
 }
 
 START_TEST(a_token_that_was_disabled_or_revoked_says_so_until_its_value_is_erased)
@@ -203,8 +204,9 @@ START_TEST(a_token_that_was_disabled_or_revoked_says_so_until_its_value_is_erase
     ck_assert_ok(world_call(&world, "application", "token.disable", params, NULL));
     fill(params, "{token: '@'}", ada.digits);
     ck_assert_ok(world_call(&world, "application", "token.revoke", params, NULL));
-    state_is_told("token.reveal", ada.opaque, VAULT_E_DISABLED);
-    state_is_told("token.reveal", ada.digits, VAULT_E_STATE);
+    state_is_told("token.reveal", ada.opaque, VAULT_E_DISABLED,
+                  "The token is disabled; once enabled again it opens its value.");
+    state_is_told("token.reveal", ada.digits, VAULT_E_STATE, "The token is revoked: it opens its value never again.");
     for (int now = 0; now < 2; now++) {
         if (now == 0) shred("{subject: ada, category: B}");
         if (now == 1) ck_assert_ok(world_call(&world, "operator", "epoch.close", NULL, NULL));

@@ -709,8 +709,11 @@ VT_RESULT vt_token_reveal(const struct vt_token_env *env, struct vt_bytes token,
                                                 out_info->field, &value);
     VT_ENSURE(status != VAULT_E_NOT_FOUND, VAULT_E_ERASED);
     VT_TRY(status);
-    VT_ENSURE(out_info->state != VT_TOKEN_DISABLED, VAULT_E_DISABLED);
-    VT_ENSURE(out_info->state != VT_TOKEN_REVOKED, VAULT_E_STATE);
+    if (out_info->state == VT_TOKEN_DISABLED)
+        return vt_fail(env->subject.err, VAULT_E_DISABLED, "token",
+                       "The token is disabled; once enabled again it opens its value.");
+    if (out_info->state == VT_TOKEN_REVOKED)
+        return vt_fail(env->subject.err, VAULT_E_STATE, "token", "The token is revoked: it opens its value never again.");
     *out_value = value;
     return VAULT_OK;
 }
