@@ -1,5 +1,7 @@
 /* The register of backups, and what certificates say of them. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +127,31 @@ START_TEST(a_backup_that_would_count_as_gone_already_is_not_made)
 }
 END_TEST
 
+/* No user may make a directory in sysfs, root included. */
+START_TEST(where_no_backup_can_be_made_the_argument_is_named_with_the_cause)
+{
+    static const struct {
+        const char *to, *sentence;
+    } CASES[] = {{"/sys/backup", "The daemon's user may not make a directory there: "},
+                 {"%s/none/backup", "The directory above the one to be made does not exist."},
+                 {"%s/file/backup", "What stands above the directory to be made is no directory."}};
+    char path[256], params[300];
+    setup();
+    snprintf(path, sizeof path, "%s/file", world.dir);
+    ck_assert_int_eq(close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        const bool is_ours = CASES[i].to[0] == '%';
+        snprintf(path, sizeof path, "%s%s", is_ours ? world.dir : "", CASES[i].to + (is_ours ? 2 : 0));
+        snprintf(params, sizeof params, "{to: %s}", path);
+        ck_assert_status(world_call(&world, "operator", "backup.create", params, NULL), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(world.err.field, "to");
+        ck_assert_ptr_eq(strstr(world.err.message, CASES[i].sentence), world.err.message);
+    }
+    ck_assert_uint_eq(registered()->array.count, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_backup_that_could_not_be_made_is_not_registered)
 {
     char text[256];
@@ -188,6 +215,7 @@ VT_TEST_MAIN("backup register",
 #endif
              a_certificate_names_the_backup_that_was_being_made_when_its_epoch_closed,
              a_backup_that_is_whole_is_registered_once_with_its_size, a_backup_that_would_count_as_gone_already_is_not_made,
+             where_no_backup_can_be_made_the_argument_is_named_with_the_cause,
              a_backup_that_could_not_be_made_is_not_registered,
              a_pipe_in_the_place_of_a_manifest_or_a_copy_is_refused_at_once,
              more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)

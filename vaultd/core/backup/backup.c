@@ -204,16 +204,32 @@ static void remove_partial(const char *dir)
     if (rmdir(dir) != 0) return;        /* what is left there is not ours to take away */
 }
 
+/* What no second try would mend is the argument's fault, not an I/O error. */
+VT_RESULT vt_backup_make_dir(const char *dir, struct vt_err *err)
+{
+    if (mkdir(dir, 0700) == 0) return VAULT_OK;
+    switch (errno) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return vt_fail(err, VAULT_E_ARGUMENT, "to", "The daemon's user may not make a directory there: %s.", strerror(errno));
+    case ENOENT:
+        return vt_fail(err, VAULT_E_ARGUMENT, "to", "The directory above the one to be made does not exist.");
+    case ENOTDIR:
+        return vt_fail(err, VAULT_E_ARGUMENT, "to", "What stands above the directory to be made is no directory.");
+    case EEXIST:
+        return vt_fail(err, VAULT_E_EXISTS, "to", "The directory exists already: name one that is to be made.");
+    default:
+        return vt_fail(err, status_of_errno(), "to", "The directory cannot be made: %s.", strerror(errno));
+    }
+}
+
 VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_backup_manifest *out_manifest,
                            struct vt_err *err)
 {
     struct vt_backup_manifest manifest = {.created_at_ms = options->now_ms};
     memcpy(manifest.backup_id, options->backup_id, sizeof manifest.backup_id);
-    if (mkdir(options->to_dir, 0700) != 0)
-        return vt_fail(err, status_of_errno(), "to",
-                       errno == EACCES || errno == EPERM || errno == EROFS
-                           ? "The daemon may not write where the backup's directory is to be made."
-                           : "The backup's directory must not exist, and its parent must.");
+    VT_TRY(vt_backup_make_dir(options->to_dir, err));
     const vault_status status = create_in(options, &manifest);
     if (status != VAULT_OK) {
         remove_partial(options->to_dir);

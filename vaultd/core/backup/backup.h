@@ -34,8 +34,10 @@ struct vt_backup_options {
     bool (*progress)(void *context, uint64_t done, uint64_t total);    /* false cancels; NULL allowed */
     void *progress_context;
 };
-/** Copy, hash, sign, sync. A failure leaves nothing behind. @return VAULT_E_EXISTS, VAULT_E_IO, VAULT_E_DISK_FULL,
- *  VAULT_E_CANCELLED */
+/** The directory that the argument `to` names. @return VAULT_E_EXISTS; VAULT_E_ARGUMENT when it may not or cannot be made there,
+ *  saying why; VAULT_E_DISK_FULL, VAULT_E_IO */
+VT_RESULT vt_backup_make_dir(const char *dir, struct vt_err *err);
+/** Copy, hash, sign, sync. A failure leaves nothing behind. @return as vt_backup_make_dir(), VAULT_E_CANCELLED */
 VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_backup_manifest *out_manifest,
                            struct vt_err *err);
 /** Read and check the manifest, and the copy's bytes against it. @return VAULT_E_NOT_FOUND, VAULT_E_AUTHENTICITY (not this vault's,

@@ -334,9 +334,7 @@ VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_r
     const int partial_len = snprintf(partial, sizeof partial, "%s/store.partial", options->to_dir);
     const int final_len = snprintf(final, sizeof final, "%s/store", options->to_dir);
     VT_ENSURE(partial_len < (int)sizeof partial && final_len < (int)sizeof final, VAULT_E_TOO_LARGE);
-    if (mkdir(options->to_dir, 0700) != 0)
-        return vt_fail(err, errno == EEXIST ? VAULT_E_EXISTS : VAULT_E_IO, "to",
-                       "The directory to restore into must not exist, and its parent must.");
+    VT_TRY(vt_backup_make_dir(options->to_dir, err));
     const vault_status status = restore_store(options, partial, &report);
     if (status != VAULT_OK)
         return vt_fail(err, status, "to", "The restore did not finish; what it left under store.partial can be removed: %s",
