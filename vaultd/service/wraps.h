@@ -3,13 +3,18 @@
 #pragma once
 #include "vaultd/service/call.h"
 
+/** Characters of a new passphrase, outside dev mode. NIST SP 800-63B section 5.1.1.1 asks 8 of what a person chooses and a
+ *  verifier throttles; whoever has a copy of the store tries as fast as scrypt lets him. */
+enum { VT_PASSPHRASE_CHARACTERS_MIN = 12 };
+
 struct vt_wrap_wish {
     struct vt_bytes passphrase, key_file;   /* borrowed from the call; data NULL: not wished */
     unsigned shares, threshold;             /* 0: not wished */
     int64_t now_ms;
     struct vt_secret *share_texts;          /* filled in by vt_wrap_wish_add(): `shares` of them */
 };
-/** From the arguments passphrase, key_file, shares, threshold. @return VAULT_E_ARGUMENT when none is given */
+/** From the arguments passphrase, key_file, shares, threshold. @return VAULT_E_ARGUMENT when none is given, or one that would
+ *  protect nothing: a short passphrase, shares of which one opens the vault */
 VT_RESULT vt_wrap_wish_read(struct vt_call *call, struct vt_wrap_wish *out_wish);
 /** Refuse a text that is no key file by the argument's name, before anything is begun with it. data NULL is allowed. */
 VT_RESULT vt_wrap_check_key_file(struct vt_call *call, struct vt_bytes key_file);

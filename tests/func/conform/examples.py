@@ -187,7 +187,8 @@ EXAMPLES = {
         ({"what": "unseal", "key": ABSENT}, "argument", "passphrase"),
         ({"what": "unseal", "key": ABSENT, "key_file": CANARY}, "argument", "key_file"),
         ({"what": "unseal", "key": ABSENT, "shares": 3}, "argument", "threshold"),
-        ({"what": "unseal", "key": ABSENT, "shares": 2, "threshold": 3}, "argument", "threshold")]),
+        ({"what": "unseal", "key": ABSENT, "shares": 2, "threshold": 3}, "argument", "threshold"),
+        ({"what": "unseal", "key": ABSENT, "shares": 5, "threshold": 1}, "argument", "threshold")]),
     "backup.create": Example("operator", {"to": path_of("backup-of-the-example")}, [
         ({"to": CANARY}, "argument", "to"), ({"to": path_of("data")}, "exists", "to")]),
     "backup.verify": Example("operator", {"from": path_of("backup")}, [
@@ -204,6 +205,7 @@ EXAMPLES = {
     "credential.revoke": Example("administrator", {"name": "made"}, [({"name": CANARY}, "not-found", "name")]),
     "vault.init": Example("operator", {"passphrase": "correct horse"}, [
         ({"passphrase": ABSENT}, "argument", "passphrase"), ({"shares": 3}, "argument", "threshold"),
+        ({"passphrase": "elevenchars"}, "argument", "passphrase"), ({"shares": 5, "threshold": 1}, "argument", "threshold"),
         ({"key_file": CANARY}, "argument", "key_file")], where="fresh"),
     "vault.seal": Example("operator", where="fresh"),
     "vault.unseal": Example("operator", {"passphrase": "correct horse"}, [

@@ -987,6 +987,30 @@ START_TEST(a_key_that_does_not_exist_is_refused)
 }
 END_TEST
 
+static void way_is_refused(const char *way, const char *field, const char *sentence)
+{
+    ck_assert_status(call("administrator", "key.rotate", NULL, "{what: unseal, %s}", way), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(world.err.field, field);
+    ck_assert_str_eq(world.err.message, sentence);
+}
+
+/* Characters are counted, not bytes: the third has twelve of these. */
+START_TEST(a_new_unseal_key_is_not_wrapped_in_what_protects_nothing)
+{
+    static const char SHORT[] = "The passphrase must have 12 characters or more.";
+    static const char EACH[] = "With threshold 1 each share opens the vault by itself: take 2 or more, or use a key file instead.";
+    world_new(&world, &(struct world_options){.is_production = true});
+    way_is_refused("passphrase: x", "passphrase", SHORT);
+    way_is_refused("passphrase: elevenchars", "passphrase", SHORT);
+    way_is_refused("passphrase: \u00e9levenchars", "passphrase", SHORT);
+    way_is_refused("shares: 5, threshold: 1", "threshold", EACH);
+    way_is_refused("shares: 1, threshold: 1", "threshold", EACH);
+    way_is_refused("passphrase: x, shares: 3, threshold: 2", "passphrase", SHORT);
+    ck_assert_ok(call("administrator", "key.rotate", NULL, "{what: unseal, passphrase: twelve chars}"));
+    teardown();
+}
+END_TEST
+
 /* Arguments but `what`, each with a value that its kind allows, and the one rotation that each belongs to. */
 static const struct {
     const char *argument, *value, *what;
@@ -1334,6 +1358,7 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              all_keys_of_a_tenant_rotate_in_one_job,
              the_status_of_keys_counts_what_lies_under_each_version,
              a_key_that_does_not_exist_is_refused,
+             a_new_unseal_key_is_not_wrapped_in_what_protects_nothing,
              an_argument_of_another_rotation_is_refused_by_name_and_nothing_begins,
              entries_of_rows_from_before_an_index_rotation_move_with_the_next_one,
              a_place_that_cannot_be_read_is_refused_and_shown_as_a_failed_job,
