@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,11 +130,24 @@ static const char *credential_file(const struct vt_cli *cli, const struct vt_arg
     return strcmp(arg->name, "credential") == 0 ? cli->settings.credential_file : NULL;
 }
 
+/* A warning, where a TLS key is refused: files of secrets come by pipes and mounts, too, whose modes nobody chose. */
+static VT_RESULT warn_of_readers(struct vt_cli *cli, const char *path, const char *what)
+{
+    char sentence[160];
+    struct stat about;
+    const bool is_file = strcmp(path, "-") != 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode);
+    if (!is_file || (about.st_mode & 077) == 0) return VAULT_OK;
+    snprintf(sentence, sizeof sentence, "vaultctl: warning: the file for %s is open to others than its owner: give it mode 0600.",
+             what);
+    return vt_cli_remark(cli, sentence);
+}
+
 /* A key file may be 32 raw bytes, which are no text: they travel as hex, which is the same key to the vault. */
 static VT_RESULT read_secret(struct vt_cli *cli, const struct vt_arg *arg, const char *path, struct vt_bytes *out_secret)
 {
     const bool is_key = strcmp(arg->name, "key_file") == 0;
     struct vt_bytes content;
+    VT_TRY(warn_of_readers(cli, path, arg->name));
     VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, arg->name, VT_LIMIT_VALUE_BYTES, !is_key, &content, err_of(cli)));
     *out_secret = content;
     if (!is_key || content.len != VT_KEY_LEN) return VAULT_OK;
@@ -234,6 +248,7 @@ static VT_RESULT log_in(struct vt_cli *cli)
 {
     struct vt_bytes credential = cli->settings.credential;
     const char *path = cli->settings.credential_file;
+    if (credential.len == 0 && path != NULL) VT_TRY(warn_of_readers(cli, path, "credential"));
     if (credential.len == 0 && path != NULL)
         VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, "credential", VT_LIMIT_LOGIN_FRAME_BYTES, true, &credential,
                                 err_of(cli)));

@@ -373,6 +373,20 @@ class Words(Folder):
         self.assertEqual([params.get("value", params.get("values")) for _, params in fake.calls],
                          ["4111111111111111", "4111111111111111", "@x", ["1", "2"]])
 
+    def test_a_file_of_a_secret_that_others_may_read_is_used_with_a_warning(self):
+        warning = b"vaultctl: warning: the file for %s is open to others than its owner: give it mode 0600.\n"
+        credential, passphrase = self.path("credential", CANARY.encode()), self.path("passphrase", b"open sesame\n")
+        with FakeVault(lambda *_: {"state": "ready"}) as fake:
+            for mode, is_open in ((0o600, False), (0o400, False), (0o640, True), (0o604, True)):
+                os.chmod(credential, mode)
+                os.chmod(passphrase, mode)
+                done = run("status", "--credential-file", credential, fake=fake)
+                self.assertEqual((done.returncode, done.stderr), (0, warning % b"credential" if is_open else b""), oct(mode))
+                done = run("unseal", "--passphrase-file", passphrase, fake=fake)
+                self.assertEqual((done.returncode, done.stderr), (0, warning % b"passphrase" if is_open else b""), oct(mode))
+            piped = run("unseal", "--passphrase-file", "-", fake=fake, stdin=b"open sesame\n")
+        self.assertEqual((piped.returncode, piped.stderr), (0, b""))
+
     def test_the_first_secrets_come_with_a_warning_and_the_passphrase_not_from_argv(self):
         result = {"vault_id": "00" * 16, "shares": [], "credentials": ["vsk_x"]}
         with FakeVault(lambda *_: result) as fake:
