@@ -170,6 +170,9 @@ static VT_RESULT summarise(struct vt_cli *cli, const struct vt_value *result, co
 VT_RESULT vt_cli_export(struct vt_cli *cli)
 {
     const char *to = vt_cli_extra(&cli->line, "to");
+    if (to == NULL && !cli->settings.is_json)
+        return vt_fail(&cli->error.text, VAULT_E_ARGUMENT, "to",
+                       "The package is files: name a directory for them with --to, or take it whole with --format json.");
     if (to == NULL) return vt_cli_generic(cli, false);
     VT_TRY(vt_cli_complete(cli, false));
     int root = -1;

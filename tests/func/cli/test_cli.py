@@ -274,6 +274,15 @@ class Export(Folder):
         self.assertEqual(stat.S_IMODE(os.stat(to).st_mode), 0o700)
         self.assertEqual(stat.S_IMODE(os.stat(os.path.join(to, "manifest.json")).st_mode), 0o600)
 
+    def test_without_a_directory_the_package_is_asked_for_as_json_only(self):
+        with FakeVault(lambda *_: package(hashed("a.csv", b"a\r\n"))) as fake:
+            refused = run("subject", "export", "ada", "--purpose", "access", fake=fake)
+            self.assertEqual((refused.returncode, refused.stdout, fake.calls), (3, b"", []))
+            self.assertIn(b"name a directory for them with --to", refused.stderr)
+            done = run("subject", "export", "ada", "--purpose", "access", "--format", "json", fake=fake)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["files"][0]["path"], "a.csv")
+
     def test_no_path_leads_out_of_the_directory(self):
         for path in ("../x", "/tmp/x", "a/../../x", "a//x", ".", "a/.", "", "a/", ".x/y", "a\\x", "a\nx"):
             to = self.path("out")
