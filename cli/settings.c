@@ -13,7 +13,7 @@
 
 static const char DEFAULT_HOST[] = "127.0.0.1";
 static const char DEFAULT_PORT[] = "7470";
-enum { SETTING_MAX = 4096, SECOND_MS = 1000, TIMEOUT_MAX_S = 24 * 3600 };
+enum { SETTING_MAX = 4096, SECOND_MS = 1000, TIMEOUT_MAX_S = 24 * 3600, PORT_DIGITS = 5 };
 
 /* Every key that the configuration file may hold. */
 static const char *const FILE_KEYS[] = {"addr",    "socket", "cacert", "pin",     "tls_certificate", "tls_key",
@@ -107,6 +107,20 @@ static VT_RESULT read_file(struct sources *sources, const char *flag)
     return check_file(&sources->file, sources->err);
 }
 
+static vault_status no_address(struct vt_err *err)
+{
+    return vt_fail(err, VAULT_E_ARGUMENT, "addr",
+                   "The vault's address, of --addr or VAULTD_ADDR, must be HOST or HOST:PORT, the port 1 to 65535.");
+}
+
+/* The resolver takes any number and cuts it to 16 bits. */
+static bool is_port(const char *text)
+{
+    const size_t len = strlen(text);
+    const unsigned long number = strtoul(text, NULL, 10);
+    return len <= PORT_DIGITS && strspn(text, "0123456789") == len && number >= 1 && number <= UINT16_MAX;
+}
+
 /* host, host:port, [v6], [v6]:port, v6 */
 static VT_RESULT split_address(struct vt_pool *pool, const char *address, struct vt_transport_options *to,
                                struct vt_err *err)
@@ -116,16 +130,13 @@ static VT_RESULT split_address(struct vt_pool *pool, const char *address, struct
     const char *close = is_bracketed ? strchr(address, ']') : NULL;
     const bool is_bare_v6 = !is_bracketed && colon != NULL && strchr(address, ':') != colon;
     const bool has_port = colon != NULL && !is_bare_v6 && (close == NULL || colon > close);
-    if (is_bracketed && (close == NULL || (close[1] != '\0' && close[1] != ':')))
-        return vt_fail(err, VAULT_E_ARGUMENT, "addr", "The address must be HOST:PORT.");
+    if (is_bracketed && (close == NULL || (close[1] != '\0' && close[1] != ':'))) return no_address(err);
     const char *begin = is_bracketed ? address + 1 : address;
     const size_t len = is_bracketed ? (size_t)(close - begin) : has_port ? (size_t)(colon - begin) : strlen(begin);
     to->host = kept(pool, vt_bytes(begin, len));
     VT_ENSURE(to->host != NULL, VAULT_E_MEMORY);
     to->port = has_port ? colon + 1 : DEFAULT_PORT;
-    if (len == 0 || to->port[0] == '\0' || to->port[strspn(to->port, "0123456789")] != '\0')
-        return vt_fail(err, VAULT_E_ARGUMENT, "addr", "The address must be HOST:PORT.");
-    return VAULT_OK;
+    return len != 0 && is_port(to->port) ? VAULT_OK : no_address(err);
 }
 
 /* The nearer of socket and address; the socket for what runs only there. */

@@ -187,6 +187,10 @@ static VT_RESULT connect_tcp(const char *host, const char *port, uint64_t deadli
     for (const struct addrinfo *at = addresses; at != NULL && status != VAULT_OK; at = at->ai_next)
         status = connect_to(at->ai_family, at->ai_addr, at->ai_addrlen, deadline_ns, out_fd, err);
     freeaddrinfo(addresses);
+    /* With the port, which may be one that nobody typed. */
+    if (status == VAULT_E_CONNECT)
+        return vt_fail(err, status, "addr", "No vault answers at %.128s port %s: check that vaultd runs and listens there.", host,
+                       port);
     if (status != VAULT_OK) return status;
     const int on = 1;
     /* Small calls must not wait for each other (Nagle); when it cannot be set they are merely slower. */

@@ -207,6 +207,18 @@ class Connecting(WithVault):
 
     def test_nobody_at_the_address_is_said_so(self):
         self.assertEqual(self.refused("operator", "status", "--addr", "127.0.0.1:1"), (9, "connect"))
+        done = subprocess.run([VAULTCTL, "--addr", "127.0.0.1:1", "--cacert", self.daemon.said["ca"], "health"],
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual(done.stderr, b"vaultctl: No vault answers at 127.0.0.1 port 1: check that vaultd runs and listens there. "
+                                      b"(connect, field addr)\n")
+
+    def test_an_address_with_an_impossible_port_is_refused_by_the_options_name(self):
+        for address in ("127.0.0.1:99999", "127.0.0.1:65536", "127.0.0.1:0", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:000080",
+                        "[::1]:99999", "[::1", ":7470", ""):
+            done = subprocess.run([VAULTCTL, "--addr", address, "health"], stderr=subprocess.PIPE, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stderr),
+                             (3, b"vaultctl: The vault's address, of --addr or VAULTD_ADDR, must be HOST or HOST:PORT, the port 1 "
+                                 b"to 65535. (argument, field addr)\n"), address)
 
 
 if __name__ == "__main__":
