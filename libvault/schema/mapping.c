@@ -351,6 +351,19 @@ static VT_RESULT find_column(const struct vt_csv_cell *header, size_t count, str
                    found == 0 ? "no" : "twice the", (int)VT_MIN(column.len, 64u), (const char *)column.data);
 }
 
+/* A header that is one column with another separator in it is of a file that only looks like CSV. */
+static VT_RESULT check_separator(const struct vt_mapping *mapping, const struct vt_csv_cell *header, size_t count,
+                                 struct vt_err *err)
+{
+    const bool is_one = count == 1 && !header[0].is_absent && header[0].text.len != 0 && !is_known(mapping, header[0].text);
+    const bool has_semicolon = is_one && memchr(header[0].text.data, ';', header[0].text.len) != NULL;
+    const bool has_tab = is_one && memchr(header[0].text.data, '\t', header[0].text.len) != NULL;
+    if (!has_semicolon && !has_tab) return VAULT_OK;
+    return vt_fail(err, VAULT_E_ARGUMENT, "header",
+                   "The header is one column with a %s in it: the columns of a CSV file stand between commas (RFC 4180).",
+                   has_semicolon ? "semicolon" : "tab");
+}
+
 /* Nothing is dropped without being named: headers are not personal data, but files without one would show values here,
  * so a column that is not expected goes by its number. */
 static VT_RESULT check_header(const struct vt_mapping *mapping, const struct vt_csv_cell *header, size_t count,
@@ -392,7 +405,7 @@ VT_RESULT vt_mapping_bind(struct vt_pool *pool, const struct vt_mapping *mapping
     plan->cell_count = count;
     plan->columns = vt_pool_calloc(pool, mapping->column_count, sizeof *plan->columns);
     VT_ENSURE(plan->columns != NULL, VAULT_E_MEMORY);
-    VT_TRY(check_header(mapping, header, count, err));
+    VT_TRY(check_separator(mapping, header, count, err));
     for (unsigned i = 0; i < mapping->subject_count; i++) {
         VT_TRY(find_column(header, count, mapping->subject_columns[i], &plan->subject_cells[i], err));
     }
@@ -401,6 +414,7 @@ VT_RESULT vt_mapping_bind(struct vt_pool *pool, const struct vt_mapping *mapping
     if (mapping->updated_column.len != 0)
         VT_TRY(find_column(header, count, mapping->updated_column, &plan->time_cells[1], err));
     VT_TRY(bind_columns(pool, plan, header, err));
+    VT_TRY(check_header(mapping, header, count, err));      /* last: a name that is missed says more than one too many */
     *out_plan = plan;
     return VAULT_OK;
 }

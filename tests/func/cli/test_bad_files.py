@@ -84,12 +84,14 @@ class BadFiles(unittest.TestCase):
             "too many cells": (good + b"a,b,c,%s\r\n" % CANARY, "The record on line 2 has 4 cells; the header has 3"),
             "empty": (b"", "The file is empty"),
             "only a mark": (b"\xef\xbb\xbf", "The file is empty"),
-            "no header": (ROW, "Column 1 of the file is neither mapped nor ignored"),
+            "no header": (ROW, "The file has no column id, which the mapping names"),
             "a column more": (b"id,mail,town,%s\r\n" % CANARY, "Column 4 of the file is neither mapped nor ignored"),
             "a column missing": (b"id,mail\r\nx,y@example.com\r\n", "The file has no column town"),
             "a column twice": (b"id,mail,town,mail\r\n", "Columns 2 and 4 have the same name"),
             "a column without a name": (b"id,mail,,town\r\n", "Column 3 of the header has no name"),
-            "another separator": (HEAD.replace(b",", b";"), "Column 1 of the file is neither mapped nor ignored"),
+            "another subject": (HEAD.replace(b"id,", b"customer,"), "The file has no column id, which the mapping names"),
+            "another separator": (HEAD.replace(b",", b";"), "The header is one column with a semicolon in it"),
+            "tabs": (HEAD.replace(b",", b"\t"), "The header is one column with a tab in it"),
             "a column of security codes": (b"id,mail,town,CVV 2\r\n", "security code"),
         }
         before = self.counts()

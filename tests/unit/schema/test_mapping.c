@@ -177,6 +177,30 @@ START_TEST(a_header_must_fit_the_mapping)
 }
 END_TEST
 
+START_TEST(a_header_in_the_wrong_words_or_with_another_separator_is_told_so)
+{
+    static const char TABS[] = "id\tgiven", SEMICOLONS[] = "id;given";
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);
+    struct vt_mapping *mapping = parsed(&pool, "name: m\nsubject: id\ncolumns: {given: profile.given_name}\n");
+    struct vt_mapping_plan *plan = NULL;
+    struct vt_csv_cell cells[CELLS_MAX];
+    struct vt_err err = {0};
+    size_t count = CELLS(cells, "customer", "given");
+    ck_assert_status(vt_mapping_bind(&pool, mapping, cells, count, &plan, &err), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(err.message, "The file has no column id, which the mapping names.");
+    count = CELLS(cells, SEMICOLONS);
+    ck_assert_status(vt_mapping_bind(&pool, mapping, cells, count, &plan, &err), VAULT_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "one column with a semicolon in it"));
+    count = CELLS(cells, TABS);
+    ck_assert_status(vt_mapping_bind(&pool, mapping, cells, count, &plan, &err), VAULT_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "one column with a tab in it"));
+    count = CELLS(cells, "name");
+    ck_assert_status(vt_mapping_bind(&pool, mapping, cells, count, &plan, &err), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(err.message, "The file has no column id, which the mapping names.");
+    ck_assert_ptr_null(plan);
+}
+END_TEST
+
 /* RIGHTS row 9: a security code never gets past the reader of the file, unless it is dropped by name. */
 START_TEST(a_column_of_security_codes_is_refused_or_ignored)
 {
@@ -349,6 +373,7 @@ END_TEST
 VT_TEST_MAIN("schema/mapping", a_row_becomes_a_record_per_collection, absent_cells_leave_fields_and_records_out,
              a_quoted_empty_cell_is_text_unless_the_mapping_says_absent, a_guarded_file_loses_exactly_one_guard,
              a_bad_row_names_its_column_and_not_its_value, a_header_must_fit_the_mapping,
+             a_header_in_the_wrong_words_or_with_another_separator_is_told_so,
              a_column_of_security_codes_is_refused_or_ignored, a_mapping_is_read_strictly,
              a_mapping_is_checked_against_the_schemas,
              a_mapping_says_whether_rows_add_and_where_their_times_are, a_row_that_is_a_map_is_read_like_a_row_of_cells)
