@@ -212,7 +212,8 @@ VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
 {
     pthread_mutex_lock(&vault->epoch_mutex);
     const uint64_t serving = vault->epoch_wished;
-    const bool even_if_empty = vault->epoch_even_if_empty || forgetting_is_due(vault);
+    /* Whatever the reason for this close: keys that a correction or a deletion has dropped go with it. */
+    const bool even_if_empty = vault->epoch_even_if_empty || atomic_load(&vault->forgetting_since_ms) != 0;
     vault->epoch_begun = serving;
     vault->epoch_even_if_empty = false;
     pthread_mutex_unlock(&vault->epoch_mutex);

@@ -212,6 +212,32 @@ START_TEST(asking_again_for_a_part_that_is_erased_answers_with_the_same_certific
 }
 END_TEST
 
+static uint64_t close_now(void)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", NULL, &result));
+    return (uint64_t)vt_value_get_int(&result, "epoch", 0);
+}
+
+/* Nothing is pending then, and what was deleted or corrected would live on in every copy until the timer comes. */
+START_TEST(a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred)
+{
+    char params[128];
+    setup();
+    create("ada");
+    ck_assert_uint_eq(close_now(), 1);
+    snprintf(params, sizeof params, "{subject: ada, collection: cards, record: %lld}", (long long)card_of("ada"));
+    ck_assert_ok(world_call(&world, "privacy", "record.delete", params, NULL));
+    ck_assert_uint_eq(close_now(), 2);
+    ck_assert_uint_eq(close_now(), 2);
+    ck_assert_ok(world_call(&world, "privacy", "record.correct",
+                            "{subject: ada, collection: profile, fields: {ip: 192.0.2.8}}", NULL));
+    ck_assert_uint_eq(close_now(), 3);
+    ck_assert_uint_eq(close_now(), 3);
+    teardown();
+}
+END_TEST
+
 #ifdef VT_FAULTS
 static bool leave_a_closing(enum vt_fault fault, unsigned nth)
 {
@@ -255,4 +281,5 @@ VT_TEST_MAIN("shred",
              each_item_of_a_batch_has_its_own_sentence_and_certificate,
              what_is_pending_becomes_effective_when_it_is_asked_for_again_now,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
+             a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate)
