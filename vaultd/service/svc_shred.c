@@ -148,14 +148,37 @@ static VT_RESULT repeat_answer(struct vt_call *call, vault_status status)
     return vt_call_result(call, &map);
 }
 
+/* Who wants it now is not answered with a wait: what is pending already becomes effective with this call. */
+static bool is_awaited(const struct vt_call *call)
+{
+    return call->certificate != 0 && vt_call_bool(call, "now", false) && !vt_call_bool(call, "dry_run", false);
+}
+
+/* Nothing of it is written, so it stays the first request, with that certificate. */
+static void await_pending(struct vt_call *call, struct shreds *shreds)
+{
+    struct shred *shred = &shreds->items[shreds->count++];
+    *shred = (struct shred){.call = call, .is_repeat = true, .was_pending = true};
+    shred->pending.certificate = call->certificate;
+    call->certificate = 0;
+    call->err = (struct vt_err){{0}, {0}};
+}
+
 static VT_RESULT plan_next(struct vt_call *call, struct vt_bytes external_id, uint16_t category, struct vt_change *change,
                            struct shreds *shreds)
 {
     struct vt_subject_env env;
     struct vt_scope scope = {.category = category};
     vt_call_env(call, &env);
-    const vault_status found = vt_subject_by_external_id(&env, external_id, &scope.sid);
-    if (found != VAULT_OK) return vt_call_explain(call, found, &(struct vt_scope){.sid = scope.sid}, "subjects");
+    vault_status found = vt_subject_by_external_id(&env, external_id, &scope.sid);
+    if (found != VAULT_OK) found = vt_call_explain(call, found, &(struct vt_scope){.sid = scope.sid}, "subjects");
+    else if (vt_call_bool(call, "now", false) && vt_pending_find(call->view, &scope, &call->certificate) == VAULT_OK)
+        found = VAULT_E_SHRED_PENDING;
+    if (found == VAULT_E_SHRED_PENDING && is_awaited(call)) {
+        await_pending(call, shreds);
+        return VAULT_OK;
+    }
+    VT_TRY(found);
     VT_TRY(scope_find(call, &scope));
     VT_TRY(shred_plan(call, &scope, change, &shreds->items[shreds->count]));
     shreds->count++;
@@ -190,19 +213,14 @@ static VT_RESULT check_arguments(struct vt_call *call)
     return VAULT_OK;
 }
 
-/* Who wants it now is not answered with a wait: what is pending already becomes effective with this call. */
 static VT_RESULT pending_answer(struct vt_call *call, struct shreds *shreds, bool *out_answered)
 {
-    if (!vt_call_bool(call, "now", false) || vt_call_bool(call, "dry_run", false) || call->certificate == 0) {
-        *out_answered = true;
-        return repeat_answer(call, VAULT_E_SHRED_PENDING);
+    if (is_awaited(call)) {
+        await_pending(call, shreds);
+        return VAULT_OK;
     }
-    shreds->items[0] = (struct shred){.call = call, .is_repeat = true, .was_pending = true};
-    shreds->items[0].pending.certificate = call->certificate;
-    shreds->count = 1;
-    call->certificate = 0;
-    call->err = (struct vt_err){{0}, {0}};
-    return VAULT_OK;
+    *out_answered = true;
+    return repeat_answer(call, VAULT_E_SHRED_PENDING);
 }
 
 static VT_RESULT plan_one(struct vt_call *call, struct vt_change *change, struct shreds *shreds, bool *out_answered)

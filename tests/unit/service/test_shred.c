@@ -171,6 +171,81 @@ START_TEST(what_is_pending_becomes_effective_when_it_is_asked_for_again_now)
 }
 END_TEST
 
+START_TEST(what_is_pending_in_a_batch_becomes_effective_when_nothing_else_would_close_an_epoch)
+{
+    struct vt_value result;
+    int64_t certificates[2];
+    setup();
+    create("ada");
+    create("eve");
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_ok(world_call(&world, "privacy", "subject.shred", i == 0 ? "{subject: ada}" : "{subject: eve}", &result));
+        certificates[i] = vt_value_get_int(&result, "certificate", 0);
+    }
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [ada, eve]}", &result));
+    ck_assert(says(item_of(&result, 0), "status", "shred-pending"));        /* a repeat hurries nothing by itself */
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [ada, eve], now: true}", &result));
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(says(item_of(&result, i), "state", "effective"));
+        ck_assert(holds(vt_value_get_text(item_of(&result, i), "note"), "\nstate: effective\n"));
+        ck_assert_int_eq(vt_value_get_int(item_of(&result, i), "certificate", 0), certificates[i]);
+    }
+    ck_assert_uint_eq(vt_stamps_pending_count(vt_vault_stamps(world.vault)), 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(what_is_pending_in_a_batch_becomes_effective_beside_live_and_unknown_ones)
+{
+    static const char BATCH[] = "{subjects: [nobody, eve, ada, bob], now: true, idempotency_key: batch-1}";
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    create("eve");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", &result));
+    const int64_t certificate = vt_value_get_int(&result, "certificate", 0);
+    for (unsigned i = 0; i < 2; i++) {                                      /* and the kept answer says the same */
+        ck_assert_ok(world_call(&world, "privacy", "subject.shred", BATCH, &result));
+        ck_assert(says(item_of(&result, 0), "status", "not-found"));
+        for (size_t at = 1; at < 4; at++) {
+            const int64_t number = vt_value_get_int(item_of(&result, at), "certificate", 0);
+            ck_assert(says(item_of(&result, at), "state", "effective"));
+            ck_assert_int_eq(number == certificate, at == 2);
+        }
+    }
+    ck_assert_uint_eq(vt_stamps_pending_count(vt_vault_stamps(world.vault)), 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_category_pending_in_a_batch_becomes_effective_beside_one_that_is_erased)
+{
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    create("eve");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob, category: F, now: true}", &result));
+    const int64_t erased = vt_value_get_int(&result, "certificate", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, category: F}", &result));
+    const int64_t pending = vt_value_get_int(&result, "certificate", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: eve}", &result));
+    const int64_t whole = vt_value_get_int(&result, "certificate", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [bob, ada, eve], category: F, now: true}", &result));
+    ck_assert(says(item_of(&result, 0), "status", "erased"));
+    ck_assert_int_eq(vt_value_get_int(item_of(&result, 0), "certificate", 0), erased);
+    ck_assert(says(item_of(&result, 1), "state", "effective"));
+    ck_assert_int_eq(vt_value_get_int(item_of(&result, 1), "certificate", 0), pending);
+    ck_assert(says(item_of(&result, 2), "state", "effective"));
+    ck_assert_int_eq(vt_value_get_int(item_of(&result, 2), "certificate", 0), whole);     /* its whole subject was asked for */
+    ck_assert_uint_eq(vt_stamps_pending_count(vt_vault_stamps(world.vault)), 0);
+    ck_assert_ok(get("application", "ada"));
+    ck_assert_status(get("privacy", "eve"), VAULT_E_NOT_FOUND);
+    teardown();
+}
+END_TEST
+
 START_TEST(the_certificate_of_one_record_does_not_claim_the_whole_subject)
 {
     char params[128];
@@ -280,6 +355,9 @@ VT_TEST_MAIN("shred",
              an_argument_that_does_not_go_with_many_subjects_refuses_the_call_and_forgets_nobody,
              each_item_of_a_batch_has_its_own_sentence_and_certificate,
              what_is_pending_becomes_effective_when_it_is_asked_for_again_now,
+             what_is_pending_in_a_batch_becomes_effective_when_nothing_else_would_close_an_epoch,
+             what_is_pending_in_a_batch_becomes_effective_beside_live_and_unknown_ones,
+             a_category_pending_in_a_batch_becomes_effective_beside_one_that_is_erased,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
              a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate)
