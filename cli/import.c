@@ -26,6 +26,7 @@ enum {
     BUSY_WAIT_MS = 200,
     PATH_MAX_BYTES = 4096,
     REJECTS_TEXT_MAX = 64 * 1024,
+    REJECTS_ASIDE_MAX = 1000,
 };
 
 /* Records that an earlier run has brought in already. */
@@ -81,6 +82,23 @@ static VT_RESULT fail_rejects(struct import *import)
 {
     return vt_fail(err_of(import), VAULT_E_IO, "rejects",
                    "The file for refused rows cannot be written; name another one with --rejects.");
+}
+
+/* A file of which the vault has no row yet is a new import: record numbers of an earlier one must not stand among its own. Reasons
+ * are told once, so those are kept, under the next number that is free. */
+static VT_RESULT put_rejects_aside(struct import *import)
+{
+    char aside[PATH_MAX_BYTES + 16], sentence[PATH_MAX_BYTES + 128];
+    struct stat about;
+    const bool is_file = lstat(import->rejects_path, &about) == 0 && S_ISREG(about.st_mode);
+    if (import->done_count != 0 || !is_file || about.st_size == 0) return VAULT_OK;
+    int number = 1;
+    do {
+        snprintf(aside, sizeof aside, "%s.%d", import->rejects_path, number++);
+    } while (number <= REJECTS_ASIDE_MAX && access(aside, F_OK) == 0);
+    if (access(aside, F_OK) == 0 || rename(import->rejects_path, aside) != 0) return fail_rejects(import);
+    snprintf(sentence, sizeof sentence, "The refused rows of an earlier import are in %s now.", aside);
+    return vt_cli_remark(import->cli, sentence);
 }
 
 /* Asked before the first row is sent: a row is refused once, and its reason is told in that answer only. No file is left
@@ -365,6 +383,7 @@ static VT_RESULT import_file(struct import *import, int fd, enum vt_cli_rows_for
     VT_TRY(vt_cli_rows_check(fd, format, import->checked, err_of(import)));
     VT_TRY(vt_cli_connect(cli));
     VT_TRY(read_done(import));
+    VT_TRY(put_rejects_aside(import));
     VT_TRY(check_rejects(import));
     vt_cli_progress_begin(&import->progress, "import", vt_cli_progress_fd(cli));
     VT_TRY(vt_cli_rows_read(fd, format, on_row, import, err_of(import)));

@@ -136,6 +136,33 @@ class Import(Folder):
         self.assertEqual(strict.returncode, 3)
         self.assertNotIn(CANARY.encode(), done.stdout + done.stderr + strict.stdout + strict.stderr)
 
+    def test_a_new_file_begins_a_new_file_of_rejects_and_a_run_that_goes_on_appends(self):
+        ranges = []
+
+        def answer(method, params):
+            if method == "record.import-status":
+                return {"ranges": ranges}
+            rejected = [{"record": params["first_record"], "status": "invalid-value", "field": "email", "message": "No."}]
+            return {"imported": len(params["rows"]) - 1, "rejected": rejected, "skipped": False}
+
+        def line(number):
+            return b"%d,%d,email,invalid-value,No.\r\n" % (number, number + 1)
+
+        header = b"record,line,field,status,reason\r\n"
+        rejects = self.path("people.csv.rejects.csv")
+        with FakeVault(answer) as fake:
+            first = self.import_(fake, self.people(4))
+            ranges.append({"first_record": 1, "count": 2, "rejected": 1})
+            again = self.import_(fake, self.people(4))
+            self.assertEqual(self.read(rejects), header + line(1) + line(3))
+            ranges.clear()
+            second, third = self.import_(fake, self.people(5)), self.import_(fake, self.people(6))
+        self.assertEqual((first.stderr, again.stderr), (b"", b""))
+        for number, done in ((1, second), (2, third)):
+            self.assertEqual(done.stderr.decode(), f"The refused rows of an earlier import are in {rejects}.{number} now.\n")
+        self.assertEqual(self.read(rejects + ".1"), header + line(1) + line(3))
+        self.assertEqual((self.read(rejects + ".2"), self.read(rejects)), (header + line(1), header + line(1)))
+
     def test_a_second_run_sends_only_what_is_not_done(self):
         sent = []
 
