@@ -250,12 +250,6 @@ static VT_RESULT read_double(const struct head *head, struct vt_value *out_value
     return VAULT_OK;
 }
 
-static struct vt_value value_of_uint(uint64_t number)
-{
-    if (number <= INT64_MAX) return vt_value_int((int64_t)number);
-    return (struct vt_value){.kind = VT_VALUE_UINT, .unsigned_integer = number};
-}
-
 static VT_RESULT read_scalar(const struct head *head, struct vt_value *out_value)
 {
     switch (head->form) {
@@ -270,7 +264,7 @@ static VT_RESULT read_scalar(const struct head *head, struct vt_value *out_value
         *out_value = vt_value_int((int64_t)head->number);
         return VAULT_OK;
     case FORM_UINT:
-        *out_value = value_of_uint(head->number);
+        *out_value = vt_value_uint(head->number);
         return VAULT_OK;
     default:
         return read_double(head, out_value);
@@ -464,7 +458,7 @@ VT_RESULT vt_msgpack_write_int(struct vt_buf *out, int64_t integer)
 
 VT_RESULT vt_msgpack_write_uint(struct vt_buf *out, uint64_t integer)
 {
-    const struct vt_value value = value_of_uint(integer);
+    const struct vt_value value = vt_value_uint(integer);
     return vt_msgpack_write(out, &value);
 }
 

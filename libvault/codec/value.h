@@ -51,6 +51,12 @@ static inline struct vt_value vt_value_bool(bool boolean)
 {
     return (struct vt_value){.kind = VT_VALUE_BOOL, .boolean = boolean};
 }
+/** As a codec reads it: VT_VALUE_INT where that holds it. */
+static inline struct vt_value vt_value_uint(uint64_t number)
+{
+    if (number > INT64_MAX) return (struct vt_value){.kind = VT_VALUE_UINT, .unsigned_integer = number};
+    return (struct vt_value){.kind = VT_VALUE_INT, .integer = (int64_t)number};
+}
 static inline struct vt_value vt_value_int(int64_t integer)
 {
     return (struct vt_value){.kind = VT_VALUE_INT, .integer = integer};

@@ -12,9 +12,7 @@ static vault_status put_text(struct vt_pool *pool, struct vt_value *map, const c
 
 static vault_status put_number(struct vt_pool *pool, struct vt_value *map, const char *key, uint64_t number)
 {
-    struct vt_value value = vt_value_int((int64_t)number);
-    if (number > INT64_MAX) value = (struct vt_value){.kind = VT_VALUE_UINT, .unsigned_integer = number};
-    return vt_value_put(pool, map, key, value, NULL);
+    return vt_value_put(pool, map, key, vt_value_uint(number), NULL);
 }
 
 static vault_status put_time(struct vt_pool *pool, struct vt_value *map, const char *key, int64_t at_ms)

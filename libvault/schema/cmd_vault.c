@@ -116,7 +116,8 @@ const struct vt_command VT_CMD_KEY_STATUS = {
 const struct vt_command VT_CMD_KEEPER_LIST = {
     .id = 22, .name = "keeper.list", .summary = "The keepers of the root key: class, floor, reachable.", .since = "0.1",
     .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_WHILE_SEALED, .source = "docs/KEYS.md",
-    .results = VT_FIELDS({"keepers", VT_T_LIST, VT_REQUIRED, 0, "one map each"}, {"quorum", VT_T_INT, VT_REQUIRED, 0, "k"}),
+    .results = VT_FIELDS({"keepers", VT_T_LIST, VT_REQUIRED, 0, "one map each; id as in certificates"},
+                         {"quorum", VT_T_INT, VT_REQUIRED, 0, "k"}),
 };
 
 const struct vt_command VT_CMD_EPOCH_STATUS = {

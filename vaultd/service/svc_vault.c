@@ -229,6 +229,7 @@ static VT_RESULT keeper_value(struct vt_call *call, const struct vt_keeper_info 
 {
     struct vt_value map = vt_value_map();
     VT_TRY(vt_put_text(call, &map, "name", info->name));
+    VT_TRY(vt_put_value(call, &map, "id", vt_value_uint(info->keeper_id)));
     VT_TRY(vt_put_text(call, &map, "class", vt_keeper_class_name(info->keeper_class)));
     VT_TRY(vt_put_bool(call, &map, "reachable", info->is_reachable));
     VT_TRY(vt_put_bool(call, &map, "same_device", info->is_same_device_as_store));

@@ -347,6 +347,26 @@ START_TEST(an_epoch_left_unfinished_is_finished_before_the_unseal_key_rotates)
 END_TEST
 #endif
 
+START_TEST(a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows)
+{
+    struct vt_value shredded, listed, shown;
+    char params[64];
+    setup();
+    create("ada");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", &shredded));
+    ck_assert_ok(world_call(&world, "operator", "keeper.list", NULL, &listed));
+    snprintf(params, sizeof params, "{number: %lld}", (long long)vt_value_get_int(&shredded, "certificate", 0));
+    ck_assert_ok(world_call(&world, "privacy", "certificate.show", params, &shown));
+    const struct vt_value *listing = vt_value_get(&listed, "keepers");
+    const struct vt_value *named = vt_value_get(vt_value_get(&shown, "certificate"), "keepers");
+    ck_assert_uint_ge(listing->array.count, 1);
+    ck_assert_uint_eq(named->array.count, listing->array.count);
+    for (size_t i = 0; i < named->array.count; i++)
+        ck_assert(vt_value_equal(vt_value_get(&named->array.items[i], "id"), vt_value_get(&listing->array.items[i], "id")));
+    teardown();
+}
+END_TEST
+
 VT_TEST_MAIN("shred",
 #ifdef VT_FAULTS
              an_epoch_left_unfinished_is_finished_before_the_unseal_key_rotates,
@@ -360,4 +380,5 @@ VT_TEST_MAIN("shred",
              a_category_pending_in_a_batch_becomes_effective_beside_one_that_is_erased,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
              a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
-             asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate)
+             asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate,
+             a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows)
