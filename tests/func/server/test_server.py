@@ -476,7 +476,7 @@ class Life(unittest.TestCase):
             self.assertEqual(first.call("vault.health"), second.call("vault.health"))
 
     def test_dev_mode_listens_on_loopback_only(self):
-        for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0", "7470", "localhost.example:0"):
+        for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0", "localhost.example:0"):
             with tempfile.TemporaryDirectory(prefix="vaultd-func-") as directory:
                 code, said = self.fails("--dev", "--data", directory, "--listen", listen)
                 self.assertEqual(code, 3, said)
