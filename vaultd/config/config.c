@@ -359,6 +359,17 @@ static const char *path_next(const char *path)
     }
 }
 
+/* Through "..", a path that begins in a directory may lead out of it again. */
+static bool path_climbs(const char *path)
+{
+    for (path = path_next(path); path[0] != '\0'; path = path_next(path)) {
+        const size_t len = strcspn(path, "/");
+        if (len == 2 && memcmp(path, "..", 2) == 0) return true;
+        path += len;
+    }
+    return false;
+}
+
 /* By the names alone: the files may not be there yet, and a check does not look at them. */
 static bool path_lies_in(const char *path, const char *dir)
 {
@@ -367,7 +378,7 @@ static bool path_lies_in(const char *path, const char *dir)
         path = path_next(path);
         dir = path_next(dir);
         const size_t len = strcspn(dir, "/");
-        if (len == 0) return path[0] != '\0';
+        if (len == 0) return path[0] != '\0' && !path_climbs(path);
         if (strcspn(path, "/") != len || memcmp(path, dir, len) != 0) return false;
         path += len;
         dir += len;
