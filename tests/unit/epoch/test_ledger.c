@@ -3,7 +3,7 @@
 
 #include "libvault/base/fault.h"
 #include "tests/support/ring_world.h"
-#include "vaultd/core/epoch/ledger.h"
+#include "vaultd/core/epoch/ledger_internal.h"
 
 static const struct vt_certificate_keeper one_keeper = {.id = 7, .erase_class = VT_ERASE_E0, .state = VT_ERASE_WAITING};
 static const struct vt_evidence evidence = {.keepers = &one_keeper, .keeper_count = 1, .threshold = 1, .software = "vaultd test"};
@@ -127,6 +127,65 @@ START_TEST(a_ledger_row_moved_to_another_number_does_not_open)
     ring_commit(&change);
     ck_assert_ok(find(&world, 1, 0, 0, &certificate));
     ck_assert_status(find(&world, 2, 0, 0, &certificate), VAULT_E_AUTHENTICITY);
+    ring_world_free(&world);
+}
+END_TEST
+
+/* The only row of the table, sealed again with the first byte of its plain, the version, raised by one. */
+static void make_later(struct ring_world *world, enum vt_table table, enum vt_seal_kind kind, size_t plain_len)
+{
+    static struct ring_row row;
+    uint8_t plain[256];
+    VT_AUTO(vt_buf) value = VT_BUF_INIT(sizeof row.value);
+    ck_assert_uint_eq(ring_rows(world, table, &row, 1), 1);
+    const struct vt_bytes key = vt_bytes(row.key, row.key_len);
+    struct ring_read read = ring_read_begin(world);
+    ck_assert_ok(vt_sealed_row_open(read.view, kind, key, vt_bytes(row.value, row.len), plain, plain_len));
+    ck_assert_uint_eq(plain[0], 1);
+    plain[0]++;
+    ck_assert_ok(vt_sealed_row(read.view, kind, key, vt_bytes(plain, plain_len), &value));
+    ring_read_end(&read);
+    ck_assert_uint_eq(value.len, row.len);
+    memcpy(row.value, value.data, value.len);
+    ring_row_put(world, table, &row);
+}
+
+START_TEST(a_ledger_entry_of_a_later_format_is_refused_by_name)
+{
+    struct ring_world world;
+    uint64_t certificate, next = 1;
+    ring_world_open(&world);
+    enter(&world, entry_of(1, VT_LEDGER_SHRED, 0, 0, 11));
+    ck_assert_ok(find(&world, 1, 0, 0, &certificate));
+    make_later(&world, VT_TABLE_LEDGER, VT_SEAL_LEDGER, VT_LEDGER_PLAIN_LEN);
+    ck_assert_status(find(&world, 1, 0, 0, &certificate), VAULT_E_FORMAT);
+    struct ring_read read = ring_read_begin(&world);
+    ck_assert_status(vt_ledger_walk(read.view, 1, count_up, &next), VAULT_E_FORMAT);
+    ck_assert_uint_eq(next, 1);
+    ring_read_end(&read);
+    ring_world_free(&world);
+}
+END_TEST
+
+START_TEST(a_pending_request_of_a_later_format_is_refused_by_name)
+{
+    struct ring_world world;
+    struct vt_stamps *stamps = NULL;
+    struct vt_pending pending = asked(1, 0, 0), found;
+    int64_t oldest_ms;
+    uint64_t certificate;
+    ring_world_open(&world);
+    ck_assert_ok(vt_stamps_new(&stamps));
+    struct ring_write change = ring_begin(&world);
+    ck_assert_ok(vt_pending_add(change.view, change.txn, &evidence, &pending));
+    ring_commit(&change);
+    make_later(&world, VT_TABLE_PENDING, VT_SEAL_PENDING, VT_PENDING_PLAIN_LEN);
+    struct ring_read read = ring_read_begin(&world);
+    ck_assert_status(vt_pending_get(read.view, &pending.scope, &found), VAULT_E_FORMAT);
+    ck_assert_status(vt_pending_find(read.view, &pending.scope, &certificate), VAULT_E_FORMAT);
+    ck_assert_status(vt_pending_load(read.view, stamps, &oldest_ms), VAULT_E_FORMAT);   /* the vault does not unseal with it */
+    ring_read_end(&read);
+    vt_stamps_free(stamps);
     ring_world_free(&world);
 }
 END_TEST
@@ -299,7 +358,8 @@ VT_TEST_MAIN("epoch/ledger",
              a_failing_allocation_never_leaves_half_a_request,
 #endif
              ledger_entries_are_numbered_and_walked_in_order, the_newest_shred_that_covers_a_scope_is_found,
-             an_unknown_operation_is_refused, a_ledger_row_moved_to_another_number_does_not_open,
+             an_unknown_operation_is_refused, a_ledger_entry_of_a_later_format_is_refused_by_name,
+             a_pending_request_of_a_later_format_is_refused_by_name, a_ledger_row_moved_to_another_number_does_not_open,
              nothing_of_a_request_lies_open_in_the_store, a_pending_request_is_found_by_every_scope_that_it_covers,
              pending_requests_are_loaded_into_the_stamps, a_request_with_a_legal_basis_that_is_no_code_is_refused,
              states_of_a_certificate_are_kept_in_the_order_they_were_reached,

@@ -1,7 +1,10 @@
 /* Drafts: what goes into a subject's key block, what comes back, and what is refused. */
 #include "libvault/base/fault.h"
 #include "libvault/codec/limits.h"
+#include "libvault/crypto/aead.h"
+#include "libvault/crypto/digest.h"
 #include "tests/support/ring_world.h"
+#include "vaultd/core/keyring/keyblock_internal.h"
 
 enum { CATEGORY = 3, OTHER_CATEGORY = 4, NOW_MS = 5000 };
 
@@ -65,6 +68,47 @@ START_TEST(a_block_comes_back_as_it_was_sealed)
     ck_assert_ptr_null(vt_subject_keys_live(keys, OTHER_CATEGORY, 0));
     ck_assert_ptr_null(vt_subject_keys_find(keys, CATEGORY, 0, 2));
     ring_read_end(&read);
+    ring_world_free(&world);
+}
+END_TEST
+
+/* What a later program would store: another version, and the seal and the tag over it as they should be. */
+static void make_later(struct vt_keyblock_draft *draft)
+{
+    enum { HEAD_LEN = 12 };             /* incarnation 8 | key-block version 4 */
+    uint8_t plain[4096], hash[VT_SHA256_LEN];
+    struct vt_seal_ctx ctx;
+    const struct vt_bytes sealed = vt_bytes(draft->sealed.data + HEAD_LEN, draft->sealed.len - HEAD_LEN);
+    ck_assert_uint_le(sealed.len - VT_SEAL_OVERHEAD, sizeof plain);
+    vt_seal_ctx_begin(&ctx, draft->vault_id.bytes, draft->incarnation, VT_SEAL_KEY_BLOCK, draft->tenant);
+    vt_seal_ctx_bytes(&ctx, VT_BYTES_OF(draft->keys.sid.bytes));
+    vt_seal_ctx_u32(&ctx, draft->entry.version);
+    ck_assert_ok(vt_unseal_into(&draft->entry.subject_key, &ctx, sealed, plain));
+    ck_assert_uint_eq(plain[0], 1);
+    plain[0]++;
+    ck_assert_ok(vt_seal_into(&draft->entry.subject_key, &ctx, vt_bytes(plain, sealed.len - VT_SEAL_OVERHEAD),
+                              draft->sealed.data + HEAD_LEN));
+    ck_assert_ok(vt_sha256_one(vt_buf_bytes(&draft->sealed), hash));
+    memcpy(draft->entry.tag, hash, sizeof draft->entry.tag);
+}
+
+START_TEST(a_block_of_a_later_format_is_refused_by_name)
+{
+    struct ring_world world;
+    ring_world_open(&world);
+    const struct vt_sid sid = ring_sid(1), other = ring_sid(2);
+    struct ring_write change = ring_begin(&world);
+    struct vt_keyblock_draft *draft = draft_new(change.view, &sid);
+    add(draft, CATEGORY, 0);
+    ck_assert_ok(vt_keyblock_seal(draft));
+    make_later(draft);
+    ck_assert_ok(vt_keyring_put_keyblock(change.write, draft));
+    vt_keyblock_draft_free(draft);
+    ring_add_subject(&change, VT_TENANT_DEFAULT, &other, CATEGORY);
+    ring_commit(&change);
+    ring_world_restart(&world);
+    ck_assert_status(ring_subject_status(&world, VT_TENANT_DEFAULT, &sid), VAULT_E_FORMAT);
+    ck_assert_ok(ring_subject_status(&world, VT_TENANT_DEFAULT, &other));
     ring_world_free(&world);
 }
 END_TEST
@@ -436,7 +480,8 @@ VT_TEST_MAIN("keyring/keyblock",
 #ifdef VT_FAULTS
              a_draft_survives_every_failed_allocation_and_random_draw_unchanged,
 #endif
-             a_block_comes_back_as_it_was_sealed, a_newer_key_makes_the_older_one_open_only,
+             a_block_comes_back_as_it_was_sealed, a_block_of_a_later_format_is_refused_by_name,
+             a_newer_key_makes_the_older_one_open_only,
              dropping_a_category_takes_its_records_keys_and_leaves_the_others,
              a_key_that_comes_after_a_dropped_one_never_takes_its_number,
              a_renewed_key_replaces_every_version_of_its_own_and_no_other,

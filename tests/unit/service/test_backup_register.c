@@ -209,6 +209,25 @@ START_TEST(more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_for
 }
 END_TEST
 
+START_TEST(an_entry_of_a_later_format_is_refused_by_name)
+{
+    const uint8_t id[16] = {1};
+    struct vt_backup_entry entry = {.created_at_ms = 1}, read;
+    uint8_t value[VT_BACKUP_ENTRY_LEN];
+    VT_AUTO_PTR(vt_change) change = NULL;
+    setup();
+    vt_backup_entry_encode(&entry, value);
+    ck_assert_ok(vt_backup_entry_decode(VT_BYTES_OF(id), VT_BYTES_OF(value), &read));
+    value[0]++;
+    ck_assert_ok(vt_change_new(VT_TENANT_DEFAULT, &change));
+    ck_assert_ok(vt_change_put(change, VT_TABLE_BACKUP, VT_BYTES_OF(id), VT_BYTES_OF(value), VT_PUT_NEW));
+    struct vt_commit_item item = {.change = change, .is_unaudited = true, .is_reserved = true};
+    ck_assert_ok(vt_vault_commit_wait(world.vault, &item));
+    ck_assert_status(world_call(&world, "operator", "backup.list", NULL, NULL), VAULT_E_FORMAT);
+    teardown();
+}
+END_TEST
+
 VT_TEST_MAIN("backup register",
 #ifdef VT_FAULTS
              an_epoch_closes_while_a_backup_is_being_made,
@@ -216,6 +235,6 @@ VT_TEST_MAIN("backup register",
              a_certificate_names_the_backup_that_was_being_made_when_its_epoch_closed,
              a_backup_that_is_whole_is_registered_once_with_its_size, a_backup_that_would_count_as_gone_already_is_not_made,
              where_no_backup_can_be_made_the_argument_is_named_with_the_cause,
-             a_backup_that_could_not_be_made_is_not_registered,
+             a_backup_that_could_not_be_made_is_not_registered, an_entry_of_a_later_format_is_refused_by_name,
              a_pipe_in_the_place_of_a_manifest_or_a_copy_is_refused_at_once,
              more_backups_than_a_certificate_lists_are_counted_and_do_not_stop_forgetting)
