@@ -13,6 +13,7 @@
 
 static const uint8_t segment_magic[8] = {'V', 'T', 'J', 'O', 'U', 'R', 'N', 'L'};
 static const uint8_t record_magic[4] = {'V', 'T', 'J', 'R'};
+enum { VERSION_AT = sizeof segment_magic };
 
 VT_RESULT vt_journal_map_open(const struct vt_journal *journal, uint64_t number, struct vt_journal_map *out_map)
 {
@@ -38,14 +39,22 @@ void vt_journal_map_release(struct vt_journal_map *map)
     *map = (struct vt_journal_map){NULL, 0};
 }
 
+/* The version is asked before anything that depends on it: where the hash lies, how long a head is. Zero is no version: a head that
+ * never reached the disk may read as zeroes. */
+static VT_RESULT segment_version_check(struct vt_bytes bytes)
+{
+    VT_ENSURE(bytes.len > VERSION_AT && memcmp(bytes.data, segment_magic, sizeof segment_magic) == 0, VAULT_E_CORRUPT);
+    return bytes.data[VERSION_AT] > VT_JOURNAL_VERSION ? VAULT_E_FORMAT : VAULT_OK;
+}
+
 VT_RESULT vt_journal_segment_head_read(struct vt_bytes bytes, struct vt_journal_segment_head *out_head)
 {
     uint8_t hash[VT_SHA256_LEN];
+    VT_TRY(segment_version_check(bytes));
     VT_ENSURE(bytes.len >= VT_JOURNAL_SEGMENT_HEAD_LEN, VAULT_E_CORRUPT);
     VT_TRY(vt_sha256_one(vt_bytes(bytes.data, 72), hash));
     VT_ENSURE(memcmp(hash, bytes.data + 72, sizeof hash) == 0, VAULT_E_CORRUPT);
-    VT_ENSURE(memcmp(bytes.data, segment_magic, sizeof segment_magic) == 0, VAULT_E_CORRUPT);
-    VT_ENSURE(bytes.data[8] == VT_JOURNAL_VERSION, VAULT_E_FORMAT);
+    VT_ENSURE(bytes.data[VERSION_AT] == VT_JOURNAL_VERSION, VAULT_E_CORRUPT);
     memcpy(out_head->vault_id.bytes, bytes.data + 16, sizeof out_head->vault_id.bytes);
     out_head->first_number = vt_get_u64(bytes.data + 32);
     memcpy(out_head->previous_hash, bytes.data + 40, VT_JOURNAL_HASH_LEN);
