@@ -19,7 +19,7 @@ typedef struct vault_options {
     const char *port;               /* "7470" */
     const char *ca_file;            /* PEM; may be absent with a pin */
     const char *pin_sha256;         /* 64 hex digits: SHA-256 of the vault's TLS certificate */
-    const char *certificate_file;   /* for mutual TLS */
+    const char *certificate_file;   /* for mutual TLS, which logs nobody in yet */
     const char *key_file;
     uint32_t connect_timeout_ms;    /* default 10 s */
     uint32_t call_timeout_ms;       /* default 60 s */

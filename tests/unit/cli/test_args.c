@@ -358,7 +358,19 @@ START_TEST(help_is_asked_for_in_three_ways)
 }
 END_TEST
 
-VT_TEST_MAIN("cli/args", every_command_is_found_by_every_way_to_type_it, no_group_hides_behind_a_verb_that_stands_alone,
+/* docs/PROTOCOL.md, "Transport": mutual TLS does not log in yet. */
+START_TEST(the_help_does_not_promise_a_login_by_tls_certificate)
+{
+    bool is_said = false;
+    for (size_t i = 0; i < VT_CLI_GLOBAL_COUNT; i++)
+        if (strcmp(VT_CLI_GLOBALS[i].name, "tls-certificate") == 0)
+            is_said = strstr(VT_CLI_GLOBALS[i].doc, "logs nobody in yet") != NULL;
+    ck_assert(is_said);
+}
+END_TEST
+
+VT_TEST_MAIN("cli/args", the_help_does_not_promise_a_login_by_tls_certificate,
+             every_command_is_found_by_every_way_to_type_it, no_group_hides_behind_a_verb_that_stands_alone,
              every_hook_belongs_to_a_command_and_hides_no_global_option,
              no_argument_of_the_table_hides_behind_a_global_option, no_command_takes_a_secret_from_the_command_line,
              a_secret_is_asked_for_or_lies_in_a_file, words_become_positional_arguments_in_table_order,
