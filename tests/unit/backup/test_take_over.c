@@ -598,6 +598,51 @@ START_TEST(what_began_before_is_not_answered_without_its_leaf)
 }
 END_TEST
 
+static struct vt_call *late;
+
+/* The epoch that the take-over had to close is closed: ada's request comes in behind it. */
+static void end_late_call(void)
+{
+    ck_assert_ok(vt_vault_commit_wait(world.vault, &late->item));
+    vt_call_committed(late);
+    ck_assert_uint_eq(vt_stamps_pending_count(vt_vault_stamps(world.vault)), 1);
+}
+
+static size_t rows_pending(void)
+{
+    struct vt_store_stats stats;
+    ck_assert_ok(vt_store_stats(vt_vault_store(world.vault), &stats));
+    return stats.entries[VT_TABLE_PENDING];
+}
+
+START_TEST(a_shred_that_was_under_way_when_the_take_over_began_is_done_before_it_too)
+{
+    struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("privacy")), .is_local = true};
+    struct vt_value params = vt_value_map();
+    char value[64];
+    two_people(false);
+    people_create(&world, "eve");
+    ck_assert_ok(vt_value_put(&world.pool, &params, "subject", vt_value_str("ada"), NULL));
+    ck_assert_ok(vt_call_new(world.vault, &principal, &late));
+    late->method = vt_bytes_str("subject.shred");
+    late->params = &params;
+    ck_assert_int_eq(vt_call_prepare(late), VT_CALL_COMMIT);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: eve}", NULL));
+    hook_at("S7.recorded", end_late_call);
+    ck_assert_ok(people_take_over(&world, "b1", NULL));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_uint_ge(hook.seen, 1);
+    vt_call_free(late);
+    world_restart(&world);
+    ck_assert_uint_eq(rows_pending(), 0);
+    ck_assert_status(people_field(&world, "ada", "email", value), VAULT_E_NOT_FOUND);
+    ck_assert_uint_eq(people_find(&world, "email", "ada@example.org"), 0);
+    assert_email("bob", "bob@example.org");
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
 static pthread_t sealer;
 static vault_status sealed_with;
 
@@ -840,6 +885,7 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              rows_under_a_key_that_was_rotated_since_come_back_under_the_live_one,
              backups_of_every_incarnation_can_take_over_and_the_log_goes_on,
              meanwhile_only_health_status_and_job_status_answer, what_began_before_is_not_answered_without_its_leaf,
+             a_shred_that_was_under_way_when_the_take_over_began_is_done_before_it_too,
              seal_cancels_it_and_the_vault_is_sealed_as_it_was,
              a_second_take_over_that_comes_too_late_does_not_undo_the_cancelling_of_the_first,
              a_daemon_that_stops_gives_it_up_and_the_next_start_serves_as_before,
