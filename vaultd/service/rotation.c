@@ -22,6 +22,8 @@ enum {
     INDEX_PASSES = 3,
     ERA_PARTS = 1024,               /* how finely the progress of an era is told */
     TREE_PARTS = 1024,              /* and that of the whole tree */
+    AUDIT_PARTS = 1,                /* nothing lies under an audit key that would have to move */
+    CONFIG_PASSES = 2,
     ROTATION_POOL_MAX = 256 * 1024 * 1024
 };
 
@@ -299,6 +301,7 @@ static VT_RESULT progress_begin(struct vt_rotation_place *next, struct vt_keyrin
     next->done = next->total = 0;
     if (vt_rotation_key(next) == VT_TENANT_KEY_INDEX) next->total = INDEX_PASSES * counts.subjects;
     if (vt_rotation_key(next) == VT_TENANT_KEY_PLACE) next->total = ERA_PASSES * ERA_PARTS;
+    if (vt_rotation_key(next) == VT_TENANT_KEY_AUDIT) next->total = AUDIT_PARTS;
     return VAULT_OK;
 }
 
@@ -340,6 +343,7 @@ static VT_RESULT drop_work(struct exclusive *exclusive, struct vt_keyring_write 
         if (!is_needed(exclusive->rotation, key->version)) versions[count++] = key->version;
     for (size_t i = 0; i < count; i++) VT_TRY(vt_keyring_drop_tenant_key(write, next->wish.tenant, name, versions[i]));
     exclusive->changes_keys = count != 0;
+    next->done = next->total;
     stage_set(next, count != 0 ? VT_STAGE_CLOSE : VT_STAGE_FINISH);
     return VAULT_OK;
 }
@@ -449,13 +453,34 @@ static VT_RESULT era_work(struct exclusive *exclusive, struct vt_keyring_write *
 
 /* Config ------------------------------------------------------------------------------------------------------------- */
 
+static VT_RESULT table_count(const struct vt_rotation *rotation, enum vt_table table, uint64_t *out_count)
+{
+    struct vt_store_stats stats;
+    VT_TRY(vt_store_stats(vt_vault_store(rotation->vault), &stats));
+    *out_count = stats.entries[table];
+    return VAULT_OK;
+}
+
+/* Objects of all tenants are walked over, and the last one of a step is the first one of the next. A pass that has to be made again
+ * does not count twice. */
+static void config_progress(struct vt_rotation_place *next, bool is_done)
+{
+    const uint64_t end = next->stage == VT_STAGE_CHECK ? next->total : next->total / CONFIG_PASSES;
+    const uint64_t done = is_done ? end : VT_MIN(next->done + STEP_OBJECTS - 1, end);
+    next->done = VT_MAX(next->done, done);
+}
+
 static VT_RESULT config_work(struct step *step)
 {
     struct vt_rotation_place *next = &step->next;
-    uint64_t moved;
+    uint64_t moved, objects;
     bool is_done;
+    if (next->total == 0) {
+        VT_TRY(table_count(step->rotation, VT_TABLE_CONFIG, &objects));
+        next->total = CONFIG_PASSES * objects;
+    }
     VT_TRY(vt_config_reseal_step(step->change, step->view, next->wish.tenant, STEP_OBJECTS, next->cursor, &moved, &is_done));
-    next->done += moved;
+    config_progress(next, is_done);
     if (next->stage == VT_STAGE_CHECK) next->has_moved |= moved != 0;
     if (!is_done) return VAULT_OK;
     const bool is_clean = next->stage == VT_STAGE_CHECK && !next->has_moved;
@@ -491,7 +516,7 @@ static VT_RESULT count_tokens(struct vt_rotation *rotation, struct vt_keyring_vi
         rotation->count_key_len = key.len;
     }
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
-    rotation->place.done += looked;
+    rotation->place.done = VT_MIN(rotation->place.done + looked, rotation->place.total);
     *out_done = status == VAULT_E_NOT_FOUND;
     return VAULT_OK;
 }
@@ -501,6 +526,7 @@ static VT_RESULT count_step(struct vt_rotation *rotation)
     VT_AUTO_PTR(vt_txn) txn = NULL;
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
     bool is_done;
+    if (rotation->count_key_len == 0) VT_TRY(table_count(rotation, VT_TABLE_TOKEN, &rotation->place.total));
     VT_TRY(vt_vault_view(rotation->vault, &txn, &view));
     VT_TRY(count_tokens(rotation, view, &is_done));
     vt_keyring_view_end(VT_MOVE(view));
