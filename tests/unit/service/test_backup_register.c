@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,23 +128,35 @@ START_TEST(a_backup_that_would_count_as_gone_already_is_not_made)
 }
 END_TEST
 
-/* No user may make a directory in sysfs, root included. */
+enum { NOBODY = 65534 };
+
+/* Root may write anywhere; this thread gives that up for the call. */
+static vault_status create_as_nobody(const char *params)
+{
+    const bool is_root = geteuid() == 0;
+    if (is_root) setfsuid(NOBODY);
+    const vault_status status = world_call(&world, "operator", "backup.create", params, NULL);
+    if (is_root) setfsuid(0);
+    return status;
+}
+
 START_TEST(where_no_backup_can_be_made_the_argument_is_named_with_the_cause)
 {
     static const struct {
         const char *to, *sentence;
-    } CASES[] = {{"/sys/backup", "The daemon's user may not make a directory there: "},
-                 {"%s/none/backup", "The directory above the one to be made does not exist."},
-                 {"%s/file/backup", "What stands above the directory to be made is no directory."}};
+    } CASES[] = {{"closed/backup", "The daemon's user may not make a directory there: "},
+                 {"none/backup", "The directory above the one to be made does not exist."},
+                 {"file/backup", "What stands above the directory to be made is no directory."}};
     char path[256], params[300];
     setup();
+    ck_assert_int_eq(chmod(world.dir, 0711), 0);
+    snprintf(path, sizeof path, "%s/closed", world.dir);
+    ck_assert_int_eq(mkdir(path, 0511), 0);
     snprintf(path, sizeof path, "%s/file", world.dir);
     ck_assert_int_eq(close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
     for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
-        const bool is_ours = CASES[i].to[0] == '%';
-        snprintf(path, sizeof path, "%s%s", is_ours ? world.dir : "", CASES[i].to + (is_ours ? 2 : 0));
-        snprintf(params, sizeof params, "{to: %s}", path);
-        ck_assert_status(world_call(&world, "operator", "backup.create", params, NULL), VAULT_E_ARGUMENT);
+        snprintf(params, sizeof params, "{to: %s/%s}", world.dir, CASES[i].to);
+        ck_assert_status(create_as_nobody(params), VAULT_E_ARGUMENT);
         ck_assert_str_eq(world.err.field, "to");
         ck_assert_ptr_eq(strstr(world.err.message, CASES[i].sentence), world.err.message);
     }
