@@ -38,6 +38,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"epoch", VT_T_INT, 0, 0, "of the root key"},
                          {"commit_number", VT_T_INT, 0, 0, "of the last durable commit"},
                          {"pending_shreds", VT_T_INT, 0, 0, "requests that wait for the epoch to close"},
+                         {"dropped_since", VT_T_TIME, 0, 0, "keys of corrected or deleted records wait for that, too"},
                          {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest"},
                          {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device"},
                          {"can_become_final", VT_T_BOOL, 0, 0, "whether the keepers would do for final certificates"},
@@ -124,11 +125,12 @@ const struct vt_command VT_CMD_EPOCH_STATUS = {
     .id = 23, .name = "epoch.status", .summary = "The epoch and what waits for its close.", .since = "0.1",
     .scope = VT_SCOPE_STATUS, .effect = VT_READS, .source = "docs/ERASURE.md",
     .results = VT_FIELDS({"epoch", VT_T_INT, VT_REQUIRED, 0, "number"}, {"pending", VT_T_INT, VT_REQUIRED, 0, "shreds waiting"},
+                         {"dropped_since", VT_T_TIME, 0, 0, "keys of corrected or deleted records wait since then"},
                          {"next_close_at", VT_T_TIME, 0, 0, "at the latest"}),
 };
 
 const struct vt_command VT_CMD_EPOCH_CLOSE = {
-    .id = 24, .name = "epoch.close", .summary = "Close the epoch now: every pending shred becomes effective.", .since = "0.1",
+    .id = 24, .name = "epoch.close", .summary = "Close the epoch now: pending shreds, corrections and deletions become effective.", .since = "0.1",
     .scope = VT_SCOPE_OPERATE, .effect = VT_DESTROYS, .flags = VT_SLOW, .source = "docs/ERASURE.md",
     .results = VT_FIELDS({"epoch", VT_T_INT, VT_REQUIRED, 0, "the new epoch"},
                          {"certificates", VT_T_LIST, VT_REQUIRED, 0, "numbers that became effective"}),

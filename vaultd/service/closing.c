@@ -178,11 +178,25 @@ void vt_vault_note_forgetting(struct vt_vault *vault)
     atomic_compare_exchange_strong(&vault->forgetting_since_ms, &none, vt_clock_now_ms(vault->options.clock));
 }
 
-static bool forgetting_is_due(struct vt_vault *vault)
+/* 0: nothing is to be forgotten */
+static int64_t forgetting_due_at(struct vt_vault *vault)
 {
     const int64_t since = atomic_load(&vault->forgetting_since_ms);
     const int64_t after = vault->options.close_after_ms != 0 ? vault->options.close_after_ms : CLOSE_AFTER_DEFAULT_MS;
-    return since != 0 && vt_clock_now_ms(vault->options.clock) - since >= after;
+    return since != 0 ? since + after : 0;
+}
+
+static bool forgetting_is_due(struct vt_vault *vault)
+{
+    const int64_t due_at = forgetting_due_at(vault);
+    return due_at != 0 && vt_clock_now_ms(vault->options.clock) >= due_at;
+}
+
+void vt_vault_waiting(struct vt_vault *vault, const struct vt_epoch_status *status, struct vt_waiting *out_waiting)
+{
+    const int64_t due_at = forgetting_due_at(vault), close_at = status->next_close_at_ms;
+    out_waiting->dropped_since_ms = atomic_load(&vault->forgetting_since_ms);
+    out_waiting->next_close_at_ms = due_at == 0 || (close_at != 0 && close_at < due_at) ? close_at : due_at;
 }
 
 bool vt_vault_epoch_is_due(struct vt_vault *vault)

@@ -249,6 +249,15 @@ static VT_RESULT keepers_value(struct vt_call *call, const struct vt_epoch_statu
     return VAULT_OK;
 }
 
+static VT_RESULT put_waiting(struct vt_call *call, const struct vt_epoch_status *epoch, struct vt_value *map)
+{
+    struct vt_waiting waiting;
+    vt_vault_waiting(call->vault, epoch, &waiting);
+    if (waiting.dropped_since_ms != 0) VT_TRY(vt_put_time(call, map, "dropped_since", waiting.dropped_since_ms));
+    if (waiting.next_close_at_ms == 0) return VAULT_OK;
+    return vt_put_time(call, map, "next_close_at", waiting.next_close_at_ms);
+}
+
 static VT_RESULT status_epoch(struct status_writer *writer)
 {
     struct vt_call *call = writer->call;
@@ -261,7 +270,7 @@ static VT_RESULT status_epoch(struct status_writer *writer)
         VT_TRY(vt_put_int(call, &writer->map, "commit_number", (int64_t)epoch->commit_number));
     }
     VT_TRY(vt_put_int(call, &writer->map, "pending_shreds", (int64_t)epoch->pending));
-    if (epoch->next_close_at_ms != 0) VT_TRY(vt_put_time(call, &writer->map, "next_close_at", epoch->next_close_at_ms));
+    VT_TRY(put_waiting(call, epoch, &writer->map));
     VT_TRY(keepers_value(call, epoch, &keepers));
     VT_TRY(vt_put_value(call, &writer->map, "keepers", keepers));
     VT_TRY(vt_put_bool(call, &writer->map, "can_become_final", epoch->can_become_final));
@@ -506,7 +515,7 @@ static vault_status epoch_status_prepare(struct vt_call *call)
     VT_TRY(vt_epoch_status(call->vault->epoch, &epoch));
     VT_TRY(vt_put_int(call, &map, "epoch", (int64_t)epoch.epoch));
     VT_TRY(vt_put_int(call, &map, "pending", (int64_t)epoch.pending));
-    if (epoch.next_close_at_ms != 0) VT_TRY(vt_put_time(call, &map, "next_close_at", epoch.next_close_at_ms));
+    VT_TRY(put_waiting(call, &epoch, &map));
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_EPOCH_STATUS = {.command = "epoch.status", .prepare = epoch_status_prepare};

@@ -123,6 +123,13 @@ VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps 
  * restart remembers. */
 void vt_vault_note_forgetting(struct vt_vault *vault);
 #define VT_FORGETS_KEY "epoch.forgets"
+/** What waits for the epoch to close, times in ms since 1970. */
+struct vt_waiting {
+    int64_t dropped_since_ms;   /* keys that corrections and deletions have dropped; 0: none. After a restart: since the start */
+    int64_t next_close_at_ms;   /* at the latest; 0: nothing waits */
+};
+/** @param status as vt_epoch_status() gives it. Thread: any */
+void vt_vault_waiting(struct vt_vault *vault, const struct vt_epoch_status *status, struct vt_waiting *out_waiting);
 /** Who runs vt_vault_close_epoch() when somebody wishes it: the server's epoch thread; inline without a server. */
 void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context), void *context);
 /** Wish a close and wait until a close that began after this call is through. Thread: workers, tests.

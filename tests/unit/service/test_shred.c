@@ -294,6 +294,35 @@ static uint64_t close_now(void)
     return (uint64_t)vt_value_get_int(&result, "epoch", 0);
 }
 
+static bool waits(const char *command, const char *since, const char *next_close)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "operator", command, NULL, &result));
+    if (since == NULL) return vt_value_get(&result, "dropped_since") == NULL && vt_value_get(&result, "next_close_at") == NULL;
+    return says(&result, "dropped_since", since) && says(&result, "next_close_at", next_close);
+}
+
+START_TEST(what_a_deletion_dropped_is_said_to_wait_until_the_epoch_closes)
+{
+    static const char *const COMMANDS[] = {"epoch.status", "vault.status"};
+    char params[128];
+    setup();
+    create("ada");
+    create("eve");
+    for (size_t i = 0; i < VT_ARRAY_LEN(COMMANDS); i++) ck_assert(waits(COMMANDS[i], NULL, NULL));
+    world_pass(&world, 1000);
+    snprintf(params, sizeof params, "{subject: ada, collection: cards, record: %lld}", (long long)card_of("ada"));
+    ck_assert_ok(world_call(&world, "privacy", "record.delete", params, NULL));
+    world_pass(&world, 1000);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: eve}", NULL));       /* due later, so no news */
+    for (size_t i = 0; i < VT_ARRAY_LEN(COMMANDS); i++)
+        ck_assert(waits(COMMANDS[i], "2026-07-01T00:00:01.000Z", "2026-07-01T00:15:01.000Z"));
+    close_now();
+    for (size_t i = 0; i < VT_ARRAY_LEN(COMMANDS); i++) ck_assert(waits(COMMANDS[i], NULL, NULL));
+    teardown();
+}
+END_TEST
+
 /* Nothing is pending then, and what was deleted or corrected would live on in every copy until the timer comes. */
 START_TEST(a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred)
 {
@@ -379,6 +408,7 @@ VT_TEST_MAIN("shred",
              what_is_pending_in_a_batch_becomes_effective_beside_live_and_unknown_ones,
              a_category_pending_in_a_batch_becomes_effective_beside_one_that_is_erased,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
+             what_a_deletion_dropped_is_said_to_wait_until_the_epoch_closes,
              a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate,
              a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows)
