@@ -1,0 +1,528 @@
+"""Opens what opens: the least fixpoint of keys over everything that was collected.
+
+    secrets -> wraps -> unseal keys -> slots -> shares -> root keys -> root records -> pages of the tree
+        -> subject keys -> key blocks -> data keys -> rows
+        -> system and tenant keys -> ledger, configuration, audit payloads, ...
+
+No arrow leads back, and everything sealed is known before the first key is tried. So each key is tried once on all that it
+could open, in this order, and then there is nothing more that any key could open. That holds for every version of everything
+in every file alike: nothing is left out for being old, deleted, aborted or replaced.
+
+Each thing that opens remembers a Step: by what it was opened, and where it lay. Root keys are followed from the newest to the
+oldest, so a chain goes through a former epoch only if no later one leads there.
+"""
+from typing import Callable, Iterator, NamedTuple, Optional
+
+from . import rows, shamir, system, tables, tree, wraps
+from .codec import Malformed, category_name, number, packed
+from .collect import Found, Item
+from .pile import Place
+from .seal import Damaged, DoesNotOpen, open_sealed
+
+ORPHAN_TRIES = 2_000_000                    # rows of unknown subjects against all keys, unless told to try all
+
+
+class Step:
+    """Why something is open: what it is, where it lay, and what opened it."""
+    __slots__ = ("what", "place", "parents")
+
+    def __init__(self, what: str, place: Optional[Place], *parents: "Step") -> None:
+        self.what = what
+        self.place = place
+        self.parents = parents
+
+
+class Secrets(NamedTuple):
+    """What people hold: (content, what it was called)."""
+    passphrases: list[tuple[bytes, str]]
+    key_files: list[tuple[bytes, str]]
+    shares: list[tuple[wraps.SetShare, str]]
+    tokens: list[bytes]
+    caller_keys: list[bytes]
+
+
+class Key(NamedTuple):
+    """A key of 32 bytes, and how it was reached."""
+    key: bytes
+    step: Step
+
+
+class Subject(NamedTuple):
+    """What is known of a subject's keys. `keys`: (category, record, version) -> every key ever seen under this name."""
+    vault: bytes
+    tenant: int
+    keys: dict[tuple[int, int, int], list[Key]]
+    audit_keys: list[Key]
+    blocks: dict[tuple[int, int], tree.KeyBlock]            # (incarnation, version) -> block
+
+
+OnPlain = Callable[[str, bytes, Step], None]
+
+
+class Fixpoint:
+    """The keys reached so far, and all that they opened."""
+
+    def __init__(self, found: Found, secrets: Secrets, on_plain: OnPlain, progress: Callable[[str], None], is_exhaustive: bool) -> None:
+        self.found = found
+        self.pile = found.pile
+        self.secrets = secrets
+        self.on_plain = on_plain
+        self.progress = progress
+        self.is_exhaustive = is_exhaustive
+        self.unseal_keys: dict[bytes, Step] = {}
+        self.root_keys: dict[tuple[bytes, int, int, bytes], list[Key]] = {}     # vault, incarnation, epoch, attempt
+        self.shares: dict[tuple[bytes, int, int, bytes, int, int], dict[shamir.Share, Step]] = {}
+        self.opened_roots: list[tuple[tree.RootRecord, Step, int, int]] = []    # record, step, pages opened, pages missing
+        self.links: set[tree.Link] = set()
+        self.missing: list[tuple[tree.Link, Step]] = []
+        self.named: dict[tuple[bytes, int, int, int], list[Key]] = {}           # vault, tenant, name, version
+        self.subject_keys: dict[tuple[bytes, int, bytes, int], list[Key]] = {}  # vault, tenant, sid, key-block version
+        self.subjects: dict[bytes, Subject] = {}
+        self.pages_opened = 0
+        self.ledger: dict[int, system.LedgerEntry] = {}
+        self.collections: dict[int, system.Collection] = {}
+        self.orphan_rows = 0                # rows whose subject no file names
+        self.orphans_untried = 0
+        self.counts: dict[str, list[int]] = {}                                  # what -> [opened, all]
+
+    def run(self) -> None:
+        self.open_wraps()
+        self.open_slots()
+        self.combine_shares()
+        self.open_roots()
+        self.progress(f"{self.pages_opened} pages of the tree opened")
+        self.open_key_blocks()
+        self.progress(f"key blocks of {len(self.subjects)} subjects opened")
+        self.open_rows()
+        self.open_orphan_rows()
+        self.open_system()
+        self.open_tokens()
+        self.open_kept_answers()
+
+    # One seal.
+
+    def open_item(self, item: Item, key: Key, ctx: bytes, before_seal: int, what: str) -> Optional[bytes]:
+        """The plaintext of an item's seal, or None. An item with the right key and a wrong tag is damaged."""
+        try:
+            plain = open_sealed(key.key, ctx, self.pile.read(item.place)[before_seal:])
+        except (DoesNotOpen, Malformed):
+            return None
+        except Damaged:
+            if not item.is_damaged:
+                item.is_damaged = True
+                self.damaged(item, what)
+            return None
+        item.step = Step(what, item.place, key.step)
+        item.is_damaged = False
+        self.on_plain(what, plain, item.step)
+        return plain
+
+    def damaged(self, item: Item, what: str) -> None:
+        self.pile.files[item.place.file].damage.append(f"{what} at byte {item.place.at}: the key fits, the ciphertext was changed")
+
+    # Secrets, unseal keys, shares, root keys.
+
+    def open_wraps(self) -> None:
+        for wrap, place in self.found.wraps.items():
+            for secret, step in self.secrets_for(wrap):
+                try:
+                    key = wrap.open(secret)
+                except DoesNotOpen:
+                    continue
+                except (Damaged, Malformed) as wrong:
+                    self.pile.files[place.file].damage.append(f"{wrap.text()}: {wrong or 'damaged'}")
+                    continue
+                self.unseal_keys.setdefault(key, Step(f"unseal key of vault {wrap.vault.hex()[:8]}", place,
+                                                      Step(f"{wrap.text()}", place, step)))
+
+    def secrets_for(self, wrap: wraps.Wrap) -> Iterator[tuple[bytes, Step]]:
+        """What may open a wrap: each given secret of its method, made into 32 bytes."""
+        if wrap.method == wraps.PASSPHRASE:
+            for passphrase, name in self.secrets.passphrases:
+                self.progress(f"scrypt for {wrap.text()}")
+                yield wraps.passphrase_secret(wrap, passphrase), Step(f"passphrase {name}", None)
+        elif wrap.method == wraps.KEY_FILE:
+            for content, name in self.secrets.key_files:
+                yield content, Step(f"key file {name}", None)
+        elif wrap.method == wraps.SHARE_SET:
+            ours = {share.x: (share, name) for share, name in self.secrets.shares if wraps.share_belongs(wrap, share)}
+            if len(ours) >= wrap.params[0]:
+                chosen = sorted(ours.items())[:wrap.params[0]]
+                steps = [Step(f"share {x} of the set: {name}", None) for x, (_, name) in chosen]
+                yield shamir.combine([(x, share.value) for x, (share, _) in chosen]), \
+                    Step(f"key of the share set, from {len(chosen)} shares", None, *steps)
+
+    def open_slots(self) -> None:
+        for slot in self.found.slots:
+            for unseal_key, step in self.unseal_keys.items():
+                try:
+                    value = open_sealed(unseal_key, slot.context(), slot.sealed)
+                except (DoesNotOpen, Malformed):
+                    continue
+                except Damaged:
+                    self.pile.files[slot.file].damage.append(f"the share of epoch {slot.epoch} in {slot.where} was changed")
+                    continue
+                what = (f"share {slot.x} ({slot.threshold} of {slot.of} needed) of epoch {slot.epoch}, "
+                        f"keeper {slot.keeper:016x}, {slot.where}")
+                name = (slot.vault, slot.incarnation, slot.epoch, slot.attempt, slot.threshold, slot.of)
+                self.shares.setdefault(name, {}).setdefault((slot.x, value), Step(what, Place(slot.file, 0, 0), step))
+
+    def combine_shares(self) -> None:
+        """Every root key that enough shares make. Which of several is the right one shows when it opens a root record."""
+        for (vault, incarnation, epoch, attempt, threshold, _), shares in self.shares.items():
+            for chosen in shamir.choices(list(shares), threshold):
+                step = Step(f"root key of incarnation {incarnation}, epoch {epoch}, attempt {attempt.hex()[:8]}", None,
+                            *(shares[share] for share in chosen))
+                key = shamir.combine(chosen)
+                known = self.root_keys.setdefault((vault, incarnation, epoch, attempt), [])
+                if len(key) == 32 and all(other.key != key for other in known):
+                    known.append(Key(key, step))
+
+    # The tree.
+
+    def open_roots(self) -> None:
+        newest_first = sorted(self.found.roots.values(), key=lambda pair: (pair[0].incarnation, pair[0].epoch, pair[0].page_version),
+                              reverse=True)
+        for record, item in newest_first:
+            for key in self.root_keys.get((record.vault, record.incarnation, record.epoch, record.attempt), []):
+                what = f"root record of epoch {record.epoch}, page version {record.page_version}"
+                plain = self.open_item(item, key, record.context(), tables.ROOT_VALUE - len(record.sealed), what)
+                if plain is not None:
+                    self.open_tree(record, item, plain)
+                    break
+        self.open_misplaced()
+
+    def open_tree(self, record: tree.RootRecord, item: Item, plain: bytes) -> None:
+        step = item.step
+        assert isinstance(step, Step)
+        before, missing = self.pages_opened, len(self.missing)
+        try:
+            links = tree.parse_root_page(plain, record)
+        except Malformed as wrong:
+            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            return
+        self.follow([(link, step) for link in links])
+        self.opened_roots.append((record, step, self.pages_opened - before, len(self.missing) - missing))
+
+    def follow(self, waiting: list[tuple[tree.Link, Step]]) -> None:
+        """Open the pages that these links name, and all below them. A link that was followed once is not followed again."""
+        while waiting:
+            link, step = waiting.pop()
+            if link in self.links:
+                continue
+            self.links.add(link)
+            key = b"".join((packed(link.tenant, 8), bytes([link.tree, link.level]), packed(link.page_id, 8)))
+            for item in self.found.pages_by_name.get((key, link.page_version), []):
+                if self.open_page(link, item, step, waiting):
+                    break
+            else:
+                self.missing.append((link, step))
+
+    def open_page(self, link: tree.Link, item: Item, step: Step, waiting: list[tuple[tree.Link, Step]]) -> bool:
+        raw = self.pile.read(item.place)
+        what = f"page {link.page_id} of {tree.TREES.get(link.tree, link.tree)}, version {link.page_version}"
+        plain = self.open_item(item, Key(link.key, step), tree.page_context(link, tree.page_head(raw)), 24, what)
+        if plain is None:
+            return False
+        assert isinstance(item.step, Step)
+        self.pages_opened += 1
+        try:
+            for thing in tree.parse_page(plain, link):
+                self.take(thing, link, item.step, waiting)
+        except Malformed as wrong:
+            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+        return True
+
+    def take(self, thing: tree.Found, link: tree.Link, step: Step, waiting: list[tuple[tree.Link, Step]]) -> None:
+        """What an opened page held."""
+        if isinstance(thing, tree.Link):
+            waiting.append((thing, step))
+        elif isinstance(thing, tree.SubjectEntry):
+            self.found.subjects.add(thing.sid)
+            remember(self.subject_keys, (link.vault, link.tenant, thing.sid, thing.version), thing.key, step,
+                     f"subject key of {thing.sid.hex()}, key-block version {thing.version}")
+        elif isinstance(thing, tree.NamedKey):
+            remember(self.named, (link.vault, link.tenant, thing.name, thing.version), thing.key, step,
+                     f"key {tree.key_name(link.tenant, thing.name)}, version {thing.version}")
+        elif thing.data[:16].strip(b"\0"):
+            self.index_owner(thing)
+
+    def index_owner(self, entry: tree.IndexEntry) -> None:
+        """An index entry names a sid and a record. Those of deterministic tokens begin with 1 or 2 and name neither; the pair
+        that they would give is no subject, so it is taken only for records of which a row is there and no owner is known."""
+        record, sid = number(entry.data, 16, 8), entry.data[:16]
+        if record in self.found.rows and record not in self.found.owners and sid in self.found.subjects:
+            self.found.owner(sid, record)
+
+    def open_misplaced(self) -> None:
+        """Pages of the right version that no leaf names, or names wrongly, as free pages may."""
+        while True:
+            waiting: list[tuple[tree.Link, Step]] = []
+            still_missing = []
+            for link, step in self.missing:
+                items = [item for item in self.found.pages_by_version.get(link.page_version, []) if item.step is None]
+                if not any(self.open_page(link, item, step, waiting) for item in items):
+                    still_missing.append((link, step))
+            self.missing = still_missing
+            if not waiting:
+                return
+            self.follow(waiting)
+
+    # Key blocks and rows.
+
+    def open_key_blocks(self) -> None:
+        for (vault, tenant, sid, version), keys in self.subject_keys.items():
+            loose = self.found.loose_key_blocks if self.is_exhaustive else []
+            for item in [*self.found.key_blocks.get(sid, []), *loose]:
+                raw = self.pile.read(item.place)
+                incarnation, said = tree.key_block_head(raw)
+                if said != version or item.step is not None:
+                    continue
+                ctx = tree.key_block_context(vault, incarnation, tenant, sid, version)
+                for key in keys:
+                    plain = self.open_item(item, key, ctx, 12, f"key block of {sid.hex()}, version {version}")
+                    if plain is not None:
+                        self.take_key_block(vault, tenant, sid, (incarnation, version), plain, item)
+                        break
+
+    def take_key_block(self, vault: bytes, tenant: int, sid: bytes, name: tuple[int, int], plain: bytes, item: Item) -> None:
+        assert isinstance(item.step, Step)
+        try:
+            block = tree.parse_key_block(plain)
+        except Malformed as wrong:
+            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            return
+        subject = self.subjects.setdefault(sid, Subject(vault, tenant, {}, [], {}))
+        subject.blocks[name] = block
+        add_key(subject.audit_keys, block.audit_key, item.step)
+        for data_key in block.keys:
+            add_key(subject.keys.setdefault((data_key.category, data_key.record, data_key.version), []), data_key.key, item.step)
+
+    def open_rows(self) -> None:
+        for record, items in self.found.rows.items():
+            for item in items:
+                for sid in self.found.owners.get(record, ()):
+                    item.is_looked_at = True
+                    if item.step is None and sid in self.subjects:
+                        self.open_row(item, sid)
+
+    def open_row(self, item: Item, sid: bytes) -> bool:
+        """Try all keys that could have sealed this row, under each name that it had."""
+        subject, raw = self.subjects[sid], self.pile.read(item.place)
+        head = rows.row_head(raw)
+        for name in map(rows.row_name, item.names):
+            ctx = rows.row_context(subject.vault, subject.tenant, sid, name, head)
+            for key in subject.keys.get((name.category, head.key_record(name.record), head.key_version), []):
+                if self.try_row(item, sid, name, head, key, ctx):
+                    return True
+        return False
+
+    def try_row(self, item: Item, sid: bytes, name: rows.RowName, head: rows.RowHead, key: Key, ctx: bytes) -> bool:
+        what = (f"row of {sid.hex()}, record {name.record}, category {category_name(name.category)}, piece {name.group}, "
+                f"data key version {head.key_version}, row version {head.row_version}")
+        return self.open_item(item, key, ctx, 17, what) is not None
+
+    def open_orphan_rows(self) -> None:
+        """Rows whose subject no file names, tried against every key that could be theirs: whoever has the files can do that."""
+        orphans = [item for item in self.found.all_of(tables.ROW) if not item.is_looked_at]
+        self.orphan_rows = len(orphans)
+        by_key: dict[tuple[int, int, int], list[bytes]] = {}
+        for sid, subject in self.subjects.items():
+            for name in subject.keys:
+                by_key.setdefault(name, []).append(sid)
+        tries = 0
+        for item in orphans:
+            head, name = rows.row_head(self.pile.read(item.place)), rows.row_name(item.names[0])
+            sids = by_key.get((name.category, head.key_record(name.record), head.key_version), [])
+            tries += len(sids)
+            if tries > ORPHAN_TRIES and not self.is_exhaustive:
+                self.orphans_untried += 1
+            elif any(self.open_row(item, sid) for sid in sids):
+                sid = next(sid for sid in sids if self.is_row_of(item, sid))
+                self.found.owner(sid, name.record)
+        if self.is_exhaustive:
+            self.open_loose_rows(by_key)
+
+    @staticmethod
+    def is_row_of(item: Item, sid: bytes) -> bool:
+        return isinstance(item.step, Step) and sid.hex() in item.step.what
+
+    def open_loose_rows(self, by_key: dict[tuple[int, int, int], list[bytes]]) -> None:
+        """Long rows in free pages of which not even the record is known: every key, every record of its subject."""
+        for item in self.found.loose_rows:
+            head = rows.row_head(self.pile.read(item.place))
+            for (category, key_record, version), sids in by_key.items():
+                if version != head.key_version or bool(key_record) != bool(head.key_kind) or item.step is not None:
+                    continue
+                for sid in sids:
+                    if any(self.try_loose(item, head, sid, category, record, version) for record in
+                           ([key_record] if key_record else self.found.records.get(sid, ()))):
+                        break
+
+    def try_loose(self, item: Item, head: rows.RowHead, sid: bytes, category: int, record: int, version: int) -> bool:
+        subject = self.subjects[sid]
+        for group in range(4):
+            name = rows.RowName(record, category, group)
+            ctx = rows.row_context(subject.vault, subject.tenant, sid, name, head)
+            for key in subject.keys[category, head.key_record(record), version]:
+                if self.try_row(item, sid, name, head, key, ctx):
+                    item.names = (packed(record, 8) + packed(category, 2) + packed(group, 2),)
+                    self.found.items.setdefault(tables.ROW, {})[item.names[0] + head.key_version.to_bytes(4, "big")] = item
+                    self.found.rows.setdefault(record, []).append(item)
+                    return True
+        return False
+
+    # The vault's own.
+
+    def keys_named(self, tenant_or_system: int, label: str) -> Iterator[tuple[bytes, int, Key]]:
+        """(vault, tenant, key) of every version of a named key that was reached."""
+        for (vault, tenant, name, _), keys in self.named.items():
+            if bool(tenant) == bool(tenant_or_system) and tree.key_name(tenant, name) == label:
+                for key in keys:
+                    yield vault, tenant, key
+
+    def count(self, what: str, item: Item) -> None:
+        counts = self.counts.setdefault(what, [0, 0])
+        counts[0] += item.step is not None
+        counts[1] += 1
+
+    def open_system(self) -> None:
+        ledger_keys = list(self.keys_named(0, "sys:ledger"))
+        for item in self.found.all_of(tables.LEDGER):
+            self.open_ledger_entry(item, ledger_keys)
+            self.count("ledger entries", item)
+        for item in self.found.all_of(tables.PENDING):
+            raw = self.pile.read(item.place)
+            for vault, _, key in ledger_keys:
+                if item.step is None:
+                    self.open_item(item, key, system.pending_context(vault, number(raw, 0, 8), item.names[0]), 8, "pending request")
+            self.count("pending requests", item)
+        self.open_meta(ledger_keys)
+        for item in self.found.all_of(tables.CONFIG):
+            self.open_config(item)
+            self.count("configuration objects", item)
+        for item in self.found.all_of(tables.AUDIT):
+            self.open_audit(item)
+
+    def open_ledger_entry(self, item: Item, keys: list[tuple[bytes, int, Key]]) -> None:
+        raw = self.pile.read(item.place)
+        for name in item.names:
+            sequence = number(name, 0, 8)
+            for vault, _, key in keys:
+                ctx = system.ledger_context(vault, number(raw, 0, 8), sequence)
+                plain = self.open_item(item, key, ctx, 8, f"ledger entry {sequence}") if item.step is None else None
+                if plain is not None:
+                    entry = system.parse_ledger_entry(sequence, plain)
+                    self.ledger[sequence] = entry
+                    self.found.subjects.add(entry.scope.sid)
+
+    def open_meta(self, ledger_keys: list[tuple[bytes, int, Key]]) -> None:
+        """Batches of closing epochs, and places of rotations."""
+        for (name, _), item in self.found.meta.items():
+            raw = self.pile.read(item.place)
+            for vault, _, key in ledger_keys:
+                for before_seal, ctx in self.meta_contexts(vault, name, raw):
+                    if item.step is None:
+                        self.open_item(item, key, ctx, before_seal, name.split(b".")[0].split(b"/")[0].decode())
+            self.count("closing batches and rotations", item)
+
+    def meta_contexts(self, vault: bytes, name: bytes, raw: bytes) -> Iterator[tuple[int, bytes]]:
+        if name.startswith(b"rotate."):
+            yield 9, system.rotation_context(vault, number(raw, 1, 8), bytes.fromhex(name[7:].decode("latin-1")))
+            return
+        part = int(name[8:], 16) if name[7:8] == b"/" else 0
+        for record, _ in self.found.roots.values():
+            yield 8, system.closing_context(vault, number(raw, 0, 8), record.epoch, record.attempt, part)
+
+    def open_config(self, item: Item) -> None:
+        raw = self.pile.read(item.place)
+        for key_bytes in item.names:
+            name = system.config_name(key_bytes)
+            for vault, tenant, key in self.keys_named(name.tenant, "ten:config" if name.tenant else "sys:config"):
+                if item.step is not None or tenant != name.tenant:
+                    continue
+                plain = self.open_item(item, key, system.config_context(vault, name, raw), 16, "configuration object")
+                if plain is not None and name.kind == system.COLLECTION:
+                    self.take_collection(item, plain)
+
+    def take_collection(self, item: Item, plain: bytes) -> None:
+        try:
+            collection = system.parse_collection(plain)
+        except Malformed as wrong:
+            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            return
+        known = self.collections.get(collection.number)
+        if known is None or known.version < collection.version:
+            self.collections[collection.number] = collection
+
+    def open_audit(self, item: Item) -> None:
+        """The sealed payloads of one row of the log."""
+        raw = self.pile.read(item.place)
+        try:
+            payloads = list(system.audit_items(raw))
+        except Malformed as wrong:
+            if item.used:
+                self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            return
+        for payload in payloads:
+            self.found.subjects.update({payload.origin} - {bytes(16)})
+            place = Place(item.place.file, item.place.at + payload.at, payload.length)
+            sealed = Item(place)
+            for vault, tenant, key in self.audit_keys(payload):
+                if sealed.step is None:
+                    self.open_item(sealed, key, payload.context(vault, tenant), 0, self.audit_name(payload))
+            self.count("audit payloads about subjects" if payload.origin.strip(b"\0") else "audit payloads of the vault", sealed)
+
+    @staticmethod
+    def audit_name(payload: system.AuditItem) -> str:
+        return f"audit payload about {payload.origin.hex()}" if payload.origin.strip(b"\0") else "audit payload"
+
+    def audit_keys(self, payload: system.AuditItem) -> Iterator[tuple[bytes, int, Key]]:
+        """(vault, tenant of the context, key)."""
+        if payload.origin.strip(b"\0"):
+            subject = self.subjects.get(payload.origin)
+            for key in subject.audit_keys if subject else []:
+                yield subject.vault, payload.tenant, key
+            return
+        for label, tenant_or_system in (("sys:audit", 0), ("ten:audit", 1)):
+            for vault, _, key in self.keys_named(tenant_or_system, label):
+                yield vault, payload.tenant, key
+
+    # What opens only with somebody else's secret.
+
+    def open_tokens(self) -> None:
+        keys = list(self.keys_named(1, "ten:token-seal"))
+        for item in self.found.all_of(tables.TOKEN):
+            raw = self.pile.read(item.place)
+            for name in item.names:
+                for text in self.secrets.tokens:
+                    for vault, tenant, key in keys:
+                        if item.step is None:
+                            sealing = Key(system.token_key(key.key, text), key.step)
+                            ctx = system.token_context(vault, number(raw, 0, 8), tenant, name)
+                            self.open_item(item, sealing, ctx, 12, "token row")
+            self.count("token rows", item)
+
+    def open_kept_answers(self) -> None:
+        keys = list(self.keys_named(0, "sys:idempotency"))
+        for item in self.found.all_of(tables.IDEMPOTENCY):
+            raw = self.pile.read(item.place)
+            for text in self.secrets.caller_keys:
+                for vault, _, key in keys:
+                    if item.step is None and system.kept_answer_hash(key.key, text) == item.names[0][16:]:
+                        sealing = Key(system.kept_answer_key(key.key, text), key.step)
+                        ctx = system.kept_answer_context(vault, number(raw, 8, 8), item.names[0])
+                        self.open_item(item, sealing, ctx, 16, "kept answer")
+            self.count("kept answers", item)
+
+
+def add_key(keys: list[Key], key: bytes, step: Step) -> None:
+    if all(other.key != key for other in keys):
+        keys.append(Key(key, step))
+
+
+def remember(known: dict, name: tuple, key: bytes, step: Step, what: str) -> None:
+    """Note a key that a page held. The first way to it is kept: that of the newest root."""
+    keys = known.setdefault(name, [])
+    if all(other.key != key for other in keys):
+        keys.append(Key(key, Step(what, None, step)))

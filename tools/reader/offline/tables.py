@@ -1,0 +1,71 @@
+"""Which table an entry belongs to. docs/FORMAT.md, "Tables" and the sections that describe the values.
+
+A page that is in use says its table; a free one does not, so there the shape of key and value has to say it. A wrong guess
+does no harm: what is sealed opens only as what it is.
+"""
+from typing import Optional
+
+from .seal import MARK, OVERHEAD
+
+META, PAGE, KEYBLOCK, RECORD, ROW, TOKEN, AUDIT, AUDIT_NODE, LEDGER, LEDGER_SID, PENDING, CERTIFICATE, CONFIG, JOB, \
+    IDEMPOTENCY, BACKUP, BLOB = range(17)
+STORE = 17                              # the store's own: format, commit_base
+
+NAMES = {b"meta": META, b"page": PAGE, b"keyblock": KEYBLOCK, b"record": RECORD, b"row": ROW, b"token": TOKEN, b"audit": AUDIT,
+         b"audit_node": AUDIT_NODE, b"ledger": LEDGER, b"ledger_sid": LEDGER_SID, b"pending": PENDING,
+         b"certificate": CERTIFICATE, b"config": CONFIG, b"job": JOB, b"idempotency": IDEMPOTENCY, b"backup": BACKUP,
+         b"blob": BLOB, b"store": STORE}
+
+PAGE_VALUE = 4080
+TOKEN_VALUE = 170
+ROOT_VALUE = 671
+LEDGER_VALUE = 8 + OVERHEAD + 80
+PENDING_VALUE = 8 + OVERHEAD + 160
+
+# Table -> (lengths of its keys, length of its values or None, bytes before the seal or None when the value is not sealed).
+SHAPES = {
+    PAGE: ((18,), PAGE_VALUE, 24),
+    KEYBLOCK: ((16,), None, 12),
+    RECORD: ((26,), 0, None),
+    ROW: ((12,), None, 17),
+    TOKEN: ((9, 17), TOKEN_VALUE, 12),
+    AUDIT_NODE: ((9,), 32, None),
+    LEDGER: ((8,), LEDGER_VALUE, 8),
+    LEDGER_SID: ((34,), 0, None),
+    PENDING: ((26,), PENDING_VALUE, 8),
+    CONFIG: ((25,), None, 16),
+    JOB: ((24,), 13, None),
+    IDEMPOTENCY: ((32,), None, 16),
+    BACKUP: ((16,), 41, None),
+    STORE: ((6, 11), None, None),
+}
+META_NAMES = (b"root", b"wraps", b"closing", b"receipts/", b"rotate.", b"take-over", b"ledger-", b"certificate-number", b"audit.",
+              b"epoch.", b"seq.", b"restored")
+
+
+def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
+    """Whether a value of this length with these first bytes can be one of the table."""
+    if table == META:
+        return key.startswith(META_NAMES)
+    if table == AUDIT:
+        return len(key) == 8 and length >= 109 and head[:1] == b"\1" and 1 <= head[1] <= 5
+    if table == CERTIFICATE:
+        return len(key) == 8 and head[4:].startswith(b"vaultd ")
+    if table == STORE:
+        return key in (b"format", b"commit_base")
+    if table not in SHAPES:
+        return False
+    key_lengths, value_length, before_seal = SHAPES[table]
+    if len(key) not in key_lengths or value_length not in (None, length):
+        return False
+    if before_seal is None:
+        return True
+    return length >= before_seal + OVERHEAD and head[before_seal:before_seal + 2] == MARK
+
+
+BY_SHAPE = (ROW, PAGE, KEYBLOCK, RECORD, TOKEN, LEDGER, LEDGER_SID, PENDING, CONFIG, IDEMPOTENCY, AUDIT, CERTIFICATE, META)
+
+
+def table_by_shape(key: bytes, length: int, head: bytes) -> Optional[int]:
+    """The table that such an entry must be of, or None. Only tables that say something about a person or a key."""
+    return next((table for table in BY_SHAPE if fits(table, key, length, head)), None)
