@@ -23,13 +23,21 @@ ORPHAN_TRIES = 2_000_000                    # rows of unknown subjects against a
 
 
 class Step:
-    """Why something is open: what it is, where it lay, and what opened it."""
-    __slots__ = ("what", "place", "parents")
+    """Why something is open: what it is, where it lay, and what opened it. The step of a root record names that."""
+    __slots__ = ("what", "place", "parents", "root")
 
     def __init__(self, what: str, place: Optional[Place], *parents: "Step") -> None:
         self.what = what
         self.place = place
         self.parents = parents
+        self.root: Optional[tree.RootRecord] = None
+
+
+def root_of(step: Step) -> Optional[tree.RootRecord]:
+    """The root record through which something was reached."""
+    while step.root is None and step.parents:
+        step = step.parents[0]
+    return step.root
 
 
 class Secrets(NamedTuple):
@@ -56,17 +64,25 @@ class Subject(NamedTuple):
     blocks: dict[tuple[int, int], tree.KeyBlock]            # (incarnation, version) -> block
 
 
-OnPlain = Callable[[str, bytes, Step], None]
+class Watcher:
+    """Sees all that opens, as it opens."""
+
+    def opened(self, what: str, plain: bytes, step: Step) -> None:
+        """Anything: pages, key blocks, rows, entries."""
+
+    def row(self, sid: bytes, name: rows.RowName, head: rows.RowHead, plain: bytes, step: Step) -> None:
+        """A row, or one piece of a long one."""
 
 
 class Fixpoint:
     """The keys reached so far, and all that they opened."""
 
-    def __init__(self, found: Found, secrets: Secrets, on_plain: OnPlain, progress: Callable[[str], None], is_exhaustive: bool) -> None:
+    def __init__(self, found: Found, secrets: Secrets, watchers: list[Watcher], progress: Callable[[str], None],
+                 is_exhaustive: bool) -> None:
         self.found = found
         self.pile = found.pile
         self.secrets = secrets
-        self.on_plain = on_plain
+        self.watchers = watchers
         self.progress = progress
         self.is_exhaustive = is_exhaustive
         self.unseal_keys: dict[bytes, Step] = {}
@@ -78,6 +94,7 @@ class Fixpoint:
         self.named: dict[tuple[bytes, int, int, int], list[Key]] = {}           # vault, tenant, name, version
         self.subject_keys: dict[tuple[bytes, int, bytes, int], list[Key]] = {}  # vault, tenant, sid, key-block version
         self.subjects: dict[bytes, Subject] = {}
+        self.rows_of: dict[bytes, list[tuple[rows.RowName, rows.RowHead, Item]]] = {}      # sid -> opened rows
         self.pages_opened = 0
         self.ledger: dict[int, system.LedgerEntry] = {}
         self.collections: dict[int, system.Collection] = {}
@@ -98,27 +115,54 @@ class Fixpoint:
         self.open_system()
         self.open_tokens()
         self.open_kept_answers()
+        self.complain_of_unopened()
 
     # One seal.
 
     def open_item(self, item: Item, key: Key, ctx: bytes, before_seal: int, what: str) -> Optional[bytes]:
-        """The plaintext of an item's seal, or None. An item with the right key and a wrong tag is damaged."""
+        """The plaintext of an item's seal, or None. Where the key fits and the tag does not, it is what can still be read."""
         try:
             plain = open_sealed(key.key, ctx, self.pile.read(item.place)[before_seal:])
+            item.is_damaged = False
         except (DoesNotOpen, Malformed):
             return None
-        except Damaged:
-            if not item.is_damaged:
-                item.is_damaged = True
-                self.damaged(item, what)
-            return None
+        except Damaged as damage:
+            plain = damage.plain
+            item.is_damaged = True
+            what += ", changed bytes in it"
+            if item.used:
+                self.complain(item, f"{what}: its key fits, its tag does not")
         item.step = Step(what, item.place, key.step)
-        item.is_damaged = False
-        self.on_plain(what, plain, item.step)
+        for watcher in self.watchers:
+            watcher.opened(what, plain, item.step)
         return plain
 
-    def damaged(self, item: Item, what: str) -> None:
-        self.pile.files[item.place.file].damage.append(f"{what} at byte {item.place.at}: the key fits, the ciphertext was changed")
+    def complain(self, item: Item, text: str) -> None:
+        """What is in use and wrong is damage of its file. What lies in free pages is often half overwritten."""
+        if item.used or not item.is_damaged:
+            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {text}")
+
+    def complain_of_unopened(self) -> None:
+        """What is in use, has its key reached, and does not open: the salt or the commitment of its seal was changed."""
+        followed = {(link_name(link), link.page_version) for link in self.links}
+        for item in self.found.all_of(tables.PAGE):
+            version = tree.page_head(self.pile.read(item.place)).page_version
+            if item.used and item.step is None and any((name, version) in followed for name in item.names):
+                self.complain(item, "a page of the tree does not open with its key")
+        blocks = {(sid, version) for _, _, sid, version in self.subject_keys}
+        for sid, items in self.found.key_blocks.items():
+            for item in items:
+                if item.used and item.step is None and (sid, tree.key_block_head(self.pile.read(item.place))[1]) in blocks:
+                    self.complain(item, "a key block does not open with its key")
+        for item in self.found.all_of(tables.ROW):
+            if item.used and item.step is None and self.has_key(item):
+                self.complain(item, "a row does not open with its key")
+
+    def has_key(self, item: Item) -> bool:
+        head = rows.row_head(self.pile.read(item.place))
+        return any((name.category, head.key_record(name.record), head.key_version) in self.subjects[sid].keys
+                   for name in map(rows.row_name, item.names)
+                   for sid in self.found.owners.get(name.record, ()) if sid in self.subjects)
 
     # Secrets, unseal keys, shares, root keys.
 
@@ -181,25 +225,30 @@ class Fixpoint:
     # The tree.
 
     def open_roots(self) -> None:
+        """From the newest to the oldest; those with changed bytes last, whatever their age."""
         newest_first = sorted(self.found.roots.values(), key=lambda pair: (pair[0].incarnation, pair[0].epoch, pair[0].page_version),
                               reverse=True)
-        for record, item in newest_first:
-            for key in self.root_keys.get((record.vault, record.incarnation, record.epoch, record.attempt), []):
-                what = f"root record of epoch {record.epoch}, page version {record.page_version}"
-                plain = self.open_item(item, key, record.context(), tables.ROOT_VALUE - len(record.sealed), what)
-                if plain is not None:
-                    self.open_tree(record, item, plain)
-                    break
+        opened = [(record, item, plain) for record, item in newest_first for plain in [self.open_root(record, item)] if plain]
+        for record, item, plain in sorted(opened, key=lambda root: root[1].is_damaged):
+            self.open_tree(record, item, plain)
         self.open_misplaced()
 
+    def open_root(self, record: tree.RootRecord, item: Item) -> Optional[bytes]:
+        what = f"root record of epoch {record.epoch}, page version {record.page_version}"
+        for key in self.root_keys.get((record.vault, record.incarnation, record.epoch, record.attempt), []):
+            plain = self.open_item(item, key, record.context(), tables.ROOT_VALUE - len(record.sealed), what)
+            if plain is not None:
+                return plain
+        return None
+
     def open_tree(self, record: tree.RootRecord, item: Item, plain: bytes) -> None:
-        step = item.step
-        assert isinstance(step, Step)
+        step = step_of(item)
+        step.root = record
         before, missing = self.pages_opened, len(self.missing)
         try:
             links = tree.parse_root_page(plain, record)
         except Malformed as wrong:
-            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            self.complain(item, str(wrong))
             return
         self.follow([(link, step) for link in links])
         self.opened_roots.append((record, step, self.pages_opened - before, len(self.missing) - missing))
@@ -211,8 +260,7 @@ class Fixpoint:
             if link in self.links:
                 continue
             self.links.add(link)
-            key = b"".join((packed(link.tenant, 8), bytes([link.tree, link.level]), packed(link.page_id, 8)))
-            for item in self.found.pages_by_name.get((key, link.page_version), []):
+            for item in self.found.pages_by_name.get((link_name(link), link.page_version), []):
                 if self.open_page(link, item, step, waiting):
                     break
             else:
@@ -224,21 +272,19 @@ class Fixpoint:
         plain = self.open_item(item, Key(link.key, step), tree.page_context(link, tree.page_head(raw)), 24, what)
         if plain is None:
             return False
-        assert isinstance(item.step, Step)
         self.pages_opened += 1
         try:
             for thing in tree.parse_page(plain, link):
-                self.take(thing, link, item.step, waiting)
+                self.take(thing, link, step_of(item), waiting)
         except Malformed as wrong:
-            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
-        return True
+            self.complain(item, str(wrong))
+        return not item.is_damaged          # a whole copy of it may lie elsewhere
 
     def take(self, thing: tree.Found, link: tree.Link, step: Step, waiting: list[tuple[tree.Link, Step]]) -> None:
-        """What an opened page held."""
+        """What an opened page held. Of one with changed bytes that may be noise, which opens nothing."""
         if isinstance(thing, tree.Link):
             waiting.append((thing, step))
         elif isinstance(thing, tree.SubjectEntry):
-            self.found.subjects.add(thing.sid)
             remember(self.subject_keys, (link.vault, link.tenant, thing.sid, thing.version), thing.key, step,
                      f"subject key of {thing.sid.hex()}, key-block version {thing.version}")
         elif isinstance(thing, tree.NamedKey):
@@ -283,20 +329,19 @@ class Fixpoint:
                     plain = self.open_item(item, key, ctx, 12, f"key block of {sid.hex()}, version {version}")
                     if plain is not None:
                         self.take_key_block(vault, tenant, sid, (incarnation, version), plain, item)
-                        break
 
     def take_key_block(self, vault: bytes, tenant: int, sid: bytes, name: tuple[int, int], plain: bytes, item: Item) -> None:
-        assert isinstance(item.step, Step)
         try:
             block = tree.parse_key_block(plain)
         except Malformed as wrong:
-            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            self.complain(item, str(wrong))
             return
         subject = self.subjects.setdefault(sid, Subject(vault, tenant, {}, [], {}))
-        subject.blocks[name] = block
-        add_key(subject.audit_keys, block.audit_key, item.step)
+        if not item.is_damaged:
+            subject.blocks[name] = block
+        add_key(subject.audit_keys, block.audit_key, step_of(item))
         for data_key in block.keys:
-            add_key(subject.keys.setdefault((data_key.category, data_key.record, data_key.version), []), data_key.key, item.step)
+            add_key(subject.keys.setdefault((data_key.category, data_key.record, data_key.version), []), data_key.key, step_of(item))
 
     def open_rows(self) -> None:
         for record, items in self.found.rows.items():
@@ -320,7 +365,13 @@ class Fixpoint:
     def try_row(self, item: Item, sid: bytes, name: rows.RowName, head: rows.RowHead, key: Key, ctx: bytes) -> bool:
         what = (f"row of {sid.hex()}, record {name.record}, category {category_name(name.category)}, piece {name.group}, "
                 f"data key version {head.key_version}, row version {head.row_version}")
-        return self.open_item(item, key, ctx, 17, what) is not None
+        plain = self.open_item(item, key, ctx, 17, what)
+        if plain is None:
+            return False
+        self.rows_of.setdefault(sid, []).append((name, head, item))
+        for watcher in self.watchers:
+            watcher.row(sid, name, head, plain, step_of(item))
+        return True
 
     def open_orphan_rows(self) -> None:
         """Rows whose subject no file names, tried against every key that could be theirs: whoever has the files can do that."""
@@ -338,14 +389,9 @@ class Fixpoint:
             if tries > ORPHAN_TRIES and not self.is_exhaustive:
                 self.orphans_untried += 1
             elif any(self.open_row(item, sid) for sid in sids):
-                sid = next(sid for sid in sids if self.is_row_of(item, sid))
-                self.found.owner(sid, name.record)
+                item.is_looked_at = True
         if self.is_exhaustive:
             self.open_loose_rows(by_key)
-
-    @staticmethod
-    def is_row_of(item: Item, sid: bytes) -> bool:
-        return isinstance(item.step, Step) and sid.hex() in item.step.what
 
     def open_loose_rows(self, by_key: dict[tuple[int, int, int], list[bytes]]) -> None:
         """Long rows in free pages of which not even the record is known: every key, every record of its subject."""
@@ -366,9 +412,6 @@ class Fixpoint:
             ctx = rows.row_context(subject.vault, subject.tenant, sid, name, head)
             for key in subject.keys[category, head.key_record(record), version]:
                 if self.try_row(item, sid, name, head, key, ctx):
-                    item.names = (packed(record, 8) + packed(category, 2) + packed(group, 2),)
-                    self.found.items.setdefault(tables.ROW, {})[item.names[0] + head.key_version.to_bytes(4, "big")] = item
-                    self.found.rows.setdefault(record, []).append(item)
                     return True
         return False
 
@@ -449,7 +492,7 @@ class Fixpoint:
         try:
             collection = system.parse_collection(plain)
         except Malformed as wrong:
-            self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            self.complain(item, str(wrong))
             return
         known = self.collections.get(collection.number)
         if known is None or known.version < collection.version:
@@ -461,8 +504,7 @@ class Fixpoint:
         try:
             payloads = list(system.audit_items(raw))
         except Malformed as wrong:
-            if item.used:
-                self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {wrong}")
+            self.complain(item, str(wrong))
             return
         for payload in payloads:
             self.found.subjects.update({payload.origin} - {bytes(16)})
@@ -514,6 +556,17 @@ class Fixpoint:
                         ctx = system.kept_answer_context(vault, number(raw, 8, 8), item.names[0])
                         self.open_item(item, sealing, ctx, 16, "kept answer")
             self.count("kept answers", item)
+
+
+def link_name(link: tree.Link) -> bytes:
+    """The key of PAGE under which the page lies."""
+    return b"".join((packed(link.tenant, 8), bytes([link.tree, link.level]), packed(link.page_id, 8)))
+
+
+def step_of(item: Item) -> Step:
+    """How an opened item was opened."""
+    assert isinstance(item.step, Step)
+    return item.step
 
 
 def add_key(keys: list[Key], key: bytes, step: Step) -> None:

@@ -3,6 +3,7 @@ import hashlib
 import hmac
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .codec import Malformed, UnknownVersion, packed
@@ -11,7 +12,8 @@ VERSION = 1
 ALGORITHM_AES_256_GCM = 1
 MARK = bytes([VERSION, ALGORITHM_AES_256_GCM])      # how every sealed thing begins
 HEADER = 78
-OVERHEAD = HEADER + 16
+TAG = 16
+OVERHEAD = HEADER + TAG
 
 # Kinds of context, docs/FORMAT.md, "Contexts".
 PAGE, ROOT_PAGE, KEY_BLOCK, ROW, SLOT, AUDIT_PAYLOAD, WRAP, TOKEN, LEDGER_ENTRY, CONFIG, PENDING, KEPT_ANSWER = range(1, 13)
@@ -24,7 +26,15 @@ class DoesNotOpen(Exception):
 
 
 class Damaged(Exception):
-    """The key and the context are right, the commitment shows it, and the ciphertext or its tag has been changed."""
+    """The key and the context are right, the commitment shows it, and the ciphertext or its tag has been changed.
+
+    A vault refuses such bytes. Somebody who only wants to read does not need the tag: `plain` is what the cipher gives,
+    right wherever the ciphertext was not changed.
+    """
+
+    def __init__(self, plain: bytes) -> None:
+        super().__init__("a ciphertext was changed")
+        self.plain = plain
 
 
 def hkdf(key: bytes, salt: bytes, info: bytes, length: int) -> bytes:
@@ -56,4 +66,9 @@ def open_sealed(key: bytes, ctx: bytes, sealed: bytes) -> bytes:
     try:
         return AESGCM(material[:32]).decrypt(iv, sealed[HEADER:], sealed[:HEADER] + ctx)
     except InvalidTag as wrong:
-        raise Damaged() from wrong
+        raise Damaged(without_tag(material[:32], iv, sealed[HEADER:-TAG])) from wrong
+
+
+def without_tag(key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
+    """AES-GCM without its tag: counter mode from 2 on, NIST SP 800-38D section 7.2."""
+    return Cipher(algorithms.AES(key), modes.CTR(iv + packed(2, 4))).decryptor().update(ciphertext)

@@ -1,0 +1,165 @@
+"""Opens what opens in a pile of a vault's files, and says what that is and why. Writes nothing anywhere.
+
+Each PATH is a data file, a backup, a keeper's file or partition, a journal, or a directory of such, of whatever time; what it
+is, is seen by its content. Copy a running vault's files first, or stop it: what changes while it is read looks damaged.
+
+exit status:
+  0  everything was read, and every expectation holds
+  1  an expectation does not hold
+  2  wrong usage
+  3  some file could not be read, or not all of it; no expectation failed
+"""
+import argparse
+import json
+import os
+import sys
+from typing import Callable, Optional
+
+from . import collect, wraps
+from .codec import Malformed
+from .findings import Findings, Scope, Verdict, parse_scope
+from .fixpoint import Fixpoint, Secrets, Watcher
+from .pile import Pile
+from .report import Report
+from .watch import Canaries, Values, read_words
+
+OK, NOT_AS_EXPECTED, USAGE, NOT_ALL_READ = range(4)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="vault-reader", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = made.add_argument
+    add("paths", nargs="+", metavar="PATH", help="file or directory")
+    add("--unseal", action="append", default=[], metavar="WHAT:FILE",
+        help="passphrase:FILE, keyfile:FILE or share:FILE; repeat it for each that you have")
+    add("--token", action="append", default=[], metavar="FILE", help="tokens, one a line: their rows open for who has them")
+    add("--caller-key", action="append", default=[], metavar="FILE", help="idempotency keys, one a line: kept answers")
+    add("--expect-unreadable", action="append", default=[], metavar="SID[/CATEGORY[/RECORD]]",
+        help="fail if a row of it opens or its key is reached; category * is any")
+    add("--expect-readable", action="append", default=[], metavar="SID[/CATEGORY[/RECORD]]", help="fail if no row of it opens")
+    add("--why", action="append", default=[], metavar="SID[/CATEGORY]", help="show what led to it")
+    add("--canary", metavar="FILE", help="byte strings, one a line: fail if one is in a file or in anything that opens")
+    add("--canary-control", metavar="FILE", help="the same, but fail unless each is in something that opens and in no file")
+    add("--show-values", action="store_true", help="print what is readable")
+    add("--exhaustive", action="store_true", help="try every key on what has no name any more, however long that takes")
+    add("--json", action="store_true", help="report as JSON")
+    add("--quiet", action="store_true", help="no progress on stderr")
+    return made
+
+
+def read_whole(path: str) -> bytes:
+    with open(path, "rb") as handle:
+        return handle.read()
+
+
+def lines_of(paths: list[str]) -> list[bytes]:
+    return [line.strip() for path in paths for line in read_whole(path).splitlines() if line.strip()]
+
+
+def read_secrets(options: argparse.Namespace) -> Secrets:
+    """The unseal secrets. Raises ValueError, OSError, Malformed."""
+    secrets = Secrets([], [], [], lines_of(options.token), lines_of(options.caller_key))
+    for given in options.unseal:
+        kind, _, path = given.partition(":")
+        if kind not in ("passphrase", "keyfile", "share") or not path:
+            raise ValueError(f"--unseal {given}: want passphrase:FILE, keyfile:FILE or share:FILE")
+        content = read_whole(path)
+        if kind == "passphrase":
+            secrets.passphrases.append((one_line(content), path))
+        elif kind == "keyfile":
+            secrets.key_files.append((wraps.key_file_secret(content), path))
+        else:
+            secrets.shares.extend((wraps.parse_share(line.decode("utf-8", "replace")), path) for line in content.splitlines()
+                                  if line.strip())
+    return secrets
+
+
+def one_line(content: bytes) -> bytes:
+    """A passphrase's file without the end of its line, as editors and echo write one."""
+    return content[:-2] if content.endswith(b"\r\n") else content[:-1] if content.endswith(b"\n") else content
+
+
+def read_scopes(texts: list[str]) -> list[Scope]:
+    scopes = []
+    for text in texts:
+        try:
+            scopes.append(parse_scope(text))
+        except ValueError as wrong:
+            raise ValueError(f"{text}: {wrong}") from wrong
+    return scopes
+
+
+class Question:
+    """What was asked, read from the arguments and checked. Raises ValueError, OSError, Malformed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.secrets = read_secrets(options)
+        self.unreadable = read_scopes(options.expect_unreadable)
+        self.readable = read_scopes(options.expect_readable)
+        self.why = read_scopes(options.why)
+        self.canary = Canaries(read_words(read_whole(options.canary))) if options.canary else None
+        self.control = Canaries(read_words(read_whole(options.canary_control))) if options.canary_control else None
+        self.values = Values() if options.show_values else None
+
+    def watchers(self) -> list[Watcher]:
+        return [watcher for watcher in (self.canary, self.control, self.values) if watcher is not None]
+
+    def verdicts(self, findings: Findings) -> list[Verdict]:
+        verdicts = [findings.expect_unreadable(scope) for scope in self.unreadable]
+        verdicts += [findings.expect_readable(scope) for scope in self.readable]
+        for canaries, name in ((self.canary, "absent"), (self.control, "present")):
+            if canaries is not None:
+                canaries.look_at_files(findings.found.pile)
+                verdicts += [self.canary_verdict(canaries, line, name) for line, _ in canaries.words]
+        return verdicts
+
+    @staticmethod
+    def canary_verdict(canaries: Canaries, line: int, expected: str) -> Verdict:
+        opened, raw = canaries.seen.get((line, False), 0), canaries.seen.get((line, True), 0)
+        holds = not raw and bool(opened) == (expected == "present")
+        return Verdict(expected, f"canary of line {line}", holds, f"{opened} times in what opened, in {raw} files in the clear", None)
+
+
+def run(options: argparse.Namespace, question: Question, progress: Callable[[str], None]) -> Report:
+    """Read, open, judge."""
+    pile = Pile()
+    for path in options.paths:
+        pile.add(path)
+    found = collect.collect(pile, progress)
+    fix = Fixpoint(found, question.secrets, question.watchers(), progress, options.exhaustive)
+    fix.run()
+    findings = Findings(found, fix)
+    verdicts = question.verdicts(findings)
+    exit_code = OK
+    if pile.unreadable or any(file.damage for file in pile.files):
+        exit_code = NOT_ALL_READ
+    if not all(verdict.holds for verdict in verdicts):
+        exit_code = NOT_AS_EXPECTED
+    return Report(findings, verdicts, question.why, question.canary, question.values, exit_code)
+
+
+def main(arguments: Optional[list[str]] = None) -> int:
+    options = parser().parse_args(arguments)
+    progress = (lambda text: None) if options.quiet else collect.to_stderr
+    try:
+        question = Question(options)
+    except (ValueError, OSError, Malformed) as wrong:
+        print(f"vault-reader: {wrong}", file=sys.stderr)
+        return USAGE
+    report = run(options, question, progress)
+    try:
+        if options.json:
+            json.dump(report.json(), sys.stdout, indent=1, default=shown)
+            print()
+        else:
+            for line in report.text():
+                print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return report.exit_code
+
+
+def shown(value: object) -> str:
+    """Values that JSON has no form for: bytes of a field, as hex."""
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,203 @@
+"""The findings as JSON and as text. The JSON has a format number of its own; a change that breaks a reader of it raises it."""
+from typing import Iterator, Optional
+
+from . import system
+from .codec import category_name
+from .findings import Findings, Scope, Tally, Verdict, chain
+from .fixpoint import Step
+from .pile import Place
+from .watch import Canaries, Values
+
+JSON_FORMAT = 1
+
+
+class Report:
+    """One run's report."""
+
+    def __init__(self, findings: Findings, verdicts: list[Verdict], why: list[Scope], canaries: Optional[Canaries],
+                 values: Optional[Values], exit_code: int) -> None:
+        self.findings = findings
+        self.found = findings.found
+        self.fix = findings.fix
+        self.verdicts = verdicts
+        self.why = why
+        self.canaries = canaries
+        self.values = values
+        self.exit_code = exit_code
+
+    # What both share.
+
+    def where(self, place: Optional[Place]) -> str:
+        if place is None:
+            return ""
+        path = self.found.pile.files[place.file].path
+        return f"{path}, byte {place.at}" if place.length else path
+
+    def chain(self, step: Optional[Step]) -> list[str]:
+        """The way to something that is open, a line each, what was opened last first; indented by how far it is."""
+        if step is None:
+            return []
+        return ["  " * depth + part.what + (f" [{self.where(part.place)}]" if part.place else "") for depth, part in chain(step)]
+
+    def files_of(self, mask: int) -> list[int]:
+        return [file.number for file in self.found.pile.files if mask >> file.number & 1]
+
+    def chains_wanted(self, sid: bytes) -> list[tuple[str, list[str]]]:
+        """The chains of a subject that was asked for with --why, one for each category that opens."""
+        wanted = []
+        for category, tally in sorted(self.findings.subjects.get(sid, {}).items()):
+            if tally.step is not None and any(scope.sid == sid and scope.category in (0, category) for scope in self.why):
+                wanted.append((category_name(category), self.chain(tally.step)))
+        return wanted
+
+    # JSON.
+
+    def json(self) -> dict[str, object]:
+        return {
+            "format": JSON_FORMAT,
+            "exit_code": self.exit_code,
+            "files": [{"number": file.number, "path": file.path, "size": file.size, "kind": file.kind, "summary": file.summary,
+                       "damage": file.damage, "notes": file.notes} for file in self.found.pile.files],
+            "unreadable_files": [{"path": path, "why": why} for path, why in self.found.pile.unreadable],
+            "unseal_keys": [self.chain(step) for step in self.fix.unseal_keys.values()],
+            "root_keys": [{"incarnation": incarnation, "epoch": epoch, "attempt": attempt.hex(), "chain": self.chain(key.step)}
+                          for (_, incarnation, epoch, attempt), keys in sorted(self.fix.root_keys.items()) for key in keys],
+            "trees": [{"vault": record.vault.hex(), "incarnation": record.incarnation, "epoch": record.epoch,
+                       "page_version": record.page_version, "commit": record.commit, "pages_opened": opened,
+                       "pages_missing": missing} for record, _, opened, missing in self.fix.opened_roots],
+            "opened": {what: {"opened": counts[0], "all": counts[1]} for what, counts in sorted(self.fix.counts.items())},
+            "manifests": [{"backup": note.lines.get("backup"), "epoch": note.lines.get("epoch"), "file": file,
+                           "signature": signature, "copies": same}
+                          for note, file, signature, same in self.findings.manifests()],
+            "certificates": [{"number": number, "states": sorted(states), "scope": note.lines.get("scope"),
+                              "epochs": note.lines.get("epochs"), "signature": self.findings.signature(note)}
+                             for number, states in sorted(self.found.certificates.items()) for note in [newest(states)]],
+            "subjects": {sid.hex(): self.subject_json(sid, categories) for sid, categories in self.findings.subjects.items()},
+            "rows_without_subject": self.findings.nobodys.sealed,
+            "orphans": {"rows": self.fix.orphan_rows, "untried": self.fix.orphans_untried,
+                        "long_rows_without_name": len(self.found.loose_rows)},
+            "readable_though_forgotten": [
+                {"sid": sid.hex(), "category": category_name(category), "operation": system.OPERATIONS[entry.operation],
+                 "certificate": entry.certificate, "chain": self.chain(step)}
+                for sid, category, entry, step in self.findings.readable_though_forgotten()],
+            "expectations": [{"expected": verdict.expected, "of": verdict.of, "holds": verdict.holds, "why": verdict.why,
+                              "chain": self.chain(verdict.step)} for verdict in self.verdicts],
+            "canaries": self.canaries_json(),
+        }
+
+    def subject_json(self, sid: bytes, categories: dict[int, Tally]) -> dict[str, object]:
+        shown: dict[str, object] = {"categories": {category_name(category): {
+            "readable": tally.readable, "damaged": tally.damaged, "sealed": tally.sealed, "erased": tally.erased,
+            "files": self.files_of(tally.files),
+            "by": [{"incarnation": incarnation, "epoch": epoch} for incarnation, epoch in sorted(tally.epochs)]}
+            for category, tally in sorted(categories.items())}}
+        wanted = self.chains_wanted(sid)
+        if wanted:
+            shown["chains"] = dict(wanted)
+        if self.values is not None:
+            shown["rows"] = list(self.values.of(sid, self.fix.collections))
+        return shown
+
+    def canaries_json(self) -> Optional[dict[str, object]]:
+        if self.canaries is None:
+            return None
+        return {"looked_for": len(self.canaries.words),
+                "found": [{"line": line, "raw": is_raw, "times": times}
+                          for (line, is_raw), times in sorted(self.canaries.seen.items())],
+                "places": [{"line": sighting.canary, "raw": sighting.is_raw, "where": sighting.where}
+                           for sighting in self.canaries.sightings]}
+
+    # Text.
+
+    def text(self) -> Iterator[str]:
+        yield from self.files_text()
+        yield from self.keys_text()
+        yield from self.subjects_text()
+        yield from self.checks_text()
+
+    def files_text(self) -> Iterator[str]:
+        yield "Files"
+        for file in self.found.pile.files:
+            yield f"  {file.number:3} {file.path}: {file.kind}" + (f": {file.summary}" if file.summary else "")
+            yield from (f"        DAMAGED: {line}" for line in shortened(file.damage))
+            yield from (f"        {line}" for line in file.notes)
+        for path, why in self.found.pile.unreadable:
+            yield f"      {path}: NOT READ: {why}"
+        for note, file, signature, same in self.findings.manifests():
+            copies = ", ".join(map(str, same)) or "none of the data files"
+            yield f"  manifest {file} of backup {note.lines.get('backup', '')[:8]}: {signature}; describes {copies}"
+
+    def keys_text(self) -> Iterator[str]:
+        yield "Keys"
+        if not self.fix.unseal_keys:
+            yield "  no unseal key was reached: give --unseal"
+        for step in self.fix.unseal_keys.values():
+            yield from ("  " + line for line in self.chain(step))
+        for keys in self.fix.root_keys.values():
+            yield from ("  " + line for key in keys for line in self.chain(key.step)[:1 + self.slot_lines(key.step)])
+        for record, _, opened, missing in self.fix.opened_roots:
+            yield (f"  tree of incarnation {record.incarnation}, epoch {record.epoch}, page version {record.page_version}: "
+                   f"{opened} pages not met before" + (f", {missing} MISSING" if missing else ""))
+        for what, counts in sorted(self.fix.counts.items()):
+            yield f"  {what}: {counts[0]} of {counts[1]} opened"
+        for number, states in sorted(self.found.certificates.items()):
+            note = newest(states)
+            yield (f"  certificate {number}: {note.lines.get('state')}, {note.lines.get('scope')}, epochs "
+                   f"{note.lines.get('epochs')}; {self.findings.signature(note)}")
+
+    @staticmethod
+    def slot_lines(step: Step) -> int:
+        """The shares that made a root key stand first below it, each followed by its own way: show only the first."""
+        return sum(1 for _ in chain(step.parents[0])) if step.parents else 0
+
+    def subjects_text(self) -> Iterator[str]:
+        subjects = self.findings.subjects
+        readable = sum(1 for categories in subjects.values() if any(tally.step is not None for tally in categories.values()))
+        yield f"Subjects: {len(subjects)} named in the files; of {readable} something is readable"
+        for sid, categories in subjects.items():
+            yield f"  {sid.hex()}  {tallies_text(categories)}"
+            for category, lines in self.chains_wanted(sid):
+                yield f"    why category {category} is readable:"
+                yield from ("      " + line for line in lines)
+            if self.values is not None:
+                yield from (f"    {row}" for row in self.values.of(sid, self.fix.collections))
+        if self.findings.nobodys.sealed:
+            yield f"  {self.findings.nobodys.sealed} rows of which no file says whose they are did not open"
+        if self.fix.orphans_untried or self.found.loose_rows:
+            yield (f"  not tried against every key: {self.fix.orphans_untried} rows without a subject, {len(self.found.loose_rows)} "
+                   "values without a name; --exhaustive tries them")
+
+    def checks_text(self) -> Iterator[str]:
+        forgotten = list(self.findings.readable_though_forgotten())
+        if forgotten:
+            yield f"{len(forgotten)} rows are readable that the ledger says are forgotten. The first:"
+            yield from ("  " + line for line in self.chain(forgotten[0][3]))
+        for verdict in self.verdicts:
+            yield f"{'as expected' if verdict.holds else 'NOT AS EXPECTED'}: {verdict.expected} {verdict.of}: {verdict.why}"
+            yield from ("    " + line for line in self.chain(verdict.step))
+        if self.canaries is not None:
+            yield f"Canaries: {len(self.canaries.words)} looked for"
+            for sighting in self.canaries.sightings:
+                yield f"  line {sighting.canary}{' IN THE CLEAR' if sighting.is_raw else ''}: {sighting.where}"
+
+
+def newest(states: dict) -> object:
+    """Of the notes of one certificate that of the last state."""
+    return next(states[state] for state in ("final", "effective", "pending", *states) if state in states)
+
+
+def shortened(lines: list[str], most: int = 20) -> list[str]:
+    return lines if len(lines) <= most else [*lines[:most], f"and {len(lines) - most} more of the kind"]
+
+
+def tallies_text(categories: dict[int, Tally]) -> str:
+    """All categories of a subject in one line: what opens by which epoch, what does not, and why."""
+    groups: dict[str, list[str]] = {}
+    for category, tally in sorted(categories.items()):
+        epochs = "/".join(str(epoch) for _, epoch in sorted(tally.epochs))
+        counts = {f"readable by epoch {epochs}": tally.readable, f"damaged, readable in part by epoch {epochs}": tally.damaged,
+                  "sealed": tally.sealed, **{f"erased ({what})": count for what, count in sorted(tally.erased.items())}}
+        for what, count in counts.items():
+            if count:
+                groups.setdefault(what, []).append(f"{category_name(category)} {count}")
+    return "; ".join(f"{what}: {', '.join(counts)}" for what, counts in groups.items()) or "no row in the files"
