@@ -129,8 +129,11 @@ class Found:
         if key == b"root":
             self.take_root(key, raw, place, is_used)
         elif key == b"wraps":
-            for wrap in wraps.parse_wraps(raw):
+            held, is_whole = wraps.parse_wraps(raw)
+            for wrap in held:
                 self.wraps.setdefault(wrap, place)
+            if not is_whole:
+                raise Malformed("the wraps of the unseal key do not fit their hash")
         elif key.startswith((b"closing", b"rotate.")):
             item, _ = self.item(tables.META, raw, place, is_used, key)
             self.meta[key, raw[:64]] = item

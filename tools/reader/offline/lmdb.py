@@ -186,10 +186,11 @@ class DataFile:
             yield Entry(table, key, at, length)
 
     def carve(self, begin: int, end: int, limit: int) -> Iterator[Entry]:
-        """Nodes that no directory names any more, found by the two bytes with which a sealed thing begins."""
+        """Nodes that no directory names any more, found by the two bytes with which a sealed thing begins. The field before
+        them may end in the same byte, so each place counts, also those that overlap."""
         if not self.file.map[begin:end].strip(b"\0"):
             return
-        for found in re.finditer(b"\x01\x01", self.file.map[begin:end]):
+        for found in re.finditer(b"(?=\x01\x01)", self.file.map[begin:end]):
             for key_length, before_seal in SEALED_SHAPES:
                 data = begin + found.start() - before_seal
                 at = data - key_length - 8

@@ -34,8 +34,8 @@ class Wrap(NamedTuple):
         return f"wrap {self.wrap_id.hex()[:8]} ({METHODS.get(self.method, f'method {self.method}')})"
 
 
-def parse_wraps(raw: bytes) -> list[Wrap]:
-    """META `wraps`. One whose hash does not fit is refused: old and new pieces would mix."""
+def parse_wraps(raw: bytes) -> tuple[list[Wrap], bool]:
+    """META `wraps`, and whether it is whole: a vault refuses one that is not, but what it holds may open all the same."""
     fields = Fields(raw)
     want_version("wraps", fields.number(1))
     vault, count = fields.bytes(16), fields.number(2)
@@ -43,9 +43,13 @@ def parse_wraps(raw: bytes) -> list[Wrap]:
     for _ in range(count):
         method, wrap_id, created = fields.number(1), fields.bytes(16), fields.number(8)
         wraps.append(Wrap(vault, method, wrap_id, created, fields.bytes(fields.number(2)), fields.bytes(SEALED_KEY)))
-    if hashlib.sha256(raw[:fields.at]).digest() != fields.bytes(32):
-        raise Malformed("the wraps of the unseal key do not fit their hash")
-    return wraps
+    return wraps, hashlib.sha256(raw[:fields.at]).digest() == fields.bytes(32)
+
+
+def scrypt(passphrase: bytes, salt: bytes, cost: int, block: int, parallel: int, length: int) -> bytes:
+    """RFC 7914. The limit on memory is what these parameters need and a little."""
+    return hashlib.scrypt(passphrase, salt=salt, n=cost, r=block, p=parallel, dklen=length,
+                          maxmem=128 * block * (cost + parallel + 2) + (1 << 20))
 
 
 def passphrase_secret(wrap: Wrap, passphrase: bytes) -> bytes:
@@ -53,8 +57,7 @@ def passphrase_secret(wrap: Wrap, passphrase: bytes) -> bytes:
     cost, block, parallel = number(wrap.params, 32, 8), number(wrap.params, 40, 4), number(wrap.params, 44, 4)
     if len(wrap.params) != 48 or cost * block > SCRYPT_MAXIMUM:
         raise Malformed("scrypt parameters that this reader does not take")
-    return hashlib.scrypt(passphrase, salt=wrap.params[:32], n=cost, r=block, p=parallel, dklen=32,
-                          maxmem=128 * block * (cost + parallel + 2) + (1 << 20))
+    return scrypt(passphrase, wrap.params[:32], cost, block, parallel, 32)
 
 
 def key_file_secret(content: bytes) -> bytes:
