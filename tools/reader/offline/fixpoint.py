@@ -547,14 +547,18 @@ class Fixpoint:
 
     def open_kept_answers(self) -> None:
         keys = list(self.keys_named(0, "sys:idempotency"))
+        tenants = {0} | {tenant for _, tenant, _, _ in self.named}
         for item in self.found.all_of(tables.IDEMPOTENCY):
             raw = self.pile.read(item.place)
-            for text in self.secrets.caller_keys:
-                for vault, _, key in keys:
-                    if item.step is None and system.kept_answer_hash(key.key, text) == item.names[0][16:]:
-                        sealing = Key(system.kept_answer_key(key.key, text), key.step)
-                        ctx = system.kept_answer_context(vault, number(raw, 8, 8), item.names[0])
-                        self.open_item(item, sealing, ctx, 16, "kept answer")
+            for vault, _, key in keys:
+                for text in self.secrets.caller_keys:
+                    if system.kept_answer_hash(key.key, text) != item.names[0][16:]:
+                        continue
+                    sealing = Key(system.kept_answer_key(key.key, text), key.step)
+                    for tenant in tenants:
+                        ctx = system.kept_answer_context(vault, number(raw, 8, 8), tenant, item.names[0])
+                        if item.step is None:
+                            self.open_item(item, sealing, ctx, 16, "kept answer")
             self.count("kept answers", item)
 
 

@@ -163,5 +163,5 @@ def kept_answer_key(idempotency_key: bytes, caller_key: bytes) -> bytes:
     return hmac.digest(idempotency_key, b"idempotency-seal:1" + caller_key, "sha256")
 
 
-def kept_answer_context(vault: bytes, incarnation: int, key: bytes) -> bytes:
-    return context(vault, incarnation, KEPT_ANSWER, 0, key)
+def kept_answer_context(vault: bytes, incarnation: int, tenant: int, key: bytes) -> bytes:
+    return context(vault, incarnation, KEPT_ANSWER, tenant, key)

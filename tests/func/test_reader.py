@@ -1,0 +1,485 @@
+"""The offline reader against a vault like one in production: what was forgotten opens from no file, and the controls do.
+
+usage: test_reader.py VAULTD VAULTCTL SOURCE_DIR
+
+Three keepers of which two are needed, a journal, and three ways to unseal. Files of three times are kept: before anything is
+forgotten, while it is pending, and after the epoch has closed. Then the reader is given piles of them. Each negative finding
+has its positive control: with former slots of as many keepers as are needed, the same files must open.
+"""
+import csv
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from vault_client import Client, Daemon  # noqa: E402
+
+VAULTD, VAULTCTL, SOURCE = sys.argv[1:4]
+READER = os.path.join(SOURCE, "tools", "reader", "vault-reader")
+EXAMPLES = os.path.join(SOURCE, "docs", "examples")
+KEEPERS = ("one", "two", "three")
+PASSPHRASE = "correct horse battery staple"
+LONG_NOTE = "".join(f"remark {number} of a long note. " for number in range(700)) + "the end of a long note"
+CALLER_KEY = "request-0001"
+
+
+def read_people():
+    with open(os.path.join(EXAMPLES, "sample", "people.csv"), encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def tree_state(root):
+    """Every file below with its bytes and times."""
+    state = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as handle:
+                state[path] = (hashlib.sha256(handle.read()).hexdigest(), os.stat(path).st_mtime_ns)
+    return state
+
+
+class World:
+    """The vault, and the files that were kept of it."""
+
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix="vaultd-reader-")
+        self.secrets = {}
+        self.daemon = None
+
+    def path(self, *names):
+        return os.path.join(self.root, *names)
+
+    def write(self, name, content):
+        with open(self.path(name), "wb") as handle:
+            handle.write(content)
+        return self.path(name)
+
+    def remove(self):
+        if self.daemon is not None:
+            self.daemon.remove()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def configure(self):
+        for name in (*KEEPERS, "journal"):
+            os.mkdir(self.path(name))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=vaultd", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.path("server.key"),
+                        "-out", self.path("server.pem")], check=True, capture_output=True)
+        os.chmod(self.path("server.key"), 0o600)
+        keepers = ", ".join(f"{{name: {name}, file: {self.path(name)}/keeper.vtk}}" for name in KEEPERS)
+        self.write("vaultd.yaml", f"""
+data_dir: {self.path("data")}
+listen: 127.0.0.1:0
+tls: {{certificate: {self.path("server.pem")}, key: {self.path("server.key")}}}
+keepers: [{keepers}]
+quorum: 2
+journal: {{dir: {self.path("journal")}}}
+store: {{ballast_mib: 1}}
+""".encode())
+
+    def start(self):
+        self.daemon = Daemon(VAULTD, directory=self.root, dev=False, arguments=["--config", self.path("vaultd.yaml")])
+
+    def initialise(self):
+        key_file = os.urandom(32).hex()
+        self.write("unseal.key", key_file.encode())
+        self.write("passphrase", PASSPHRASE.encode() + b"\n")
+        with self.daemon.local(timeout=120) as local:
+            answer = local.call("vault.init", passphrase=PASSPHRASE, key_file=key_file, shares=5, threshold=3)
+        for number, share in enumerate(answer["shares"], 1):
+            self.write(f"share-{number}", share.encode() + b"\n")
+        self.secrets["administrator"] = answer["credentials"][0]["secret"]
+        with self.client("administrator") as client:
+            for role in ("application", "privacy", "operator", "auditor"):
+                self.secrets[role] = client.call("credential.create", name=role, role=role)["secret"]
+
+    def client(self, role):
+        return Client(self.daemon.address, self.path("server.pem"), self.secrets[role], timeout=120)
+
+    def unseal(self):
+        with self.daemon.local(timeout=120) as local:
+            local.call("vault.unseal", passphrase=PASSPHRASE)
+
+    def keep(self, name):
+        """Stop, copy what an operator or a thief could have copied, go on."""
+        if self.daemon.stop() != 0:
+            raise RuntimeError("the daemon did not end well")
+        os.makedirs(self.path("kept", name))
+        shutil.copy(self.path("data", "store", "data.mdb"), self.path("kept", name, "data.mdb"))
+        for folder in (*KEEPERS, "journal"):
+            shutil.copytree(self.path(folder), self.path("kept", name, folder))
+        self.daemon.start()
+        self.unseal()
+
+    def fill(self):
+        with self.client("administrator") as client:
+            for path in sorted(glob.glob(os.path.join(EXAMPLES, "schemas", "*.yaml"))):
+                with open(path, encoding="utf-8") as handle:
+                    client.call("schema.apply", schema=handle.read())
+            client.call("template.apply", template="templates:\n  - {name: opaque, format: opaque, collection: cards, field: number}\n")
+        self.write("credential", self.secrets["application"].encode() + b"\n")
+        os.chmod(self.path("credential"), 0o600)
+        environment = dict(os.environ, VAULTD_ADDR=self.daemon.address, VAULTD_CACERT=self.path("server.pem"),
+                           VAULTD_CREDENTIAL_FILE=self.path("credential"))
+        subprocess.run([VAULTCTL, "import", "--file", os.path.join(EXAMPLES, "sample", "people.csv"), "--mapping",
+                        os.path.join(EXAMPLES, "import", "people.yaml")], env=environment, check=True, capture_output=True)
+
+    def choose(self):
+        """Five people of whom much is kept, and what of them is looked for."""
+        people = [row for row in read_people() if all(row[field] for field in ("card_pan", "ip", "ssn", "email"))]
+        names = ("shredded", "partial", "by_record", "corrected", "control")
+        self.people = dict(zip(names, people[2:7]))
+        self.sids, self.cards = {}, {}
+        with self.client("privacy") as client:
+            for name, row in self.people.items():
+                self.sids[name] = client.call("subject.show", subject=row["external_id"], purpose="testing")["sid"]
+                cards = client.call("record.list", subject=row["external_id"], collection="cards", purpose="testing")["records"]
+                self.cards[name] = cards[0]["record"]
+                profile = client.call("record.get", subject=row["external_id"], collection="profile", view="plain", purpose="testing")
+                row.update({field: profile["fields"][field] for field in ("email", "ip")})      # as they are stored
+            client.call("record.put", subject=self.external("control"), collection="notes", fields={"text": LONG_NOTE})
+        with self.client("application") as client:
+            self.token = client.call("token.create", template="opaque", subject=self.external("control"), record=self.cards["control"],
+                                     idempotency_key=CALLER_KEY)["token"]
+
+    def external(self, name):
+        return self.people[name]["external_id"]
+
+    def forget(self):
+        with self.client("privacy") as client:
+            client.call("subject.shred", subject=self.external("shredded"))
+            client.call("subject.shred", subject=self.external("partial"), category="F")
+            client.call("subject.shred", subject=self.external("by_record"), record=self.cards["by_record"])
+            client.call("record.correct", subject=self.external("corrected"), collection="profile",
+                        fields={"email": "after.correction@example.org"})
+
+    def live_through_it(self):
+        self.configure()
+        self.start()
+        self.initialise()
+        self.fill()
+        self.choose()
+        self.keep("before")
+        with self.client("operator") as client:
+            client.call("backup.create", to=self.path("backup"))
+        self.forget()
+        self.keep("pending")
+        with self.client("operator") as client:
+            self.closed = client.call("epoch.close")
+        self.keep("after")
+
+    def read(self, *arguments):
+        """(exit code, report) of the reader."""
+        done = subprocess.run([READER, "--quiet", "--json", *arguments], capture_output=True, timeout=300, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+
+WORLD = World()
+
+
+def setUpModule():
+    try:
+        WORLD.live_through_it()
+    except BaseException:
+        WORLD.remove()
+        raise
+
+
+def tearDownModule():
+    WORLD.remove()
+
+
+class Reader(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.key_file = ["--unseal", "keyfile:" + WORLD.path("unseal.key")]
+        self.shares = [argument for number in (2, 4, 5) for argument in ("--unseal", "share:" + WORLD.path(f"share-{number}"))]
+        self.all_secrets = [*self.key_file, "--unseal", "passphrase:" + WORLD.path("passphrase"), *self.shares]
+        self.passive = [WORLD.path("kept", when, name) for when in ("before", "pending", "after") for name in ("data.mdb", "journal")]
+        self.passive.append(WORLD.path("backup"))
+        self.present = [WORLD.path(name) for name in KEEPERS]
+
+    @staticmethod
+    def former(*names):
+        return [WORLD.path("kept", "before", name) for name in names]
+
+    def forgotten(self):
+        """The scopes of what was forgotten. The values that were corrected have no scope: they are canaries."""
+        return [WORLD.sids["shredded"], WORLD.sids["partial"] + "/F", f"{WORLD.sids['by_record']}/*/{WORLD.cards['by_record']}"]
+
+    def alive(self):
+        return [WORLD.sids["control"], WORLD.sids["control"] + "/F", WORLD.sids["partial"] + "/A", WORLD.sids["by_record"] + "/A",
+                WORLD.sids["corrected"] + "/A", f"{WORLD.sids['control']}/B/{WORLD.cards['control']}"]
+
+    def expectations(self):
+        for scope in self.forgotten():
+            yield from ("--expect-unreadable", scope)
+        for scope in self.alive():
+            yield from ("--expect-readable", scope)
+
+    def held(self, report):
+        return {(verdict["expected"], verdict["of"]): verdict["holds"] for verdict in report["expectations"]}
+
+    def canary_files(self):
+        """Values that must be nowhere, and values that must be found."""
+        shredded, partial = WORLD.people["shredded"], WORLD.people["partial"]
+        by_record, corrected, control = (WORLD.people[name] for name in ("by_record", "corrected", "control"))
+        gone = [shredded["email"], shredded["external_id"], partial["ip"], "".join(filter(str.isdigit, by_record["card_pan"])),
+                corrected["email"]]
+        there = [partial["email"], by_record["email"], "after.correction@example.org", control["ip"], control["external_id"],
+                 "".join(filter(str.isdigit, control["card_pan"])), "the end of a long note"]
+        return WORLD.write("gone", "\n".join(gone).encode()), WORLD.write("there", "\n".join(there).encode())
+
+    def test_files_of_all_times_with_the_present_keepers_and_every_unseal_secret_do_not_open_what_was_forgotten(self):
+        gone, there = self.canary_files()
+        code, report = WORLD.read(*self.all_secrets, *self.passive, *self.present, *self.expectations(), "--canary", gone,
+                                  "--canary-control", there, "--exhaustive")
+        self.assertEqual([verdict for verdict in report["expectations"] if not verdict["holds"]], [])
+        self.assertEqual(code, 0, report["files"])
+        self.assertEqual(len(report["expectations"]), 3 + 6 + 5 + 7)
+        self.assertEqual(report["readable_though_forgotten"], [])
+        subjects = report["subjects"]
+        self.assertEqual(len(subjects), len(read_people()))
+        nothing = [sid for sid, subject in subjects.items() if not any(tally["readable"] for tally in subject["categories"].values())]
+        self.assertEqual(nothing, [WORLD.sids["shredded"]])
+        self.assertEqual({(key["incarnation"], key["epoch"]) for key in report["root_keys"]}, {(1, 2)})
+
+    def test_what_was_forgotten_lies_there_and_says_by_what_it_was_erased(self):
+        _, report = WORLD.read(*self.key_file, *self.passive, *self.present)
+        shredded = report["subjects"][WORLD.sids["shredded"]]["categories"]
+        self.assertEqual({"A", "B", "C", "D", "F", "L", "admin"} - set(shredded), set())
+        for tally in shredded.values():
+            self.assertEqual((tally["readable"], tally["sealed"]), (0, 0))
+            self.assertEqual({reason.split(",")[0] for reason in tally["erased"]}, {"shred"})
+            self.assertTrue(all("epoch 2" in reason and "certificate" in reason for reason in tally["erased"]))
+        partial = report["subjects"][WORLD.sids["partial"]]["categories"]
+        self.assertEqual(sum(partial["F"]["erased"].values()), 1)
+        self.assertTrue(all(tally["readable"] and not tally["erased"] for name, tally in partial.items() if name != "F"))
+        corrected = report["subjects"][WORLD.sids["corrected"]]["categories"]["A"]
+        self.assertTrue(corrected["readable"])
+        self.assertTrue(all("key was taken out" in reason for reason in corrected["erased"]), corrected)
+        self.assertTrue(corrected["erased"])
+
+    def test_former_slots_of_as_many_keepers_as_are_needed_open_it_again(self):
+        gone, _ = self.canary_files()
+        for pair in (("one", "two"), ("two", "three")):
+            code, report = WORLD.read(*self.key_file, *self.passive, *self.present, *self.former(*pair), *self.expectations(),
+                                      "--canary", gone)
+            self.assertEqual(code, 1)
+            held = self.held(report)
+            self.assertEqual([held["unreadable", scope] for scope in self.forgotten()], [False] * 3)
+            self.assertEqual([held["readable", scope] for scope in self.alive()], [True] * 6)
+            self.assertEqual([holds for (expected, _), holds in held.items() if expected == "absent"], [False] * 5)
+            self.assertGreater(len(report["readable_though_forgotten"]), 5)
+
+    def test_the_chain_says_which_secret_and_which_slots_opened_it(self):
+        scope = self.forgotten()[0]
+        _, report = WORLD.read(*self.key_file, *self.passive, *self.former("one", "three"), "--expect-unreadable", scope)
+        chain = report["expectations"][0]["chain"]
+        self.assertEqual([line.split(" ")[0] for line in (part.strip() for part in chain)][:3], ["row", "key", "subject"])
+        text = "\n".join(chain)
+        for words in ("page", "root record of epoch 1", "root key of incarnation 1, epoch 1", "share 1 (2 of 3 needed)",
+                      "share 3 (2 of 3 needed)", self.former("one")[0], self.former("three")[0], "unseal key", "(key file)",
+                      WORLD.path("unseal.key")):
+            self.assertIn(words, text)
+        self.assertNotIn(WORLD.path("one"), text.replace(self.former("one")[0], ""))
+
+    def test_former_slots_of_one_keeper_fewer_do_not(self):
+        for name in KEEPERS:
+            code, report = WORLD.read(*self.key_file, *self.passive, *self.present, *self.former(name), *self.expectations())
+            self.assertEqual([verdict["of"] for verdict in report["expectations"] if not verdict["holds"]], [])
+            self.assertEqual(code, 0)
+
+    def test_one_former_keeper_and_all_else_of_that_time_opens_nothing_at_all(self):
+        _, report = WORLD.read(*self.all_secrets, WORLD.path("kept", "before", "data.mdb"), *self.former("two"))
+        self.assertEqual(self.readable(report), 0)
+        self.assertEqual(report["root_keys"], [])
+
+    @staticmethod
+    def readable(report):
+        return sum(tally["readable"] + tally["damaged"] for subject in report["subjects"].values()
+                   for tally in subject["categories"].values())
+
+    def test_without_an_unseal_secret_nothing_opens(self):
+        code, report = WORLD.read(*self.passive, *self.present, *self.former(*KEEPERS), "--expect-readable", WORLD.sids["control"])
+        self.assertEqual(code, 1)
+        self.assertEqual((self.readable(report), report["unseal_keys"], report["root_keys"], report["trees"]), (0, [], [], []))
+        self.assertEqual(report["opened"]["ledger entries"]["opened"], 0)
+        self.assertGreater(report["opened"]["ledger entries"]["all"], 0)
+
+    def test_without_a_keeper_nothing_opens(self):
+        _, report = WORLD.read(*self.all_secrets, *self.passive)
+        self.assertEqual((self.readable(report), report["root_keys"]), (0, []))
+        self.assertEqual(len(report["unseal_keys"]), 1)
+
+    def test_each_way_to_unseal_opens_the_same(self):
+        store = [WORLD.path("kept", "after", "data.mdb"), *self.present[:2]]
+        counts = set()
+        for secret in (self.key_file, ["--unseal", "passphrase:" + WORLD.path("passphrase")], self.shares):
+            code, report = WORLD.read(*secret, *store)
+            self.assertEqual(code, 0)
+            counts.add(self.readable(report))
+        self.assertEqual(len(counts), 1)
+        self.assertGreater(counts.pop(), 1000)
+
+    def test_too_few_shares_or_a_wrong_secret_open_nothing(self):
+        store = [WORLD.path("kept", "after", "data.mdb"), *self.present]
+        other = WORLD.write("other.key", os.urandom(32))
+        wrong = WORLD.write("wrong", b"correct horse")
+        for secret in (self.shares[:4], ["--unseal", "keyfile:" + other], ["--unseal", "passphrase:" + wrong]):
+            code, report = WORLD.read(*secret, *store)
+            self.assertEqual((code, self.readable(report), report["unseal_keys"]), (0, 0, []))
+
+    def test_a_damaged_and_a_truncated_file_are_reported_and_the_others_are_read(self):
+        with open(WORLD.path("kept", "after", "data.mdb"), "rb") as handle:
+            whole = handle.read()
+        damaged = bytearray(whole)
+        for at in range(20_000, len(damaged), 25_013):
+            damaged[at] ^= 0x40
+        truncated = WORLD.write("truncated", whole[:len(whole) // 2 + 1000])
+        damaged = WORLD.write("damaged", bytes(damaged))
+        code, report = WORLD.read(*self.key_file, damaged, truncated, WORLD.path("kept", "before", "data.mdb"), *self.present)
+        self.assertEqual(code, 3)
+        files = {file["path"]: file for file in report["files"]}
+        self.assertTrue(any("its key fits, its tag does not" in line for line in files[damaged]["damage"]), files[damaged])
+        self.assertTrue(any("behind the end of the file" in line for line in files[truncated]["damage"]), files[truncated])
+        self.assertEqual(files[WORLD.path("kept", "before", "data.mdb")]["damage"], [])
+        some = sum(1 for subject in report["subjects"].values() if any(tally["readable"] for tally in subject["categories"].values()))
+        self.assertGreater(some, len(read_people()) * 9 // 10)
+        # A copy without its first pages, beside a whole one.
+        headless = WORLD.write("headless", bytes(16384) + whole[16384:])
+        code, report = WORLD.read(*self.key_file, headless, WORLD.path("journal"), *self.present)
+        self.assertEqual(code, 3)
+        self.assertIn("both meta pages are damaged", report["files"][0]["damage"][0])
+        self.assertGreater(self.readable(report), 1000)
+
+    def test_a_damaged_file_does_not_hide_what_opens(self):
+        """Former slots and one changed byte in each row: the tag does not fit, and whoever wants to read does not mind."""
+        with open(WORLD.path("kept", "before", "data.mdb"), "rb") as handle:
+            damaged = bytearray(handle.read())
+        code, report = WORLD.read(*self.key_file, WORLD.path("kept", "before", "data.mdb"), *self.former("one", "two"), "--why",
+                                  WORLD.sids["shredded"] + "/F")
+        self.assertEqual(code, 0)
+        row = report["subjects"][WORLD.sids["shredded"]]["chains"]["F"][0]
+        damaged[int(row.rpartition("byte ")[2].rstrip("]")) + 17 + 78 + 60] ^= 1
+        path = WORLD.write("one-byte", bytes(damaged))
+        code, report = WORLD.read(*self.key_file, path, *self.former("one", "two"), "--expect-unreadable", WORLD.sids["shredded"] + "/F")
+        self.assertEqual(code, 1)
+        self.assertEqual(report["subjects"][WORLD.sids["shredded"]]["categories"]["F"]["damaged"], 1)
+
+    def test_an_unknown_file_is_named_as_unknown(self):
+        unknown = WORLD.write("unknown", os.urandom(300_000))
+        code, report = WORLD.read(unknown, WORLD.path("kept", "after", "data.mdb"))
+        self.assertEqual(code, 0)
+        self.assertEqual([file["kind"] for file in report["files"]], ["unknown", "data file"])
+
+    def test_files_are_known_by_what_they_hold(self):
+        with tempfile.TemporaryDirectory(prefix="vaultd-reader-") as flat:
+            sources = [WORLD.path("kept", "after", "data.mdb"), *(os.path.join(path, "keeper.vtk") for path in self.present),
+                       WORLD.path("backup", "manifest"), *glob.glob(WORLD.path("journal", "*"))]
+            for number, source in enumerate(sources):
+                shutil.copy(source, os.path.join(flat, f"{number}.jpg"))
+            code, report = WORLD.read(*self.key_file, flat, *self.expectations())
+        self.assertEqual(code, 0)
+        self.assertEqual([file["kind"] for file in report["files"]], ["data file", *["keeper file"] * 3, "signed note", "journal"])
+
+    def test_a_file_that_is_not_there_is_told_and_the_others_are_read(self):
+        code, report = WORLD.read(*self.key_file, WORLD.path("kept", "after", "data.mdb"), *self.present, WORLD.path("nowhere"))
+        self.assertEqual(code, 3)
+        self.assertEqual([item["path"] for item in report["unreadable_files"]], [WORLD.path("nowhere")])
+        self.assertGreater(self.readable(report), 1000)
+
+    def test_a_subject_that_no_file_names_shows_nothing(self):
+        code, report = WORLD.read(*self.key_file, WORLD.path("kept", "after", "data.mdb"), "--expect-unreadable", "00" * 16)
+        self.assertEqual(code, 1)
+        self.assertIn("no file names this subject", report["expectations"][0]["why"])
+
+    def test_wrong_usage_is_refused(self):
+        store = WORLD.path("kept", "after", "data.mdb")
+        for arguments in (["--unseal", "key:" + WORLD.path("unseal.key"), store], ["--unseal", "keyfile:/nonexistent", store],
+                          ["--unseal", "share:" + WORLD.path("unseal.key"), store], ["--expect-readable", "x", store], [],
+                          ["--expect-readable", WORLD.sids["control"] + "/Z", store]):
+            code, _ = WORLD.read(*arguments)
+            self.assertEqual(code, 2, arguments)
+
+    def test_values_are_shown_only_when_asked_for(self):
+        store = [WORLD.path("kept", "after", "data.mdb"), *self.present]
+        shown = {}
+        for more in ((), ("--show-values",)):
+            done = subprocess.run([READER, *self.key_file, *store, *more], capture_output=True, timeout=300, check=True)
+            shown[more] = (done.stdout + done.stderr).decode()
+        control = WORLD.people["control"]
+        for value in (control["email"], control["external_id"], "after.correction@example.org", "the end of a long note"):
+            self.assertNotIn(value, shown[()])
+            self.assertIn(value, shown["--show-values",])
+        _, report = WORLD.read(*self.key_file, *store, "--show-values")
+        rows = report["subjects"][WORLD.sids["control"]]["rows"]
+        self.assertEqual([row["fields"]["email"] for row in rows if "email" in row["fields"]], [control["email"]])
+        self.assertEqual([row["fields"]["text"] for row in rows if row["collection"] == "notes" and len(row["fields"]["text"]) > 5000],
+                         [LONG_NOTE])
+
+    def test_a_token_row_and_a_kept_answer_open_for_who_has_the_token_and_the_callers_key(self):
+        store = [WORLD.path("kept", "after", "data.mdb"), *self.present]
+        _, report = WORLD.read(*self.key_file, *store)
+        self.assertEqual((report["opened"]["token rows"], report["opened"]["kept answers"]),
+                         ({"opened": 0, "all": 1}, {"opened": 0, "all": 1}))
+        token, caller = WORLD.write("token", WORLD.token.encode()), WORLD.write("caller-key", CALLER_KEY.encode())
+        _, report = WORLD.read(*self.key_file, *store, "--token", token, "--caller-key", caller)
+        self.assertEqual((report["opened"]["token rows"]["opened"], report["opened"]["kept answers"]["opened"]), (1, 1))
+
+    def test_the_backup_is_known_by_its_manifest_and_signed_by_the_vault(self):
+        _, report = WORLD.read(*self.key_file, WORLD.path("backup"), WORLD.path("kept", "after", "data.mdb"), *self.present)
+        manifest = report["manifests"][0]
+        self.assertEqual(manifest["signature"], "signed by the vault")
+        copy = next(file["number"] for file in report["files"] if file["path"].endswith("backup/store/data.mdb"))
+        self.assertEqual(manifest["copies"], [copy])
+        self.assertEqual({(note["states"][0], note["signature"]) for note in report["certificates"]},
+                         {("effective", "signed by the vault")})
+
+    def test_nothing_is_written(self):
+        before, code = (tree_state(WORLD.path("kept")), tree_state(os.path.dirname(READER))), None
+        code, _ = WORLD.read(*self.key_file, WORLD.path("kept"))
+        self.assertEqual(code, 0)
+        self.assertEqual((tree_state(WORLD.path("kept")), tree_state(os.path.dirname(READER))), before)
+
+
+class TakeOver(unittest.TestCase):
+    """Runs last: the backup from before the shreds becomes the vault, as its next incarnation."""
+
+    def test_files_of_two_incarnations_do_not_open_what_was_forgotten_and_open_the_rest(self):
+        with WORLD.client("operator") as client:
+            client.call("backup.restore", **{"from": WORLD.path("backup"), "take_over": True})
+        for _ in range(600):
+            try:
+                with WORLD.daemon.local() as local:
+                    if local.call("vault.health")["state"] == "sealed":
+                        break
+            except (ConnectionError, OSError):
+                pass
+            time.sleep(0.05)
+        WORLD.unseal()
+        WORLD.keep("taken")
+        reader = Reader("setUp")
+        reader.setUp()
+        pile = [*reader.key_file, *reader.passive, WORLD.path("kept", "taken"), *reader.present]
+        code, report = WORLD.read(*pile, *reader.expectations())
+        self.assertEqual([verdict for verdict in report["expectations"] if not verdict["holds"]], [])
+        self.assertEqual(code, 0, [file for file in report["files"] if file["damage"]])
+        self.assertEqual({key["incarnation"] for key in report["root_keys"]}, {2})
+        code, report = WORLD.read(*pile, *reader.former("one", "two"), *reader.expectations())
+        self.assertEqual(code, 1)
+        self.assertEqual([reader.held(report)["unreadable", scope] for scope in reader.forgotten()], [False] * 3)
+        self.assertEqual({key["incarnation"] for key in report["root_keys"]}, {1, 2})
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
