@@ -27,6 +27,7 @@ EXAMPLES = os.path.join(SOURCE, "docs", "examples")
 KEEPERS = ("one", "two", "three")
 PASSPHRASE = "correct horse battery staple"
 LONG_NOTE = "".join(f"remark {number} of a long note. " for number in range(700)) + "the end of a long note"
+TEMPLATE = "templates:\n  - {name: opaque, format: opaque, collection: cards, field: number}\n"
 CALLER_KEY = "request-0001"
 
 
@@ -124,7 +125,7 @@ store: {{ballast_mib: 1}}
             for path in sorted(glob.glob(os.path.join(EXAMPLES, "schemas", "*.yaml"))):
                 with open(path, encoding="utf-8") as handle:
                     client.call("schema.apply", schema=handle.read())
-            client.call("template.apply", template="templates:\n  - {name: opaque, format: opaque, collection: cards, field: number}\n")
+            client.call("template.apply", template=TEMPLATE)
         self.write("credential", self.secrets["application"].encode() + b"\n")
         os.chmod(self.path("credential"), 0o600)
         environment = dict(os.environ, VAULTD_ADDR=self.daemon.address, VAULTD_CACERT=self.path("server.pem"),
@@ -143,12 +144,13 @@ store: {{ballast_mib: 1}}
                 self.sids[name] = client.call("subject.show", subject=row["external_id"], purpose="testing")["sid"]
                 cards = client.call("record.list", subject=row["external_id"], collection="cards", purpose="testing")["records"]
                 self.cards[name] = cards[0]["record"]
-                profile = client.call("record.get", subject=row["external_id"], collection="profile", view="plain", purpose="testing")
+                profile = client.call("record.get", subject=row["external_id"], collection="profile", view="plain",
+                                      purpose="testing")
                 row.update({field: profile["fields"][field] for field in ("email", "ip")})      # as they are stored
             client.call("record.put", subject=self.external("control"), collection="notes", fields={"text": LONG_NOTE})
         with self.client("application") as client:
-            self.token = client.call("token.create", template="opaque", subject=self.external("control"), record=self.cards["control"],
-                                     idempotency_key=CALLER_KEY)["token"]
+            self.token = client.call("token.create", template="opaque", subject=self.external("control"),
+                                     record=self.cards["control"], idempotency_key=CALLER_KEY)["token"]
 
     def external(self, name):
         return self.people[name]["external_id"]
@@ -204,7 +206,8 @@ class Reader(unittest.TestCase):
         self.key_file = ["--unseal", "keyfile:" + WORLD.path("unseal.key")]
         self.shares = [argument for number in (2, 4, 5) for argument in ("--unseal", "share:" + WORLD.path(f"share-{number}"))]
         self.all_secrets = [*self.key_file, "--unseal", "passphrase:" + WORLD.path("passphrase"), *self.shares]
-        self.passive = [WORLD.path("kept", when, name) for when in ("before", "pending", "after") for name in ("data.mdb", "journal")]
+        self.passive = [WORLD.path("kept", when, name) for when in ("before", "pending", "after")
+                        for name in ("data.mdb", "journal")]
         self.passive.append(WORLD.path("backup"))
         self.present = [WORLD.path(name) for name in KEEPERS]
 
@@ -249,7 +252,8 @@ class Reader(unittest.TestCase):
         self.assertEqual(report["readable_though_forgotten"], [])
         subjects = report["subjects"]
         self.assertEqual(len(subjects), len(read_people()))
-        nothing = [sid for sid, subject in subjects.items() if not any(tally["readable"] for tally in subject["categories"].values())]
+        nothing = [sid for sid, subject in subjects.items()
+                   if not any(tally["readable"] for tally in subject["categories"].values())]
         self.assertEqual(nothing, [WORLD.sids["shredded"]])
         self.assertEqual({(key["incarnation"], key["epoch"]) for key in report["root_keys"]}, {(1, 2)})
 
@@ -353,7 +357,8 @@ class Reader(unittest.TestCase):
         self.assertTrue(any("its key fits, its tag does not" in line for line in files[damaged]["damage"]), files[damaged])
         self.assertTrue(any("behind the end of the file" in line for line in files[truncated]["damage"]), files[truncated])
         self.assertEqual(files[WORLD.path("kept", "before", "data.mdb")]["damage"], [])
-        some = sum(1 for subject in report["subjects"].values() if any(tally["readable"] for tally in subject["categories"].values()))
+        some = sum(1 for subject in report["subjects"].values()
+                   if any(tally["readable"] for tally in subject["categories"].values()))
         self.assertGreater(some, len(read_people()) * 9 // 10)
         # A copy without its first pages, beside a whole one.
         headless = WORLD.write("headless", bytes(16384) + whole[16384:])
@@ -372,7 +377,8 @@ class Reader(unittest.TestCase):
         row = report["subjects"][WORLD.sids["shredded"]]["chains"]["F"][0]
         damaged[int(row.rpartition("byte ")[2].rstrip("]")) + 17 + 78 + 60] ^= 1
         path = WORLD.write("one-byte", bytes(damaged))
-        code, report = WORLD.read(*self.key_file, path, *self.former("one", "two"), "--expect-unreadable", WORLD.sids["shredded"] + "/F")
+        code, report = WORLD.read(*self.key_file, path, *self.former("one", "two"), "--expect-unreadable",
+                                  WORLD.sids["shredded"] + "/F")
         self.assertEqual(code, 1)
         self.assertEqual(report["subjects"][WORLD.sids["shredded"]]["categories"]["F"]["damaged"], 1)
 
@@ -424,8 +430,8 @@ class Reader(unittest.TestCase):
         _, report = WORLD.read(*self.key_file, *store, "--show-values")
         rows = report["subjects"][WORLD.sids["control"]]["rows"]
         self.assertEqual([row["fields"]["email"] for row in rows if "email" in row["fields"]], [control["email"]])
-        self.assertEqual([row["fields"]["text"] for row in rows if row["collection"] == "notes" and len(row["fields"]["text"]) > 5000],
-                         [LONG_NOTE])
+        texts = [row["fields"]["text"] for row in rows if row["collection"] == "notes"]
+        self.assertIn(LONG_NOTE, texts)
 
     def test_a_token_row_and_a_kept_answer_open_for_who_has_the_token_and_the_callers_key(self):
         store = [WORLD.path("kept", "after", "data.mdb"), *self.present]

@@ -17,7 +17,8 @@ from offline import codec, findings, journal, keepers, lmdb, notes, pile, rows, 
 
 class Primitives(unittest.TestCase):
     def test_products_are_those_of_fips_197_section_4_2(self):
-        for left, right, product in ((0x57, 0x83, 0xc1), (0x57, 0x02, 0xae), (0x57, 0x04, 0x47), (0x57, 0x10, 0x07), (0x57, 0x13, 0xfe)):
+        for left, right, product in ((0x57, 0x83, 0xc1), (0x57, 0x02, 0xae), (0x57, 0x04, 0x47), (0x57, 0x10, 0x07),
+                                     (0x57, 0x13, 0xfe)):
             self.assertEqual(shamir.multiply(left, right), product)
 
     def test_an_inverse_times_its_value_is_one(self):

@@ -175,9 +175,11 @@ class Found:
             table = tables.table_by_shape(entry.key, entry.length, head)
         else:
             table = tables.NAMES.get(entry.table)
+            if table == tables.META and not tables.fits(table, entry.key, entry.length, head):
+                return True
             if table is not None and not tables.fits(table, entry.key, entry.length, head) and table in TAKERS:
-                complaint = f"an entry of table {entry.table.decode('latin-1')} at byte {entry.at} has another shape than its section"
-                file.damage.append(complaint)
+                name = entry.table.decode("latin-1")
+                file.damage.append(f"an entry of table {name} at byte {entry.at} has another shape than its section")
                 return False
         if table is None:
             return False
@@ -205,7 +207,8 @@ class Found:
         elif head[17:19] == MARK and head[8] in (0, 1):
             self.loose_rows += [Item(Place(file.number, at, length)) for length in LOOSE_ROWS if at + length <= file.size]
         elif head[12:14] == MARK:
-            self.loose_key_blocks += [Item(Place(file.number, at, length)) for length in LOOSE_KEY_BLOCKS if at + length <= file.size]
+            self.loose_key_blocks += [Item(Place(file.number, at, length)) for length in LOOSE_KEY_BLOCKS
+                                      if at + length <= file.size]
 
     def read_journal(self, file: File) -> None:
         records = journal.open_journal(file)

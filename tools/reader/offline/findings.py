@@ -78,6 +78,7 @@ class Findings:
         self.fix = fix
         self.subjects: dict[bytes, dict[int, Tally]] = {sid: {} for sid in sorted(found.subjects)}
         self.nobodys = Tally()                      # rows of which no file says whose they are
+        self.remnants = 0                           # rows in free pages that are half overwritten: their key does not open them
         self.tally()
 
     # Rows.
@@ -95,6 +96,9 @@ class Findings:
 
     def add_closed(self, item: Item) -> None:
         """A row that did not open, under the subject that its record belongs to."""
+        if not item.used and self.fix.has_key(item):
+            self.remnants += 1
+            return
         head = rows.row_head(self.found.pile.read(item.place))
         for name in map(rows.row_name, item.names):
             for sid in sorted(self.found.owners.get(name.record, ())):

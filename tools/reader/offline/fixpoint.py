@@ -143,7 +143,8 @@ class Fixpoint:
             self.pile.files[item.place.file].damage.append(f"byte {item.place.at}: {text}")
 
     def complain_of_unopened(self) -> None:
-        """What is in use, has its key reached, and does not open: the salt or the commitment of its seal was changed."""
+        """What is in use, has its key reached, and does not open: the salt or the commitment of its seal was changed. In free
+        pages that is no surprise; findings.py counts it as remnants."""
         followed = {(link_name(link), link.page_version) for link in self.links}
         for item in self.found.all_of(tables.PAGE):
             version = tree.page_head(self.pile.read(item.place)).page_version
@@ -226,8 +227,8 @@ class Fixpoint:
 
     def open_roots(self) -> None:
         """From the newest to the oldest; those with changed bytes last, whatever their age."""
-        newest_first = sorted(self.found.roots.values(), key=lambda pair: (pair[0].incarnation, pair[0].epoch, pair[0].page_version),
-                              reverse=True)
+        newest_first = sorted(self.found.roots.values(), reverse=True,
+                              key=lambda pair: (pair[0].incarnation, pair[0].epoch, pair[0].page_version))
         opened = [(record, item, plain) for record, item in newest_first for plain in [self.open_root(record, item)] if plain]
         for record, item, plain in sorted(opened, key=lambda root: root[1].is_damaged):
             self.open_tree(record, item, plain)
@@ -330,7 +331,8 @@ class Fixpoint:
                     if plain is not None:
                         self.take_key_block(vault, tenant, sid, (incarnation, version), plain, item)
 
-    def take_key_block(self, vault: bytes, tenant: int, sid: bytes, name: tuple[int, int], plain: bytes, item: Item) -> None:
+    def take_key_block(self, vault: bytes, tenant: int, sid: bytes, name: tuple[int, int], plain: bytes,
+                       item: Item) -> None:
         try:
             block = tree.parse_key_block(plain)
         except Malformed as wrong:
@@ -341,7 +343,8 @@ class Fixpoint:
             subject.blocks[name] = block
         add_key(subject.audit_keys, block.audit_key, step_of(item))
         for data_key in block.keys:
-            add_key(subject.keys.setdefault((data_key.category, data_key.record, data_key.version), []), data_key.key, step_of(item))
+            known = subject.keys.setdefault((data_key.category, data_key.record, data_key.version), [])
+            add_key(known, data_key.key, step_of(item))
 
     def open_rows(self) -> None:
         for record, items in self.found.rows.items():
@@ -438,7 +441,8 @@ class Fixpoint:
             raw = self.pile.read(item.place)
             for vault, _, key in ledger_keys:
                 if item.step is None:
-                    self.open_item(item, key, system.pending_context(vault, number(raw, 0, 8), item.names[0]), 8, "pending request")
+                    ctx = system.pending_context(vault, number(raw, 0, 8), item.names[0])
+                    self.open_item(item, key, ctx, 8, "pending request")
             self.count("pending requests", item)
         self.open_meta(ledger_keys)
         for item in self.found.all_of(tables.CONFIG):
@@ -454,7 +458,7 @@ class Fixpoint:
             for vault, _, key in keys:
                 ctx = system.ledger_context(vault, number(raw, 0, 8), sequence)
                 plain = self.open_item(item, key, ctx, 8, f"ledger entry {sequence}") if item.step is None else None
-                if plain is not None:
+                if plain is not None and not item.is_damaged:
                     entry = system.parse_ledger_entry(sequence, plain)
                     self.ledger[sequence] = entry
                     self.found.subjects.add(entry.scope.sid)
@@ -466,7 +470,7 @@ class Fixpoint:
             for vault, _, key in ledger_keys:
                 for before_seal, ctx in self.meta_contexts(vault, name, raw):
                     if item.step is None:
-                        self.open_item(item, key, ctx, before_seal, name.split(b".")[0].split(b"/")[0].decode())
+                        self.open_item(item, key, ctx, before_seal, name.decode("latin-1"))
             self.count("closing batches and rotations", item)
 
     def meta_contexts(self, vault: bytes, name: bytes, raw: bytes) -> Iterator[tuple[int, bytes]]:
@@ -485,7 +489,7 @@ class Fixpoint:
                 if item.step is not None or tenant != name.tenant:
                     continue
                 plain = self.open_item(item, key, system.config_context(vault, name, raw), 16, "configuration object")
-                if plain is not None and name.kind == system.COLLECTION:
+                if plain is not None and name.kind == system.COLLECTION and not item.is_damaged:
                     self.take_collection(item, plain)
 
     def take_collection(self, item: Item, plain: bytes) -> None:

@@ -117,7 +117,8 @@ class Question:
     def canary_verdict(canaries: Canaries, line: int, expected: str) -> Verdict:
         opened, raw = canaries.seen.get((line, False), 0), canaries.seen.get((line, True), 0)
         holds = not raw and bool(opened) == (expected == "present")
-        return Verdict(expected, f"canary of line {line}", holds, f"{opened} times in what opened, in {raw} files in the clear", None)
+        why = f"{opened} times in what opened, in {raw} files in the clear"
+        return Verdict(expected, f"canary of line {line}", holds, why, None)
 
 
 def run(options: argparse.Namespace, question: Question, progress: Callable[[str], None]) -> Report:

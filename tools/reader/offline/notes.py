@@ -1,4 +1,4 @@
-"""Signed notes: manifests of backups, certificates, receipts. docs/FORMAT.md, "Signed notes", "Backup", "Certificate of destruction".
+"""Signed notes: manifests of backups, certificates, receipts. docs/FORMAT.md, "Signed notes" and the sections of each.
 
 They hold no key and no person. They are read to say which copy a file is and what a shred was; a signature is checked when
 the fixpoint has reached the key that signs.

@@ -74,6 +74,7 @@ class Report:
                              for number, states in sorted(self.found.certificates.items()) for note in [newest(states)]],
             "subjects": {sid.hex(): self.subject_json(sid, categories) for sid, categories in self.findings.subjects.items()},
             "rows_without_subject": self.findings.nobodys.sealed,
+            "remnants": self.findings.remnants,
             "orphans": {"rows": self.fix.orphan_rows, "untried": self.fix.orphans_untried,
                         "long_rows_without_name": len(self.found.loose_rows)},
             "readable_though_forgotten": [
@@ -163,9 +164,11 @@ class Report:
                 yield from (f"    {row}" for row in self.values.of(sid, self.fix.collections))
         if self.findings.nobodys.sealed:
             yield f"  {self.findings.nobodys.sealed} rows of which no file says whose they are did not open"
+        if self.findings.remnants:
+            yield f"  {self.findings.remnants} remnants of rows in free pages are half overwritten and open with no key"
         if self.fix.orphans_untried or self.found.loose_rows:
-            yield (f"  not tried against every key: {self.fix.orphans_untried} rows without a subject, {len(self.found.loose_rows)} "
-                   "values without a name; --exhaustive tries them")
+            yield (f"  not tried against every key: {self.fix.orphans_untried} rows without a subject, "
+                   f"{len(self.found.loose_rows)} values without a name; --exhaustive tries them")
 
     def checks_text(self) -> Iterator[str]:
         forgotten = list(self.findings.readable_though_forgotten())

@@ -56,6 +56,14 @@ def content_length(first_piece: bytes) -> int:
     return 4 + number(first_piece, 0, 4)
 
 
+def unpacked(raw: bytes) -> object:
+    """msgpack, or Malformed: what was damaged can be anything, maps as keys of maps too."""
+    try:
+        return msgpack.unpackb(raw, raw=False, strict_map_key=False)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as wrong:
+        raise Malformed("not msgpack") from wrong
+
+
 def parse_content(raw: bytes) -> Content:
     fields = Fields(raw[:content_length(raw)])
     fields.bytes(4)
@@ -64,13 +72,12 @@ def parse_content(raw: bytes) -> Content:
     fields.bytes(16)
     references = fields.number(2)
     fields.bytes(43 * references)
-    try:
-        array = msgpack.unpackb(fields.bytes(fields.left()), raw=False, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException) as wrong:
-        raise Malformed("the fields of a row are not msgpack") from wrong
+    array = unpacked(fields.bytes(fields.left()))
     if not isinstance(array, list) or not array or array[0] != 1:
         raise Malformed("the fields of a row do not begin with their version")
     values = array[1:]
     if collection == 0:                     # the subject's own row: [1, external id]
         return Content(collection, side, created, updated, references, {0: values[0] if values else None})
+    if not all(isinstance(field, int) for field in values[0::2]):
+        raise Malformed("a field of a row has no number")
     return Content(collection, side, created, updated, references, dict(zip(values[0::2], values[1::2])))

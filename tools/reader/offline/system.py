@@ -6,9 +6,8 @@ docs/FORMAT.md, "Ledger, pending requests, certificates", "Closing row", "Config
 import hmac
 from typing import Iterator, NamedTuple
 
-import msgpack
-
 from .codec import Fields, Malformed, number, packed, want_version
+from .rows import unpacked
 from .seal import (AUDIT_PAYLOAD, CLOSING_BATCH, CONFIG, JOB_STATE, KEPT_ANSWER, LEDGER_ENTRY, PENDING, TOKEN, context)
 
 OPERATIONS = {1: "shred", 2: "correction", 3: "token revoked", 4: "credential revoked", 5: "policy", 6: "record deleted",
@@ -95,11 +94,11 @@ def parse_collection(raw: bytes) -> Collection:
     fields = Fields(raw)
     name = fields.bytes(fields.number(2)).decode("utf-8", "replace")
     collection = fields.number(2)
+    schema = unpacked(fields.bytes(fields.left()))
     try:
-        schema = msgpack.unpackb(fields.bytes(fields.left()), raw=False, strict_map_key=False)
         names = [field["name"] for field in schema["schema"]["fields"]]
         return Collection(collection, name, schema["version"], dict(zip(schema["field_ids"], names)))
-    except (ValueError, msgpack.UnpackException, KeyError, TypeError) as wrong:
+    except (KeyError, TypeError) as wrong:
         raise Malformed("a collection that is not as its section says") from wrong
 
 

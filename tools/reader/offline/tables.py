@@ -3,6 +3,7 @@
 A page that is in use says its table; a free one does not, so there the shape of key and value has to say it. A wrong guess
 does no harm: what is sealed opens only as what it is.
 """
+import re
 from typing import Optional
 
 from .seal import MARK, OVERHEAD
@@ -39,14 +40,13 @@ SHAPES = {
     BACKUP: ((16,), 41, None),
     STORE: ((6, 11), None, None),
 }
-META_NAMES = (b"root", b"wraps", b"closing", b"receipts/", b"rotate.", b"take-over", b"ledger-", b"certificate-number", b"audit.",
-              b"epoch.", b"seq.", b"restored")
+META_NAME = re.compile(rb"root|wraps|closing(/[0-9a-f]{8})?|rotate\.[0-9a-f]{32}")     # those that lead to something
 
 
 def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
     """Whether a value of this length with these first bytes can be one of the table."""
     if table == META:
-        return key.startswith(META_NAMES)
+        return META_NAME.fullmatch(key) is not None and (key != b"root" or length == ROOT_VALUE)
     if table == AUDIT:
         return len(key) == 8 and length >= 109 and head[:1] == b"\1" and 1 <= head[1] <= 5
     if table == CERTIFICATE:

@@ -108,7 +108,7 @@ class Values(Watcher):
             try:
                 parsed = rows.parse_content(content)
             except Malformed as wrong:
-                yield {**shown, "malformed": str(wrong)}
+                yield {**shown, "malformed": str(wrong), "content": content}
                 continue
             collection = collections.get(parsed.collection)
             names = collection.fields if collection else {}
