@@ -14,7 +14,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.readable = 0
-        self.damaged = 0                            # readable where their bytes were not changed
+        self.damaged = 0                            # in use, and readable where their bytes were not changed
+        self.partial = 0                            # the same in free pages: half overwritten
         self.sealed = 0
         self.erased: dict[str, int] = {}            # by what -> rows
         self.files = 0                              # bit i: some row of it lies in file i
@@ -23,10 +24,12 @@ class Tally:
 
     def add_open(self, item: Item) -> None:
         self.files |= item.files
-        if item.is_damaged:
+        if not item.is_damaged:
+            self.readable += 1
+        elif item.used:
             self.damaged += 1
         else:
-            self.readable += 1
+            self.partial += 1
         root = root_of(step_of(item))
         if root is not None:
             self.epochs.add((root.incarnation, root.epoch))

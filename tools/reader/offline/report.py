@@ -88,7 +88,8 @@ class Report:
 
     def subject_json(self, sid: bytes, categories: dict[int, Tally]) -> dict[str, object]:
         shown: dict[str, object] = {"categories": {category_name(category): {
-            "readable": tally.readable, "damaged": tally.damaged, "sealed": tally.sealed, "erased": tally.erased,
+            "readable": tally.readable, "damaged": tally.damaged, "partial": tally.partial, "sealed": tally.sealed,
+            "erased": tally.erased,
             "files": self.files_of(tally.files),
             "by": [{"incarnation": incarnation, "epoch": epoch} for incarnation, epoch in sorted(tally.epochs)]}
             for category, tally in sorted(categories.items())}}
@@ -199,6 +200,7 @@ def tallies_text(categories: dict[int, Tally]) -> str:
     for category, tally in sorted(categories.items()):
         epochs = "/".join(str(epoch) for _, epoch in sorted(tally.epochs))
         counts = {f"readable by epoch {epochs}": tally.readable, f"damaged, readable in part by epoch {epochs}": tally.damaged,
+                  f"half overwritten in free pages, the rest readable by epoch {epochs}": tally.partial,
                   "sealed": tally.sealed, **{f"erased ({what})": count for what, count in sorted(tally.erased.items())}}
         for what, count in counts.items():
             if count:
