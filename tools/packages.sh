@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The one list of Debian 12 packages, by use, and the step that installs what is missing of them.
-#   tools/packages.sh SET...          install what is missing of the sets: build test fuzz bench
+#   tools/packages.sh SET...          install what is missing of the sets: build test fuzz bench reader
 #   tools/packages.sh --list SET...   print their packages, one a line
 # Asks nothing. Needs root or sudo only when something is missing. VT_SKIP_PACKAGES=1 leaves the machine alone.
 set -euo pipefail
@@ -12,8 +12,9 @@ packages_of() {
         test)  echo check openssl python3 python3-msgpack python3-cryptography ;;
         fuzz)  echo clang libclang-rt-14-dev ;;
         valgrind) echo valgrind ;;
+        reader) echo python3 python3-msgpack python3-cryptography ;;
         bench) echo redis-server openssl python3 ;;
-        *)     echo "packages.sh: no such set: $1 (build test fuzz valgrind bench)" >&2; return 2 ;;
+        *)     echo "packages.sh: no such set: $1 (build test fuzz valgrind bench reader)" >&2; return 2 ;;
     esac
 }
 

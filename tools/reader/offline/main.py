@@ -140,7 +140,7 @@ def run(options: argparse.Namespace, question: Question, progress: Callable[[str
 
 
 def main(arguments: Optional[list[str]] = None) -> int:
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)     # files and options in any order
     progress = (lambda text: None) if options.quiet else collect.to_stderr
     try:
         question = Question(options)
