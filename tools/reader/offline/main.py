@@ -75,8 +75,8 @@ def read_secrets(options: argparse.Namespace) -> Secrets:
 
 
 def one_line(content: bytes) -> bytes:
-    """A passphrase's file without the end of its line, as editors and echo write one."""
-    return content[:-2] if content.endswith(b"\r\n") else content[:-1] if content.endswith(b"\n") else content
+    """A passphrase's file without the line break at its end. docs/FORMAT.md, "Wraps"."""
+    return content.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def read_scopes(texts: list[str]) -> list[Scope]:
