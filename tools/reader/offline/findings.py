@@ -88,8 +88,10 @@ class Findings:
 
     def tally(self) -> None:
         for sid, opened in self.fix.rows_of.items():
-            for name, _, item in opened:
-                self.of(sid, name.category).add_open(item)
+            whole = {(name, head) for name, head, item in opened if not item.is_damaged}
+            for name, head, item in opened:
+                if item.used or not item.is_damaged or (name, head) not in whole:       # no half of what is there whole
+                    self.of(sid, name.category).add_open(item)
         for item in self.found.all_of(tables.ROW):
             if item.step is None:
                 self.add_closed(item)
@@ -114,7 +116,7 @@ class Findings:
         entry = self.forgotten_by(sid, name.category, name.record)
         if entry is not None:
             certificate = f", certificate {entry.certificate}" if entry.certificate else ""
-            return f"{system.OPERATIONS[entry.operation]}{certificate}, epoch {entry.epoch}"
+            return f"{system.OPERATIONS[entry.operation]}{certificate}, gone from epoch {entry.gone_from()} on"
         for scope, sequence in sorted(self.found.acted_on.get(sid, ()), key=lambda pair: pair[1]):
             if scope.covers(sid, name.category, name.record) and sequence not in self.fix.ledger:
                 return f"ledger entry {sequence}, which did not open"
@@ -138,12 +140,14 @@ class Findings:
         return None
 
     def readable_though_forgotten(self) -> Iterator[tuple[bytes, int, system.LedgerEntry, Step]]:
-        """Rows that a ledger entry says are forgotten, and that open through a root of an earlier epoch."""
+        """Rows that a ledger entry says are forgotten, and that open through a root of an earlier epoch though a later one is
+        there. What was deleted in an epoch that has not closed yet is not forgotten."""
+        newest = max((record.epoch for record, *_ in self.fix.opened_roots), default=0)
         for sid, categories in self.subjects.items():
             for name, _, item in self.fix.rows_of.get(sid, []):
                 entry = self.forgotten_by(sid, name.category, name.record)
                 root = root_of(step_of(item))
-                if entry is not None and root is not None and root.epoch < entry.epoch:
+                if entry is not None and root is not None and root.epoch < entry.gone_from() <= newest:
                     yield sid, name.category, entry, step_of(item)
 
     # Expectations.

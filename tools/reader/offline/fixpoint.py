@@ -100,7 +100,7 @@ class Fixpoint:
         self.collections: dict[int, system.Collection] = {}
         self.orphan_rows = 0                # rows whose subject no file names
         self.orphans_untried = 0
-        self.counts: dict[str, list[int]] = {}                                  # what -> [opened, all]
+        self.counts: dict[str, list[int]] = {}                                  # what -> [opened, all, closed and in use]
 
     def run(self) -> None:
         self.open_wraps()
@@ -428,9 +428,10 @@ class Fixpoint:
                     yield vault, tenant, key
 
     def count(self, what: str, item: Item) -> None:
-        counts = self.counts.setdefault(what, [0, 0])
+        counts = self.counts.setdefault(what, [0, 0, 0])
         counts[0] += item.step is not None
         counts[1] += 1
+        counts[2] += item.step is None and bool(item.used)
 
     def open_system(self) -> None:
         ledger_keys = list(self.keys_named(0, "sys:ledger"))
@@ -514,6 +515,7 @@ class Fixpoint:
             self.found.subjects.update({payload.origin} - {bytes(16)})
             place = Place(item.place.file, item.place.at + payload.at, payload.length)
             sealed = Item(place)
+            sealed.used = item.used
             for vault, tenant, key in self.audit_keys(payload):
                 if sealed.step is None:
                     self.open_item(sealed, key, payload.context(vault, tenant), 0, self.audit_name(payload))

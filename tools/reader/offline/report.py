@@ -65,7 +65,8 @@ class Report:
             "trees": [{"vault": record.vault.hex(), "incarnation": record.incarnation, "epoch": record.epoch,
                        "page_version": record.page_version, "commit": record.commit, "pages_opened": opened,
                        "pages_missing": missing} for record, _, opened, missing in self.fix.opened_roots],
-            "opened": {what: {"opened": counts[0], "all": counts[1]} for what, counts in sorted(self.fix.counts.items())},
+            "opened": {what: {"opened": counts[0], "all": counts[1], "closed_in_use": counts[2]}
+                       for what, counts in sorted(self.fix.counts.items())},
             "manifests": [{"backup": note.lines.get("backup"), "epoch": note.lines.get("epoch"), "file": file,
                            "signature": signature, "copies": same}
                           for note, file, signature, same in self.findings.manifests()],
@@ -136,21 +137,19 @@ class Report:
         for step in self.fix.unseal_keys.values():
             yield from ("  " + line for line in self.chain(step))
         for keys in self.fix.root_keys.values():
-            yield from ("  " + line for key in keys for line in self.chain(key.step)[:1 + self.slot_lines(key.step)])
+            for key in keys:
+                yield "  " + key.step.what
+                yield from (f"    {share.what} [{self.where(share.place)}]" for share in key.step.parents)
         for record, _, opened, missing in self.fix.opened_roots:
             yield (f"  tree of incarnation {record.incarnation}, epoch {record.epoch}, page version {record.page_version}: "
                    f"{opened} pages not met before" + (f", {missing} MISSING" if missing else ""))
         for what, counts in sorted(self.fix.counts.items()):
-            yield f"  {what}: {counts[0]} of {counts[1]} opened"
+            rest = counts[1] - counts[0] - counts[2]
+            yield f"  {what}: {counts[0]} of {counts[1]} opened" + (f"; {rest} of the others lie in no page in use" if rest else "")
         for number, states in sorted(self.found.certificates.items()):
             note = newest(states)
             yield (f"  certificate {number}: {note.lines.get('state')}, {note.lines.get('scope')}, epochs "
                    f"{note.lines.get('epochs')}; {self.findings.signature(note)}")
-
-    @staticmethod
-    def slot_lines(step: Step) -> int:
-        """The shares that made a root key stand first below it, each followed by its own way: show only the first."""
-        return sum(1 for _ in chain(step.parents[0])) if step.parents else 0
 
     def subjects_text(self) -> Iterator[str]:
         subjects = self.findings.subjects

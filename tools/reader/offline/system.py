@@ -12,7 +12,8 @@ from .seal import (AUDIT_PAYLOAD, CLOSING_BATCH, CONFIG, JOB_STATE, KEPT_ANSWER,
 
 OPERATIONS = {1: "shred", 2: "correction", 3: "token revoked", 4: "credential revoked", 5: "policy", 6: "record deleted",
               7: "take-over"}
-FORGETTING = (1, 2, 6)
+SHRED = 1
+FORGETTING = (SHRED, 2, 6)
 TOKEN_STATES = {1: "live", 2: "disabled", 3: "revoked"}
 COLLECTION, TEMPLATE, CREDENTIAL = 1, 2, 3
 
@@ -38,6 +39,10 @@ class LedgerEntry(NamedTuple):
     certificate: int
     epoch: int
     time: int
+
+    def gone_from(self) -> int:
+        """The first epoch that has no key of it: a shred names that, a deletion the epoch in which it was done."""
+        return self.epoch if self.operation == SHRED else self.epoch + 1
 
 
 def ledger_context(vault: bytes, incarnation: int, sequence: int) -> bytes:
