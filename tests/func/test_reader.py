@@ -285,6 +285,8 @@ class Reader(unittest.TestCase):
         self.assertTrue(corrected["readable"])
         self.assertTrue(all("key was taken out" in reason for reason in corrected["erased"]), corrected)
         self.assertTrue(corrected["erased"])
+        entries = {name: report["subjects"][sid]["index_entries"] for name, sid in WORLD.sids.items()}
+        self.assertEqual((entries["shredded"], entries["control"] > 0), (0, True))
 
     def test_former_slots_of_as_many_keepers_as_are_needed_open_it_again(self):
         gone, _ = self.canary_files()

@@ -164,6 +164,13 @@ class Findings:
                     return keys[0].step
         return None
 
+    def entries_within(self, scope: Scope) -> list[Step]:
+        """How index entries of the scope were reached. An entry names a record and no category."""
+        if scope.category:
+            return []
+        return [step for entry, step in self.fix.index_entries.get(scope.sid, {}).items()
+                if scope.record in (0, entry.record())]
+
     def rows_within(self, scope: Scope) -> list[Item]:
         return [item for name, _, item in self.fix.rows_of.get(scope.sid, []) if scope.covers(name.category, name.record)]
 
@@ -180,6 +187,10 @@ class Findings:
         step = self.keys_within(scope)
         if step is not None:
             return Verdict("unreadable", scope.text, False, "no row of it opens, but its key is reached", step)
+        entries = self.entries_within(scope)
+        if entries:
+            return Verdict("unreadable", scope.text, False, f"no row of it opens, but {len(entries)} entries of the index name it",
+                           entries[0])
         return Verdict("unreadable", scope.text, True, f"{self.closed_within(scope)} rows lie there and none opens", None)
 
     def expect_readable(self, scope: Scope) -> Verdict:

@@ -94,6 +94,7 @@ class Fixpoint:
         self.named: dict[tuple[bytes, int, int, int], list[Key]] = {}           # vault, tenant, name, version
         self.subject_keys: dict[tuple[bytes, int, bytes, int], list[Key]] = {}  # vault, tenant, sid, key-block version
         self.subjects: dict[bytes, Subject] = {}
+        self.index_entries: dict[bytes, dict[tree.IndexEntry, Step]] = {}       # sid -> its entries in the index
         self.rows_of: dict[bytes, list[tuple[rows.RowName, rows.RowHead, Item]]] = {}      # sid -> opened rows
         self.pages_opened = 0
         self.ledger: dict[int, system.LedgerEntry] = {}
@@ -291,14 +292,17 @@ class Fixpoint:
         elif isinstance(thing, tree.NamedKey):
             remember(self.named, (link.vault, link.tenant, thing.name, thing.version), thing.key, step,
                      f"key {tree.key_name(link.tenant, thing.name)}, version {thing.version}")
-        elif thing.data[:16].strip(b"\0"):
-            self.index_owner(thing)
+        else:
+            self.take_index_entry(thing, step)
 
-    def index_owner(self, entry: tree.IndexEntry) -> None:
-        """An index entry names a sid and a record. Those of deterministic tokens begin with 1 or 2 and name neither; the pair
-        that they would give is no subject, so it is taken only for records of which a row is there and no owner is known."""
-        record, sid = number(entry.data, 16, 8), entry.data[:16]
-        if record in self.found.rows and record not in self.found.owners and sid in self.found.subjects:
+    def take_index_entry(self, entry: tree.IndexEntry, step: Step) -> None:
+        """An index entry names a sid and a record: who has K_idx can test guesses of a value on its hash, and learns whose it
+        is. (The values of deterministic tokens have other data there, which is the sid of nobody.)"""
+        record, sid = entry.record(), entry.data[:16]
+        if sid not in self.found.subjects:
+            return
+        self.index_entries.setdefault(sid, {}).setdefault(entry, step)
+        if record in self.found.rows and record not in self.found.owners:
             self.found.owner(sid, record)
 
     def open_misplaced(self) -> None:

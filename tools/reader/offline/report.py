@@ -94,6 +94,7 @@ class Report:
             "files": self.files_of(tally.files),
             "by": [{"incarnation": incarnation, "epoch": epoch} for incarnation, epoch in sorted(tally.epochs)]}
             for category, tally in sorted(categories.items())}}
+        shown["index_entries"] = len(self.fix.index_entries.get(sid, ()))
         wanted = self.chains_wanted(sid)
         if wanted:
             shown["chains"] = dict(wanted)

@@ -66,6 +66,9 @@ class IndexEntry(NamedTuple):
     hash: bytes
     data: bytes
 
+    def record(self) -> int:
+        return number(self.data, 16, 8)
+
 
 Found = Union[Link, NamedKey, SubjectEntry, IndexEntry]
 
