@@ -11,6 +11,7 @@ import glob
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -397,6 +398,26 @@ class Reader(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertEqual(report["subjects"][WORLD.sids["shredded"]]["categories"]["F"]["damaged"], 1)
 
+    def test_files_damaged_at_random_are_read_to_their_end(self):
+        """Bits, bytes, page headers and lengths: whatever stands there is reported, never followed into a failure."""
+        sources = [WORLD.path("kept", "after", "data.mdb"), WORLD.path("kept", "pending", "data.mdb"), *self.former("one", "two"),
+                   *self.present, WORLD.path("backup", "manifest"), *glob.glob(WORLD.path("journal", "*"))]
+        sources = [os.path.join(path, "keeper.vtk") if os.path.isdir(path) else path for path in sources]
+        for seed in range(4):
+            dice, paths = random.Random(seed), []
+            for number, source in enumerate(sources):
+                with open(source, "rb") as handle:
+                    content = bytearray(handle.read())
+                for _ in range(max(2, len(content) // 3000)):
+                    at = dice.randrange(len(content))
+                    at = at // 4096 * 4096 + dice.randrange(24) if dice.random() < 0.3 else at
+                    content[at:at + dice.choice((1, 1, 2, 60))] = dice.randbytes(dice.choice((1, 2, 60)))
+                whole = len(content) if seed != 3 else dice.randrange(len(content))
+                paths.append(WORLD.write(f"random-{number}", bytes(content[:whole])))
+            code, report = WORLD.read(*self.key_file, *paths, "--show-values", "--exhaustive")
+            self.assertEqual(code, 3, (seed, report if isinstance(report, str) else None))
+            self.assertEqual(len(report["files"]), len(sources))
+
     def test_an_unknown_file_is_named_as_unknown(self):
         unknown = WORLD.write("unknown", os.urandom(300_000))
         code, report = WORLD.read(unknown, WORLD.path("kept", "after", "data.mdb"))
@@ -506,6 +527,13 @@ class RawKeepers(unittest.TestCase):
         self.assertEqual(code, 0, report["expectations"])
         code, report = world.read(*pile, *present, world.path("kept", "before", "one"), world.path("kept", "before", "two"))
         self.assertEqual((code, [verdict["holds"] for verdict in report["expectations"]]), (1, [False, True]))
+        # The files and keys of two vaults in one pile: each opens with its own, and both have a certificate 1.
+        other = Reader("setUp")
+        other.setUp()
+        code, report = world.read(*pile, *present, *other.key_file, *other.passive, *other.present, *other.expectations())
+        self.assertEqual((code, [verdict["of"] for verdict in report["expectations"] if not verdict["holds"]]), (0, []))
+        self.assertEqual(len(report["unseal_keys"]), 2)
+        self.assertEqual(sorted(note["number"] for note in report["certificates"]), [1, 1, 2, 3])
 
 
 class TakeOver(unittest.TestCase):

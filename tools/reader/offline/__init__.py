@@ -18,8 +18,9 @@ what it cannot open is a statement about the files and not about the vault. Read
     system     ledger, pending requests, configuration, tokens, audit payloads, kept answers, places of rotations
     collect    all that lies in the files, indexed, nothing opened yet
     fixpoint   opens what opens, until nothing more does
+    beside     the same for what leads to no further key: ledger, configuration, audit payloads
     findings   what that means for each subject
-    canary     the search for given byte strings
+    watch      the search for given byte strings, and the values where they are asked for
     report     the same as text and as JSON
     main       arguments, exit codes
 """

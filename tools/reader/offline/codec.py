@@ -82,7 +82,7 @@ def category_number(name: str) -> int:
     """The other way round; a plain number is taken too. Raises ValueError."""
     for candidate in [*range(1, 14), CATEGORY_ADMINISTRATION]:
         if category_name(candidate).lower() == name.lower():
-            return candidate
+            return int(candidate)
     value = int(name)
     if not 1 <= value <= 0xffff:
         raise ValueError("a category is 1 to 65535, A to L, U or admin")

@@ -43,14 +43,16 @@ class Found:
         self.pages_by_version: dict[int, list[Item]] = {}
         self.key_blocks: dict[bytes, list[Item]] = {}               # sid
         self.rows: dict[int, list[Item]] = {}                       # record
-        self.owners: dict[int, set[bytes]] = {}                     # record -> sids
+        self.owners: dict[int, set[bytes]] = {}                     # record -> sids; see owners_of()
+        self.sid_files: dict[bytes, int] = {}                       # sid -> bit i: file i says which records it has
+        self.vault_files: dict[bytes, int] = {}                     # vault -> bit i: file i has a root record of it
         self.records: dict[bytes, set[int]] = {}                    # sid -> records
         self.acted_on: dict[bytes, set[tuple[system.Scope, int]]] = {}      # sid -> (scope, ledger sequence)
         self.pending: set[system.Scope] = set()
         self.loose_rows: list[Item] = []
         self.loose_key_blocks: list[Item] = []
         self.meta: dict[tuple[bytes, bytes], Item] = {}             # (name, digest): closing batches, places of rotations
-        self.certificates: dict[int, dict[str, notes.Note]] = {}    # number -> state -> note
+        self.certificates: dict[tuple[str, int], dict[str, notes.Note]] = {}    # (vault id, number) -> state -> note
         self.manifests: list[tuple[notes.Note, int]] = []           # note, file
         self.subjects: set[bytes] = set()                           # every sid that any file names
 
@@ -72,10 +74,20 @@ class Found:
         item.names += (name,)
         return item, True
 
-    def owner(self, sid: bytes, record: int) -> None:
+    def owner(self, sid: bytes, record: int, files: int) -> None:
         self.subjects.add(sid)
+        self.sid_files[sid] = self.sid_files.get(sid, 0) | files
         self.owners.setdefault(record, set()).add(sid)
         self.records.setdefault(sid, set()).add(record)
+
+    def owners_of(self, record: int, item: Item) -> list[bytes]:
+        """Whose record it may be. Two vaults in one pile number their records alike: files of the row's own vault come first."""
+        sids = sorted(self.owners.get(record, ()))
+        kin = item.files
+        for files in self.vault_files.values():
+            if files & item.files:
+                kin |= files
+        return [sid for sid in sids if self.sid_files[sid] & kin] or sids
 
     def all_of(self, table: int) -> Iterator[Item]:
         return iter(self.items.get(table, {}).values())
@@ -85,7 +97,7 @@ class Found:
     def entry(self, table: int, key: bytes, place: Place, is_used: bool) -> None:
         """Sort one entry in. Raises Malformed when it is not what its table says."""
         if table == tables.RECORD:
-            self.owner(key[:16], number(key, 18, 8))
+            self.owner(key[:16], number(key, 18, 8), 1 << place.file)
         elif table == tables.LEDGER_SID:
             scope = system.parse_scope(key)
             self.subjects.add(scope.sid)
@@ -123,7 +135,7 @@ class Found:
 
     def take_certificate(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         for note in notes.parse_certificates(raw):
-            self.certificates.setdefault(number(key, 0, 8), {})[note.lines.get("state", "")] = note
+            self.certificates.setdefault((note.lines.get("vault", ""), number(key, 0, 8)), {})[note.lines.get("state", "")] = note
 
     def take_meta(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         if key == b"root":
@@ -142,6 +154,8 @@ class Found:
         item, is_new = self.item(tables.META, raw, place, is_used, key)
         if is_new:
             self.roots[raw] = (tree.parse_root_record(raw), item)
+        vault = self.roots[raw][0].vault
+        self.vault_files[vault] = self.vault_files.get(vault, 0) | 1 << place.file
 
     # Files.
 
@@ -234,7 +248,8 @@ class Found:
             self.manifests.append((note, file.number))
             file.summary += f", backup {note.lines.get('backup', '')[:8]}, epoch {note.lines.get('epoch', '')}"
         elif note.title == notes.CERTIFICATE and note.lines.get("number", "").isdigit():
-            self.certificates.setdefault(int(note.lines["number"]), {})[note.lines.get("state", "")] = note
+            name = (note.lines.get("vault", ""), int(note.lines["number"]))
+            self.certificates.setdefault(name, {})[note.lines.get("state", "")] = note
 
     def read_share(self, file: File) -> None:
         file.notes.append("not used: give it with --unseal share:FILE")

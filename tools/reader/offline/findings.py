@@ -3,6 +3,7 @@ import hashlib
 from typing import Iterator, NamedTuple, Optional
 
 from . import notes, rows, system, tables, tree
+from .beside import Beside
 from .codec import category_number
 from .collect import Found, Item
 from .fixpoint import Fixpoint, Step, root_of, step_of
@@ -76,9 +77,14 @@ class Verdict(NamedTuple):
 class Findings:
     """Everything that a report says."""
 
-    def __init__(self, found: Found, fix: Fixpoint) -> None:
+    def __init__(self, found: Found, fix: Fixpoint, beside: Beside) -> None:
         self.found = found
         self.fix = fix
+        self.ledger: dict[bytes, list[system.LedgerEntry]] = {}         # sid -> what was forgotten of it, oldest first
+        for entry in sorted(beside.ledger):
+            if entry.operation in system.FORGETTING:
+                self.ledger.setdefault(entry.scope.sid, []).append(entry)
+        self.sequences = {entry.sequence for entry in beside.ledger}
         self.subjects: dict[bytes, dict[int, Tally]] = {sid: {} for sid in sorted(found.subjects)}
         self.nobodys = Tally()                      # rows of which no file says whose they are
         self.remnants = 0                           # rows in free pages that are half overwritten: their key does not open them
@@ -106,7 +112,7 @@ class Findings:
             return
         head = rows.row_head(self.found.pile.read(item.place))
         for name in map(rows.row_name, item.names):
-            for sid in sorted(self.found.owners.get(name.record, ())):
+            for sid in self.found.owners_of(name.record, item):
                 self.of(sid, name.category).add_closed(item, self.reason(sid, name, head))
                 return
         self.nobodys.add_closed(item, None)
@@ -118,15 +124,12 @@ class Findings:
             certificate = f", certificate {entry.certificate}" if entry.certificate else ""
             return f"{system.OPERATIONS[entry.operation]}{certificate}, gone from epoch {entry.gone_from()} on"
         for scope, sequence in sorted(self.found.acted_on.get(sid, ()), key=lambda pair: pair[1]):
-            if scope.covers(sid, name.category, name.record) and sequence not in self.fix.ledger:
+            if scope.covers(sid, name.category, name.record) and sequence not in self.sequences:
                 return f"ledger entry {sequence}, which did not open"
         return self.key_taken_out(sid, name, head)
 
     def forgotten_by(self, sid: bytes, category: int, record: int) -> Optional[system.LedgerEntry]:
-        for entry in self.fix.ledger.values():
-            if entry.operation in system.FORGETTING and entry.scope.covers(sid, category, record):
-                return entry
-        return None
+        return next((entry for entry in self.ledger.get(sid, ()) if entry.scope.covers(sid, category, record)), None)
 
     def key_taken_out(self, sid: bytes, name: rows.RowName, head: rows.RowHead) -> Optional[str]:
         """docs/FORMAT.md, "Rows": when the key block has no such key, the row is erased; nothing else says so."""
@@ -215,14 +218,6 @@ class Findings:
         for note, file in self.found.manifests:
             same = [number for number, digest in digests.items() if digest == note.lines.get("file-sha256")]
             yield note, file, self.signature(note), same
-
-    def newest_trees(self) -> Iterator[tuple[tree.RootRecord, Step, int, int]]:
-        """The first tree that opened, of each vault: the only one that is followed whole."""
-        seen: set[bytes] = set()
-        for record, step, opened, missing in self.fix.opened_roots:
-            if record.vault not in seen:
-                seen.add(record.vault)
-                yield record, step, opened, missing
 
 
 def chain(step: Step, depth: int = 0) -> Iterator[tuple[int, Step]]:

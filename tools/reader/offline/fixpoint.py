@@ -2,7 +2,7 @@
 
     secrets -> wraps -> unseal keys -> slots -> shares -> root keys -> root records -> pages of the tree
         -> subject keys -> key blocks -> data keys -> rows
-        -> system and tenant keys -> ledger, configuration, audit payloads, ...
+        -> system and tenant keys -> what beside.py opens
 
 No arrow leads back, and everything sealed is known before the first key is tried. So each key is tried once on all that it
 could open, in this order, and then there is nothing more that any key could open. That holds for every version of everything
@@ -13,8 +13,8 @@ oldest, so a chain goes through a former epoch only if no later one leads there.
 """
 from typing import Callable, Iterator, NamedTuple, Optional
 
-from . import rows, shamir, system, tables, tree, wraps
-from .codec import Malformed, category_name, number, packed
+from . import rows, shamir, tables, tree, wraps
+from .codec import Malformed, category_name, packed
 from .collect import Found, Item
 from .pile import Place
 from .seal import Damaged, DoesNotOpen, open_sealed
@@ -45,7 +45,7 @@ class Secrets(NamedTuple):
     passphrases: list[tuple[bytes, str]]
     key_files: list[tuple[bytes, str]]
     shares: list[tuple[wraps.SetShare, str]]
-    tokens: list[bytes]
+    tokens: list[bytes]                         # for beside.py
     caller_keys: list[bytes]
 
 
@@ -97,11 +97,8 @@ class Fixpoint:
         self.index_entries: dict[bytes, dict[tree.IndexEntry, Step]] = {}       # sid -> its entries in the index
         self.rows_of: dict[bytes, list[tuple[rows.RowName, rows.RowHead, Item]]] = {}      # sid -> opened rows
         self.pages_opened = 0
-        self.ledger: dict[int, system.LedgerEntry] = {}
-        self.collections: dict[int, system.Collection] = {}
         self.orphan_rows = 0                # rows whose subject no file names
         self.orphans_untried = 0
-        self.counts: dict[str, list[int]] = {}                                  # what -> [opened, all, closed and in use]
 
     def run(self) -> None:
         self.open_wraps()
@@ -113,9 +110,6 @@ class Fixpoint:
         self.progress(f"key blocks of {len(self.subjects)} subjects opened")
         self.open_rows()
         self.open_orphan_rows()
-        self.open_system()
-        self.open_tokens()
-        self.open_kept_answers()
         self.complain_of_unopened()
 
     # One seal.
@@ -146,10 +140,13 @@ class Fixpoint:
     def complain_of_unopened(self) -> None:
         """What is in use, has its key reached, and does not open: the salt or the commitment of its seal was changed. In free
         pages that is no surprise; findings.py counts it as remnants."""
-        followed = {(link_name(link), link.page_version) for link in self.links}
+        followed: dict[tuple[bytes, int], int] = {}         # page -> files of the vaults that name it
+        for link in self.links:
+            page = (link_name(link), link.page_version)
+            followed[page] = followed.get(page, 0) | self.found.vault_files.get(link.vault, 0)
         for item in self.found.all_of(tables.PAGE):
             version = tree.page_head(self.pile.read(item.place)).page_version
-            if item.used and item.step is None and any((name, version) in followed for name in item.names):
+            if item.step is None and any(followed.get((name, version), 0) & item.used for name in item.names):
                 self.complain(item, "a page of the tree does not open with its key")
         blocks = {(sid, version) for _, _, sid, version in self.subject_keys}
         for sid, items in self.found.key_blocks.items():
@@ -164,7 +161,7 @@ class Fixpoint:
         head = rows.row_head(self.pile.read(item.place))
         return any((name.category, head.key_record(name.record), head.key_version) in self.subjects[sid].keys
                    for name in map(rows.row_name, item.names)
-                   for sid in self.found.owners.get(name.record, ()) if sid in self.subjects)
+                   for sid in self.found.owners_of(name.record, item) if sid in self.subjects)
 
     # Secrets, unseal keys, shares, root keys.
 
@@ -287,11 +284,11 @@ class Fixpoint:
         if isinstance(thing, tree.Link):
             waiting.append((thing, step))
         elif isinstance(thing, tree.SubjectEntry):
-            remember(self.subject_keys, (link.vault, link.tenant, thing.sid, thing.version), thing.key, step,
-                     f"subject key of {thing.sid.hex()}, key-block version {thing.version}")
+            keys = self.subject_keys.setdefault((link.vault, link.tenant, thing.sid, thing.version), [])
+            add_key(keys, thing.key, Step(f"subject key of {thing.sid.hex()}, key-block version {thing.version}", None, step))
         elif isinstance(thing, tree.NamedKey):
-            remember(self.named, (link.vault, link.tenant, thing.name, thing.version), thing.key, step,
-                     f"key {tree.key_name(link.tenant, thing.name)}, version {thing.version}")
+            keys = self.named.setdefault((link.vault, link.tenant, thing.name, thing.version), [])
+            add_key(keys, thing.key, Step(f"key {tree.key_name(link.tenant, thing.name)}, version {thing.version}", None, step))
         else:
             self.take_index_entry(thing, step)
 
@@ -303,7 +300,7 @@ class Fixpoint:
             return
         self.index_entries.setdefault(sid, {}).setdefault(entry, step)
         if record in self.found.rows and record not in self.found.owners:
-            self.found.owner(sid, record)
+            self.found.owner(sid, record, 1 << step.place.file if step.place else 0)
 
     def open_misplaced(self) -> None:
         """Pages of the right version that no leaf names, or names wrongly, as free pages may."""
@@ -318,6 +315,13 @@ class Fixpoint:
             if not waiting:
                 return
             self.follow(waiting)
+
+    def keys_named(self, tenant_or_system: int, label: str) -> Iterator[tuple[bytes, int, Key]]:
+        """(vault, tenant, key) of every version of a named key that was reached."""
+        for (vault, tenant, name, _), keys in self.named.items():
+            if bool(tenant) == bool(tenant_or_system) and tree.key_name(tenant, name) == label:
+                for key in keys:
+                    yield vault, tenant, key
 
     # Key blocks and rows.
 
@@ -353,7 +357,7 @@ class Fixpoint:
     def open_rows(self) -> None:
         for record, items in self.found.rows.items():
             for item in items:
-                for sid in self.found.owners.get(record, ()):
+                for sid in sorted(self.found.owners.get(record, ())):
                     item.is_looked_at = True
                     if item.step is None and sid in self.subjects:
                         self.open_row(item, sid)
@@ -422,155 +426,6 @@ class Fixpoint:
                     return True
         return False
 
-    # The vault's own.
-
-    def keys_named(self, tenant_or_system: int, label: str) -> Iterator[tuple[bytes, int, Key]]:
-        """(vault, tenant, key) of every version of a named key that was reached."""
-        for (vault, tenant, name, _), keys in self.named.items():
-            if bool(tenant) == bool(tenant_or_system) and tree.key_name(tenant, name) == label:
-                for key in keys:
-                    yield vault, tenant, key
-
-    def count(self, what: str, item: Item) -> None:
-        counts = self.counts.setdefault(what, [0, 0, 0])
-        counts[0] += item.step is not None
-        counts[1] += 1
-        counts[2] += item.step is None and bool(item.used)
-
-    def open_system(self) -> None:
-        ledger_keys = list(self.keys_named(0, "sys:ledger"))
-        for item in self.found.all_of(tables.LEDGER):
-            self.open_ledger_entry(item, ledger_keys)
-            self.count("ledger entries", item)
-        for item in self.found.all_of(tables.PENDING):
-            raw = self.pile.read(item.place)
-            for vault, _, key in ledger_keys:
-                if item.step is None:
-                    ctx = system.pending_context(vault, number(raw, 0, 8), item.names[0])
-                    self.open_item(item, key, ctx, 8, "pending request")
-            self.count("pending requests", item)
-        self.open_meta(ledger_keys)
-        for item in self.found.all_of(tables.CONFIG):
-            self.open_config(item)
-            self.count("configuration objects", item)
-        for item in self.found.all_of(tables.AUDIT):
-            self.open_audit(item)
-
-    def open_ledger_entry(self, item: Item, keys: list[tuple[bytes, int, Key]]) -> None:
-        raw = self.pile.read(item.place)
-        for name in item.names:
-            sequence = number(name, 0, 8)
-            for vault, _, key in keys:
-                ctx = system.ledger_context(vault, number(raw, 0, 8), sequence)
-                plain = self.open_item(item, key, ctx, 8, f"ledger entry {sequence}") if item.step is None else None
-                if plain is not None and not item.is_damaged:
-                    entry = system.parse_ledger_entry(sequence, plain)
-                    self.ledger[sequence] = entry
-                    self.found.subjects.add(entry.scope.sid)
-
-    def open_meta(self, ledger_keys: list[tuple[bytes, int, Key]]) -> None:
-        """Batches of closing epochs, and places of rotations."""
-        for (name, _), item in self.found.meta.items():
-            raw = self.pile.read(item.place)
-            for vault, _, key in ledger_keys:
-                for before_seal, ctx in self.meta_contexts(vault, name, raw):
-                    if item.step is None:
-                        self.open_item(item, key, ctx, before_seal, name.decode("latin-1"))
-            self.count("closing batches and rotations", item)
-
-    def meta_contexts(self, vault: bytes, name: bytes, raw: bytes) -> Iterator[tuple[int, bytes]]:
-        if name.startswith(b"rotate."):
-            yield 9, system.rotation_context(vault, number(raw, 1, 8), bytes.fromhex(name[7:].decode("latin-1")))
-            return
-        part = int(name[8:], 16) if name[7:8] == b"/" else 0
-        for record, _ in self.found.roots.values():
-            yield 8, system.closing_context(vault, number(raw, 0, 8), record.epoch, record.attempt, part)
-
-    def open_config(self, item: Item) -> None:
-        raw = self.pile.read(item.place)
-        for key_bytes in item.names:
-            name = system.config_name(key_bytes)
-            for vault, tenant, key in self.keys_named(name.tenant, "ten:config" if name.tenant else "sys:config"):
-                if item.step is not None or tenant != name.tenant:
-                    continue
-                plain = self.open_item(item, key, system.config_context(vault, name, raw), 16, "configuration object")
-                if plain is not None and name.kind == system.COLLECTION and not item.is_damaged:
-                    self.take_collection(item, plain)
-
-    def take_collection(self, item: Item, plain: bytes) -> None:
-        try:
-            collection = system.parse_collection(plain)
-        except Malformed as wrong:
-            self.complain(item, str(wrong))
-            return
-        known = self.collections.get(collection.number)
-        if known is None or known.version < collection.version:
-            self.collections[collection.number] = collection
-
-    def open_audit(self, item: Item) -> None:
-        """The sealed payloads of one row of the log."""
-        raw = self.pile.read(item.place)
-        try:
-            payloads = list(system.audit_items(raw))
-        except Malformed as wrong:
-            self.complain(item, str(wrong))
-            return
-        for payload in payloads:
-            self.found.subjects.update({payload.origin} - {bytes(16)})
-            place = Place(item.place.file, item.place.at + payload.at, payload.length)
-            sealed = Item(place)
-            sealed.used = item.used
-            for vault, tenant, key in self.audit_keys(payload):
-                if sealed.step is None:
-                    self.open_item(sealed, key, payload.context(vault, tenant), 0, self.audit_name(payload))
-            self.count("audit payloads about subjects" if payload.origin.strip(b"\0") else "audit payloads of the vault", sealed)
-
-    @staticmethod
-    def audit_name(payload: system.AuditItem) -> str:
-        return f"audit payload about {payload.origin.hex()}" if payload.origin.strip(b"\0") else "audit payload"
-
-    def audit_keys(self, payload: system.AuditItem) -> Iterator[tuple[bytes, int, Key]]:
-        """(vault, tenant of the context, key)."""
-        if payload.origin.strip(b"\0"):
-            subject = self.subjects.get(payload.origin)
-            for key in subject.audit_keys if subject else []:
-                yield subject.vault, payload.tenant, key
-            return
-        for label, tenant_or_system in (("sys:audit", 0), ("ten:audit", 1)):
-            for vault, _, key in self.keys_named(tenant_or_system, label):
-                yield vault, payload.tenant, key
-
-    # What opens only with somebody else's secret.
-
-    def open_tokens(self) -> None:
-        keys = list(self.keys_named(1, "ten:token-seal"))
-        for item in self.found.all_of(tables.TOKEN):
-            raw = self.pile.read(item.place)
-            for name in item.names:
-                for text in self.secrets.tokens:
-                    for vault, tenant, key in keys:
-                        if item.step is None:
-                            sealing = Key(system.token_key(key.key, text), key.step)
-                            ctx = system.token_context(vault, number(raw, 0, 8), tenant, name)
-                            self.open_item(item, sealing, ctx, 12, "token row")
-            self.count("token rows", item)
-
-    def open_kept_answers(self) -> None:
-        keys = list(self.keys_named(0, "sys:idempotency"))
-        tenants = {0} | {tenant for _, tenant, _, _ in self.named}
-        for item in self.found.all_of(tables.IDEMPOTENCY):
-            raw = self.pile.read(item.place)
-            for vault, _, key in keys:
-                for text in self.secrets.caller_keys:
-                    if system.kept_answer_hash(key.key, text) != item.names[0][16:]:
-                        continue
-                    sealing = Key(system.kept_answer_key(key.key, text), key.step)
-                    for tenant in tenants:
-                        ctx = system.kept_answer_context(vault, number(raw, 8, 8), tenant, item.names[0])
-                        if item.step is None:
-                            self.open_item(item, sealing, ctx, 16, "kept answer")
-            self.count("kept answers", item)
-
 
 def link_name(link: tree.Link) -> bytes:
     """The key of PAGE under which the page lies."""
@@ -584,12 +439,6 @@ def step_of(item: Item) -> Step:
 
 
 def add_key(keys: list[Key], key: bytes, step: Step) -> None:
+    """Note a key, unless it is known: the first way to it is kept, that of the newest root."""
     if all(other.key != key for other in keys):
         keys.append(Key(key, step))
-
-
-def remember(known: dict, name: tuple, key: bytes, step: Step, what: str) -> None:
-    """Note a key that a page held. The first way to it is kept: that of the newest root."""
-    keys = known.setdefault(name, [])
-    if all(other.key != key for other in keys):
-        keys.append(Key(key, Step(what, None, step)))

@@ -4,7 +4,7 @@ Every row of every record is taken, aborted records and torn tails too: whether 
 matter to somebody who only wants to read. Hashes are checked in order to say what is damaged.
 """
 import hashlib
-from typing import Iterator, NamedTuple
+from typing import Generator, Iterator, NamedTuple
 
 from .codec import Malformed, number, want_version
 from .pile import File
@@ -54,7 +54,7 @@ class Journal:
         self.previous = head[40:72]
         return FILE_HEAD
 
-    def record(self, at: int) -> Iterator[JournalRow]:
+    def record(self, at: int) -> Generator[JournalRow, None, int]:
         """The rows of the record that begins here. Returns the place of the next one."""
         head = self.file.map[at:at + RECORD_HEAD]
         if len(head) < RECORD_HEAD or hashlib.sha256(head[:56]).digest()[:8] != head[56:]:

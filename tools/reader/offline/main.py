@@ -16,6 +16,7 @@ import sys
 from typing import Callable, Optional
 
 from . import collect, wraps
+from .beside import Beside
 from .codec import Malformed
 from .findings import Findings, Scope, Verdict, parse_scope
 from .fixpoint import Fixpoint, Secrets, Watcher
@@ -129,14 +130,16 @@ def run(options: argparse.Namespace, question: Question, progress: Callable[[str
     found = collect.collect(pile, progress)
     fix = Fixpoint(found, question.secrets, question.watchers(), progress, options.exhaustive)
     fix.run()
-    findings = Findings(found, fix)
+    beside = Beside(fix)
+    beside.run()
+    findings = Findings(found, fix, beside)
     verdicts = question.verdicts(findings)
     exit_code = OK
     if pile.unreadable or any(file.damage for file in pile.files):
         exit_code = NOT_ALL_READ
     if not all(verdict.holds for verdict in verdicts):
         exit_code = NOT_AS_EXPECTED
-    return Report(findings, verdicts, question.why, question.canary, question.values, exit_code)
+    return Report(findings, beside, verdicts, question.why, question.canary, question.values, exit_code)
 
 
 def main(arguments: Optional[list[str]] = None) -> int:

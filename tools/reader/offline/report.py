@@ -2,9 +2,11 @@
 from typing import Iterator, Optional
 
 from . import system
-from .codec import category_name
+from .beside import Beside
+from .codec import category_name, time_text
 from .findings import Findings, Scope, Tally, Verdict, chain
 from .fixpoint import Step
+from .notes import Note
 from .pile import Place
 from .watch import Canaries, Values
 
@@ -14,11 +16,12 @@ JSON_FORMAT = 1
 class Report:
     """One run's report."""
 
-    def __init__(self, findings: Findings, verdicts: list[Verdict], why: list[Scope], canaries: Optional[Canaries],
+    def __init__(self, findings: Findings, beside: Beside, verdicts: list[Verdict], why: list[Scope], canaries: Optional[Canaries],
                  values: Optional[Values], exit_code: int) -> None:
         self.findings = findings
         self.found = findings.found
         self.fix = findings.fix
+        self.beside = beside
         self.verdicts = verdicts
         self.why = why
         self.canaries = canaries
@@ -41,6 +44,11 @@ class Report:
 
     def files_of(self, mask: int) -> list[int]:
         return [file.number for file in self.found.pile.files if mask >> file.number & 1]
+
+    def values_of(self, sid: bytes) -> Iterator[dict[str, object]]:
+        subject = self.fix.subjects.get(sid)
+        if self.values is not None and subject is not None:
+            yield from self.values.of(sid, subject.vault, self.beside.collections)
 
     def chains_wanted(self, sid: bytes) -> list[tuple[str, list[str]]]:
         """The chains of a subject that was asked for with --why, one for each category that opens."""
@@ -66,13 +74,18 @@ class Report:
                        "page_version": record.page_version, "commit": record.commit, "pages_opened": opened,
                        "pages_missing": missing} for record, _, opened, missing in self.fix.opened_roots],
             "opened": {what: {"opened": counts[0], "all": counts[1], "closed_in_use": counts[2]}
-                       for what, counts in sorted(self.fix.counts.items())},
+                       for what, counts in sorted(self.beside.counts.items())},
             "manifests": [{"backup": note.lines.get("backup"), "epoch": note.lines.get("epoch"), "file": file,
                            "signature": signature, "copies": same}
                           for note, file, signature, same in self.findings.manifests()],
-            "certificates": [{"number": number, "states": sorted(states), "scope": note.lines.get("scope"),
+            "ledger": [{"sequence": entry.sequence, "operation": system.OPERATIONS.get(entry.operation, entry.operation),
+                        "sid": entry.scope.sid.hex(),
+                        "category": category_name(entry.scope.category) if entry.scope.category else None,
+                        "record": entry.scope.record or None, "certificate": entry.certificate, "epoch": entry.epoch,
+                        "time": time_text(entry.time)} for entry in sorted(self.beside.ledger)],
+            "certificates": [{"vault": vault, "number": number, "states": sorted(states), "scope": note.lines.get("scope"),
                               "epochs": note.lines.get("epochs"), "signature": self.findings.signature(note)}
-                             for number, states in sorted(self.found.certificates.items()) for note in [newest(states)]],
+                             for (vault, number), states in sorted(self.found.certificates.items()) for note in [newest(states)]],
             "subjects": {sid.hex(): self.subject_json(sid, categories) for sid, categories in self.findings.subjects.items()},
             "rows_without_subject": self.findings.nobodys.sealed,
             "remnants": self.findings.remnants,
@@ -99,7 +112,7 @@ class Report:
         if wanted:
             shown["chains"] = dict(wanted)
         if self.values is not None:
-            shown["rows"] = list(self.values.of(sid, self.fix.collections))
+            shown["rows"] = list(self.values_of(sid))
         return shown
 
     def canaries_json(self) -> Optional[dict[str, object]]:
@@ -127,9 +140,9 @@ class Report:
             yield from (f"        {line}" for line in file.notes)
         for path, why in self.found.pile.unreadable:
             yield f"      {path}: NOT READ: {why}"
-        for note, file, signature, same in self.findings.manifests():
+        for note, number, signature, same in self.findings.manifests():
             copies = ", ".join(map(str, same)) or "none of the data files"
-            yield f"  manifest {file} of backup {note.lines.get('backup', '')[:8]}: {signature}; describes {copies}"
+            yield f"  manifest {number} of backup {note.lines.get('backup', '')[:8]}: {signature}; describes {copies}"
 
     def keys_text(self) -> Iterator[str]:
         yield "Keys"
@@ -144,10 +157,10 @@ class Report:
         for record, _, opened, missing in self.fix.opened_roots:
             yield (f"  tree of incarnation {record.incarnation}, epoch {record.epoch}, page version {record.page_version}: "
                    f"{opened} pages not met before" + (f", {missing} MISSING" if missing else ""))
-        for what, counts in sorted(self.fix.counts.items()):
+        for what, counts in sorted(self.beside.counts.items()):
             rest = counts[1] - counts[0] - counts[2]
             yield f"  {what}: {counts[0]} of {counts[1]} opened" + (f"; {rest} of the others lie in no page in use" if rest else "")
-        for number, states in sorted(self.found.certificates.items()):
+        for (_, number), states in sorted(self.found.certificates.items()):
             note = newest(states)
             yield (f"  certificate {number}: {note.lines.get('state')}, {note.lines.get('scope')}, epochs "
                    f"{note.lines.get('epochs')}; {self.findings.signature(note)}")
@@ -162,7 +175,7 @@ class Report:
                 yield f"    why category {category} is readable:"
                 yield from ("      " + line for line in lines)
             if self.values is not None:
-                yield from (f"    {row}" for row in self.values.of(sid, self.fix.collections))
+                yield from (f"    {row}" for row in self.values_of(sid))
         if self.findings.nobodys.sealed:
             yield f"  {self.findings.nobodys.sealed} rows of which no file says whose they are did not open"
         if self.findings.remnants:
@@ -185,7 +198,7 @@ class Report:
                 yield f"  line {sighting.canary}{' IN THE CLEAR' if sighting.is_raw else ''}: {sighting.where}"
 
 
-def newest(states: dict) -> object:
+def newest(states: dict[str, Note]) -> Note:
     """Of the notes of one certificate that of the last state."""
     return next(states[state] for state in ("final", "effective", "pending", *states) if state in states)
 

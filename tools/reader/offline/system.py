@@ -4,7 +4,7 @@ docs/FORMAT.md, "Ledger, pending requests, certificates", "Closing row", "Config
 "Kept answers", "Rotation".
 """
 import hmac
-from typing import Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 from .codec import Fields, Malformed, number, packed, want_version
 from .rows import unpacked
@@ -14,8 +14,7 @@ OPERATIONS = {1: "shred", 2: "correction", 3: "token revoked", 4: "credential re
               7: "take-over"}
 SHRED = 1
 FORGETTING = (SHRED, 2, 6)
-TOKEN_STATES = {1: "live", 2: "disabled", 3: "revoked"}
-COLLECTION, TEMPLATE, CREDENTIAL = 1, 2, 3
+COLLECTION = 1                          # kind of a configuration object; the others are opened and not looked into
 
 
 class Scope(NamedTuple):
@@ -99,7 +98,7 @@ def parse_collection(raw: bytes) -> Collection:
     fields = Fields(raw)
     name = fields.bytes(fields.number(2)).decode("utf-8", "replace")
     collection = fields.number(2)
-    schema = unpacked(fields.bytes(fields.left()))
+    schema: Any = unpacked(fields.bytes(fields.left()))
     try:
         names = [field["name"] for field in schema["schema"]["fields"]]
         return Collection(collection, name, schema["version"], dict(zip(schema["field_ids"], names)))
@@ -109,23 +108,12 @@ def parse_collection(raw: bytes) -> Collection:
 
 # Tokens: a row opens only for who knows the token's text.
 
-class TokenRow(NamedTuple):
-    sid: bytes
-    record: int
-    state: int
-
-
 def token_key(seal_key: bytes, text: bytes) -> bytes:
     return hmac.digest(seal_key, text, "sha256")
 
 
 def token_context(vault: bytes, incarnation: int, tenant: int, key: bytes) -> bytes:
     return context(vault, incarnation, TOKEN, tenant, key.ljust(17, b"\0"))
-
-
-def parse_token(raw: bytes) -> TokenRow:
-    want_version("a token row", raw[0])
-    return TokenRow(raw[7:23], number(raw, 23, 8), raw[31])
 
 
 # Audit payloads.
@@ -139,8 +127,8 @@ class AuditItem(NamedTuple):
     at: int                 # in the row
     length: int
 
-    def context(self, vault: bytes, tenant: int) -> bytes:
-        return context(vault, self.incarnation, AUDIT_PAYLOAD, tenant, self.origin, self.payload_id)
+    def context(self, vault: bytes) -> bytes:
+        return context(vault, self.incarnation, AUDIT_PAYLOAD, self.tenant, self.origin, self.payload_id)
 
 
 def audit_items(raw: bytes) -> Iterator[AuditItem]:

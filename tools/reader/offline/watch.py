@@ -100,7 +100,7 @@ class Values(Watcher):
         if joined is not None:
             self.contents.setdefault(sid, []).append((name, head, joined))
 
-    def of(self, sid: bytes, collections: dict[int, system.Collection]) -> Iterator[dict[str, object]]:
+    def of(self, sid: bytes, vault: bytes, collections: dict[tuple[bytes, int], system.Collection]) -> Iterator[dict[str, object]]:
         """The rows of a subject, with the names of their fields where the schema could be opened."""
         for name, head, content in sorted(self.contents.get(sid, []), key=lambda row: (row[0], row[1])):
             shown: dict[str, object] = {"record": name.record, "category": category_name(name.category),
@@ -110,7 +110,7 @@ class Values(Watcher):
             except Malformed as wrong:
                 yield {**shown, "malformed": str(wrong), "content": content}
                 continue
-            collection = collections.get(parsed.collection)
+            collection = collections.get((vault, parsed.collection))
             names = collection.fields if collection else {}
             names = {0: "external_id"} if parsed.collection == 0 else names
             yield {**shown, "collection": collection.name if collection else parsed.collection,
