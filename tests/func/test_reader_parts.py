@@ -243,6 +243,14 @@ class DataFiles(InFiles):
         self.assertEqual(entries, [(None, b"p" * 18, value)])
         self.assertEqual(list(data.unnamed_runs()), [3 * 4096 + 16])
 
+    def test_a_node_behind_a_value_and_one_in_a_page_that_is_none_are_found(self):
+        key, value = b"k" * 12, row_value()
+        node = struct.pack("<HHHH", len(value), 0, 0, len(key)) + key + value
+        good = b"".join(leaf_page(number, []) for number in range(4, 10))
+        run = struct.pack("<QHHI", 2, 0, lmdb.OVERFLOW, 1) + os.urandom(2000).replace(b"\1\1", b"\1\2") + node
+        _, entries, _ = self.entries(bytes(8192) + run.ljust(4096, b"\0") + (bytes(1000) + node).ljust(4096, b"\0") + good)
+        self.assertEqual(entries, [(None, key, value)] * 2)
+
     def test_a_page_that_names_itself_wrongly_is_no_page(self):
         key, value = b"r" * 12, row_value()
         good = b"".join(leaf_page(number, [(key, value, 0, len(value))]) for number in range(2, 8))

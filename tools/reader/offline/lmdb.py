@@ -161,16 +161,18 @@ class DataFile:
             page += self.run_of.get(page, 1)
 
     def entries(self) -> Iterator[Entry]:
-        """What every leaf holds, and what was left between its nodes and its directory."""
+        """What every leaf holds, and what was left anywhere else: between nodes and directory, behind a value, in pages that
+        are none any more."""
         for page, flags in self.pages():
-            base = page * self.page_size
+            base, end = page * self.page_size, (page + self.run_of.get(page, 1)) * self.page_size
             if flags == LEAF:
                 yield from self.leaf(page)
+            if flags in (LEAF, BRANCH):
                 lower, upper = struct.unpack_from("<HH", self.file.map, base + 12)
                 if HEADER <= lower <= upper <= self.page_size:
-                    yield from self.carve(base + lower, base + upper, base + self.page_size)
-            elif flags is None:
-                yield from self.carve(base, base + self.page_size, base + self.page_size)
+                    yield from self.carve(base + lower, base + upper, end)
+            else:
+                yield from self.carve(base, end, end)
 
     def leaf(self, page: int) -> Iterator[Entry]:
         table = self.table_of.get(page)
