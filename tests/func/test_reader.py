@@ -559,6 +559,8 @@ class TakeOver(unittest.TestCase):
         self.assertEqual([verdict for verdict in report["expectations"] if not verdict["holds"]], [])
         self.assertEqual(code, 0, [file for file in report["files"] if file["damage"]])
         self.assertEqual({key["incarnation"] for key in report["root_keys"]}, {2})
+        self.assertIn("take-over", {entry["operation"] for entry in report["ledger"]})
+        self.assertEqual(len(report["subjects"]), len(read_people()))
         code, report = WORLD.read(*pile, *reader.former("one", "two"), *reader.expectations())
         self.assertEqual(code, 1)
         self.assertEqual([reader.held(report)["unreadable", scope] for scope in reader.forgotten()], [False] * 4)

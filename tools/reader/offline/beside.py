@@ -5,7 +5,7 @@ Nothing here leads to a further key. docs/FORMAT.md, the sections that system.py
 from typing import Iterable, Iterator, Optional
 
 from . import system, tables
-from .codec import Malformed, number
+from .codec import ZERO16, Malformed, number
 from .collect import Item
 from .fixpoint import Fixpoint, Key
 from .pile import Place
@@ -79,7 +79,7 @@ class Beside:
             self.fix.complain(item, str(wrong))
             return
         self.ledger.add(entry)
-        if entry.scope.sid != bytes(16):
+        if entry.scope.sid != ZERO16:
             self.found.subjects.add(entry.scope.sid)
 
     def open_meta(self, name: bytes, item: Item, ledger_keys: list[tuple[bytes, int, Key]]) -> None:
@@ -134,7 +134,7 @@ class Beside:
 
     def open_payload(self, payload: system.AuditItem, sealed: Item) -> None:
         """A payload about a subject lies under its audit key. One about nobody is not written by any version yet."""
-        if payload.origin == bytes(16):
+        if payload.origin == ZERO16:
             self.count("audit payloads about nobody", sealed)
             return
         self.found.subjects.add(payload.origin)

@@ -8,7 +8,7 @@ import sys
 from typing import Callable, Iterator, Optional
 
 from . import journal, keepers, lmdb, notes, system, tables, tree, wraps
-from .codec import Malformed, UnknownVersion, number
+from .codec import ZERO16, Malformed, UnknownVersion, number
 from .pile import DATA, JOURNAL, KEEPER, NOTE, RAW_KEEPER, SHARE, File, Pile, Place
 from .seal import MARK, OVERHEAD
 
@@ -100,6 +100,8 @@ class Found:
             self.owner(key[:16], number(key, 18, 8), 1 << place.file)
         elif table == tables.LEDGER_SID:
             scope = system.parse_scope(key)
+            if scope.sid == ZERO16:                         # a take-over is about nobody
+                return
             self.subjects.add(scope.sid)
             self.acted_on.setdefault(scope.sid, set()).add((scope, number(key, 26, 8)))
         else:
