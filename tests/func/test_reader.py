@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -494,6 +495,12 @@ class Reader(unittest.TestCase):
         self.assertEqual((tree_state(WORLD.path("kept")), tree_state(os.path.dirname(READER))), before)
 
 
+# Of the place, not of the keeper: any other refusal to start is a failure.
+MEDIUM_REFUSED = re.compile(r"exit 3: vaultd: The keeper raw \S+ cannot be opened: "
+                            r"(.*a raw keeper cannot lie|The raw keeper's file (lies|is compressed)|A part of the raw keeper's file is|"
+                            r"Wh\w+ (devices )?the raw keeper|This build or vault does not support that)", re.IGNORECASE)
+
+
 class RawKeepers(unittest.TestCase):
     """Two of three keepers of class E1. They refuse file systems that keep old blocks, so a machine may not allow this test."""
 
@@ -501,11 +508,13 @@ class RawKeepers(unittest.TestCase):
         self.world = World(raw_keepers=("one", "two"))
         self.addCleanup(self.world.remove)
         self.world.configure()
-        self.world.start()
         try:
-            self.world.initialise()
-        except VaultError as refusal:
+            self.world.start()
+        except RuntimeError as refusal:
+            if not MEDIUM_REFUSED.search(str(refusal)):
+                raise
             self.skipTest(f"no raw keeper in a file here: {refusal}")
+        self.world.initialise()
 
     def test_their_shares_are_merged_from_the_stripes_and_former_ones_open_what_was_forgotten(self):
         world = self.world
