@@ -496,8 +496,8 @@ class Reader(unittest.TestCase):
 
 
 # Of the place, not of the keeper: any other refusal to start is a failure.
-MEDIUM_REFUSED = re.compile(r"exit 3: vaultd: The keeper raw \S+ cannot be opened: "
-                            r"(.*a raw keeper cannot lie|The raw keeper's file (lies|is compressed)|A part of the raw keeper's file is|"
+MEDIUM_REFUSED = re.compile(r"exit 3: vaultd: The keeper raw \S+ cannot be opened: (.*a raw keeper cannot lie|"
+                            r"The raw keeper's file (lies|is compressed)|A part of the raw keeper's file is|"
                             r"Wh\w+ (devices )?the raw keeper|This build or vault does not support that)", re.IGNORECASE)
 
 
