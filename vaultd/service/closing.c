@@ -11,6 +11,7 @@ struct closing {
     vt_epoch_add_wraps add_wraps;       /* a rotation of the unseal key; NULL: an ordinary close */
     void *wraps_context;
     vault_status freeze_status;
+    bool forgets;                       /* it makes the new root, so what was dropped before goes with it */
     struct vt_buf evidence;
 };
 
@@ -41,7 +42,8 @@ static vault_status destroy_one(void *context, struct vt_keyring_write *write, c
 static vault_status closing_commit(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
 {
     struct closing *closing = context;
-    const vault_status gone = vt_store_delete(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY));
+    closing->forgets = !vt_epoch_closing_is_committed(closing->epoch_closing);
+    const vault_status gone = closing->forgets ? vt_store_delete(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY)) : VAULT_OK;
     VT_ENSURE(gone == VAULT_OK || gone == VAULT_E_NOT_FOUND, gone);
     return vt_epoch_commit(closing->epoch_closing, write, txn, destroy_one, closing);
 }
@@ -50,7 +52,7 @@ static void closing_committed(void *context, bool kept)
 {
     struct closing *closing = context;
     vt_epoch_committed(closing->epoch_closing, kept);
-    if (kept) atomic_store(&closing->vault->forgetting_since_ms, 0);
+    if (kept && closing->forgets) atomic_store(&closing->vault->forgetting_since_ms, 0);
 }
 
 static vault_status closing_record(void *context, struct vt_keyring_write *write, struct vt_txn *txn)

@@ -347,7 +347,8 @@ static bool leave_a_closing(enum vt_fault fault, unsigned nth)
 {
     struct vt_epoch_status status;
     char name[32], params[64];
-    snprintf(name, sizeof name, "left-%u", nth);
+    ck_assert_ok(vt_epoch_status(vt_vault_epoch(world.vault), &status));
+    snprintf(name, sizeof name, "left-%llu", (unsigned long long)status.epoch);
     create(name);
     snprintf(params, sizeof params, "{subject: %s}", name);
     ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, NULL));
@@ -357,6 +358,42 @@ static bool leave_a_closing(enum vt_fault fault, unsigned nth)
     ck_assert_ok(vt_epoch_status(vt_vault_epoch(world.vault), &status));
     return status.is_closing;
 }
+
+/* The epoch that was left does not forget what came after it: only the next one does. */
+static void close_with_failure(uint64_t left_in, unsigned nth)
+{
+    struct vt_epoch_status epoch;
+    struct vt_value result;
+    vt_fault_arm(VT_FAULT_STORE, nth);
+    (void)world_call(&world, "operator", "epoch.close", "{}", NULL);
+    vt_fault_disarm();
+    ck_assert_ok(vt_epoch_status(vt_vault_epoch(world.vault), &epoch));
+    ck_assert_ok(world_call(&world, "operator", "epoch.status", NULL, &result));
+    ck_assert_int_eq(vt_value_get(&result, "dropped_since") != NULL, epoch.epoch == left_in);
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", "{}", NULL));
+}
+
+START_TEST(what_is_dropped_while_an_epoch_waits_to_be_finished_waits_for_the_next_one)
+{
+    unsigned left = 0;
+    setup_with(&(struct world_options){.has_fault_store = true});
+    create("ada");
+    for (unsigned nth = 1; nth <= 400 && left < 40; nth++) {
+        struct vt_epoch_status epoch;
+        if (!leave_a_closing(VT_FAULT_STORE, nth)) {
+            ck_assert_ok(world_call(&world, "operator", "epoch.close", "{}", NULL));
+            continue;
+        }
+        ck_assert_ok(vt_epoch_status(vt_vault_epoch(world.vault), &epoch));
+        ck_assert_ok(world_call(&world, "privacy", "record.correct",
+                                "{subject: ada, collection: profile, fields: {given_name: Eve}}", NULL));
+        close_with_failure(epoch.epoch, ++left);
+        nth--;
+    }
+    ck_assert_uint_eq(left, 40);
+    teardown();
+}
+END_TEST
 
 START_TEST(an_epoch_left_unfinished_is_finished_before_the_unseal_key_rotates)
 {
@@ -398,6 +435,7 @@ END_TEST
 
 VT_TEST_MAIN("shred",
 #ifdef VT_FAULTS
+             what_is_dropped_while_an_epoch_waits_to_be_finished_waits_for_the_next_one,
              an_epoch_left_unfinished_is_finished_before_the_unseal_key_rotates,
 #endif
              a_category_asked_of_many_subjects_leaves_the_rest_of_them,

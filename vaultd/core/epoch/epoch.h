@@ -127,6 +127,9 @@ VT_RESULT vt_epoch_finalize(struct vt_epoch_closing *closing);
 /** S7, committer: certificates in state effective into @p txn, with receipt hashes. Repeats are harmless.
  *  S8 is the caller's: wake who waits. */
 VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn);
+/** Is its new root durable already? Before vt_epoch_commit(): it is one that was left unfinished, handed out again, and forgets
+ *  nothing that was dropped since. */
+bool vt_epoch_closing_is_committed(const struct vt_epoch_closing *closing);
 size_t vt_epoch_closing_count(const struct vt_epoch_closing *closing);
 uint64_t vt_epoch_closing_certificate(const struct vt_epoch_closing *closing, size_t index);
 const struct vt_pending *vt_epoch_closing_pending(const struct vt_epoch_closing *closing, size_t index);

@@ -51,6 +51,11 @@ VT_RESULT vt_closing_add(struct vt_epoch_closing *closing, const struct vt_closi
     return VAULT_OK;
 }
 
+bool vt_epoch_closing_is_committed(const struct vt_epoch_closing *closing)
+{
+    return closing->stage >= VT_CLOSING_COMMITTED;
+}
+
 size_t vt_epoch_closing_count(const struct vt_epoch_closing *closing)
 {
     return closing->count;
