@@ -154,6 +154,13 @@ static bool is_awaited(const struct vt_call *call)
     return call->certificate != 0 && vt_call_bool(call, "now", false) && !vt_call_bool(call, "dry_run", false);
 }
 
+static VT_RESULT check_pending(struct vt_call *call, const struct vt_scope *scope)
+{
+    const vault_status found = vt_pending_find(call->view, scope, &call->certificate);
+    if (found == VAULT_OK) return VAULT_E_SHRED_PENDING;
+    return found == VAULT_E_NOT_FOUND ? VAULT_OK : found;
+}
+
 /* Nothing of it is written, so it stays the first request, with that certificate. */
 static void await_pending(struct vt_call *call, struct shreds *shreds)
 {
@@ -172,8 +179,7 @@ static VT_RESULT plan_next(struct vt_call *call, struct vt_bytes external_id, ui
     vt_call_env(call, &env);
     vault_status found = vt_subject_by_external_id(&env, external_id, &scope.sid);
     if (found != VAULT_OK) found = vt_call_explain(call, found, &(struct vt_scope){.sid = scope.sid}, "subjects");
-    else if (vt_call_bool(call, "now", false) && vt_pending_find(call->view, &scope, &call->certificate) == VAULT_OK)
-        found = VAULT_E_SHRED_PENDING;
+    else if (vt_call_bool(call, "now", false)) found = check_pending(call, &scope);
     if (found == VAULT_E_SHRED_PENDING && is_awaited(call)) {
         await_pending(call, shreds);
         return VAULT_OK;
@@ -227,13 +233,13 @@ static VT_RESULT plan_one(struct vt_call *call, struct vt_change *change, struct
 {
     struct vt_scope scope = {.record = (uint64_t)vt_call_int(call, "record", 0)};
     VT_TRY(vt_call_category(call, "category", &scope.category));
-    const vault_status found = vt_call_subject(call, &scope.sid);
+    vault_status found = vt_call_subject(call, &scope.sid);
+    if (found == VAULT_OK) found = check_pending(call, &scope);
     if (found == VAULT_E_SHRED_PENDING) return pending_answer(call, shreds, out_answered);
     if (found != VAULT_OK) {
         *out_answered = true;
         return repeat_answer(call, found);
     }
-    if (vt_pending_find(call->view, &scope, &call->certificate) == VAULT_OK) return pending_answer(call, shreds, out_answered);
     const vault_status part = scope_find(call, &scope);
     if (part != VAULT_OK) {
         *out_answered = true;
@@ -272,15 +278,24 @@ static vault_status shred_prepare(struct vt_call *call)
 
 /* Answering ---------------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const struct shred *shred, struct vt_value *map)
+/* How far it has come by now. A request taken back has no certificate any more, also when that overtook a call that waited for
+ * it to become effective. */
+static VT_RESULT put_state(struct vt_call *call, struct vt_txn *txn, uint64_t number, struct vt_value *map)
 {
     VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX), effective = VT_BUF_INIT(VT_CERTIFICATE_MAX);
-    const uint64_t number = shred->pending.certificate;
-    VT_TRY(vt_certificate_get(txn, number, &note));
+    const vault_status found = vt_certificate_get(txn, number, &note);
+    if (found == VAULT_E_NOT_FOUND) return vt_put_text(call, map, "state", "cancelled");
+    VT_TRY(found);
     const bool is_effective = vt_certificate_get_state(txn, number, 1, &effective) == VAULT_OK;
-    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)number));
     VT_TRY(vt_put_text(call, map, "state", is_effective ? "effective" : "pending"));
-    VT_TRY(vt_put_bytes_text(call, map, "note", vt_buf_bytes(&note)));
+    return vt_put_bytes_text(call, map, "note", vt_buf_bytes(&note));
+}
+
+static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const struct shred *shred, struct vt_value *map)
+{
+    const uint64_t number = shred->pending.certificate;
+    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)number));
+    VT_TRY(put_state(call, txn, number, map));
     if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
     char salt[2 * SALT_LEN + 1];
     vt_hex_encode(VT_BYTES_OF(shred->salt), salt);
@@ -356,15 +371,9 @@ static vault_status shred_answer(struct vt_call *call, struct vt_value *out_map)
 static VT_RESULT replay_one(struct vt_call *call, const struct vt_value *kept, struct vt_value *map)
 {
     const uint64_t number = (uint64_t)vt_value_get_int(kept, "certificate", 0);
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX), effective = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     *map = *kept;
     if (number == 0 || vt_value_get(kept, "note") != NULL) return VAULT_OK;      /* refused, a dry run, or whole already */
-    const vault_status found = vt_certificate_get(call->txn, number, &note);
-    if (found == VAULT_E_NOT_FOUND) return vt_put_text(call, map, "state", "cancelled");
-    VT_TRY(found);
-    const bool is_effective = vt_certificate_get_state(call->txn, number, 1, &effective) == VAULT_OK;
-    VT_TRY(vt_put_text(call, map, "state", is_effective ? "effective" : "pending"));
-    return vt_put_bytes_text(call, map, "note", vt_buf_bytes(&note));
+    return put_state(call, call->txn, number, map);
 }
 
 static vault_status shred_replay(struct vt_call *call, const struct vt_value *kept)

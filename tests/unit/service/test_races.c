@@ -305,6 +305,29 @@ START_TEST(a_second_shred_that_the_first_one_overtakes_makes_no_second_certifica
 }
 END_TEST
 
+START_TEST(who_waits_for_what_is_taken_back_meanwhile_is_told_so_and_of_the_others_what_became_of_them)
+{
+    struct waiting waiting;
+    struct vt_value asked, result;
+    unsigned attempts;
+    char params[96];
+    setup();
+    create("ada");
+    create("bob");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", &asked));
+    wait_with(&waiting, "privacy", "subject.shred", "{subjects: [ada, bob], now: true}");
+    snprintf(params, sizeof params, "{certificate: %lld}", (long long)vt_value_get_int(&asked, "certificate", 0));
+    ck_assert_ok(world_call(&world, "privacy", "subject.cancel-shred", params, NULL));
+    ck_assert_ok(go_on(&waiting, &attempts, &result));
+    const struct vt_value *items = vt_value_get(&result, "items");
+    state_is(&items->array.items[0], "cancelled");
+    ck_assert_ptr_null(vt_value_get(&items->array.items[0], "note"));
+    state_is(&items->array.items[1], "effective");
+    ck_assert_ok(world_call(&world, "application", "record.get", "{subject: ada, collection: profile, purpose: service}", NULL));
+    teardown();
+}
+END_TEST
+
 START_TEST(a_category_that_is_being_erased_cannot_be_found_by_its_values)
 {
     static const char FIND[] = "{collection: profile, field: email, value: ada@example.org, purpose: service}";
@@ -488,6 +511,7 @@ VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
              a_reveal_that_a_shred_overtakes_shows_nothing,
              what_a_revocation_overtakes_is_neither_read_nor_written, of_two_administrators_revoked_side_by_side_one_stays,
              a_second_shred_that_the_first_one_overtakes_makes_no_second_certificate,
+             who_waits_for_what_is_taken_back_meanwhile_is_told_so_and_of_the_others_what_became_of_them,
              a_category_that_is_being_erased_cannot_be_found_by_its_values,
              what_is_written_into_a_category_being_erased_is_refused,
              a_record_being_erased_leaves_the_subjects_other_data_readable,
