@@ -39,7 +39,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"commit_number", VT_T_INT, 0, 0, "of the last durable commit"},
                          {"pending_shreds", VT_T_INT, 0, 0, "requests that wait for the epoch to close"},
                          {"dropped_since", VT_T_TIME, 0, 0, "keys of corrected or deleted records wait for that, too"},
-                         {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest"},
+                         {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest; absent while none can close"},
                          {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device"},
                          {"can_become_final", VT_T_BOOL, 0, 0, "whether the keepers would do for final certificates"},
                          {"journal", VT_T_MAP, 0, 0, "records, bytes, unsynced commits, the commit that it covers from, same device"},

@@ -174,16 +174,21 @@ void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context
 
 enum { CLOSE_AFTER_DEFAULT_MS = 15 * 60 * 1000 };
 
-void vt_vault_note_forgetting(struct vt_vault *vault)
+void vt_vault_note_forgetting(struct vt_vault *vault, int64_t since_ms)
 {
     int64_t none = 0;
-    atomic_compare_exchange_strong(&vault->forgetting_since_ms, &none, vt_clock_now_ms(vault->options.clock));
+    atomic_compare_exchange_strong(&vault->forgetting_since_ms, &none, since_ms);
+}
+
+int64_t vt_vault_forgetting_since_ms(const struct vt_vault *vault)
+{
+    return atomic_load(&vault->forgetting_since_ms);
 }
 
 /* 0: nothing is to be forgotten */
 static int64_t forgetting_due_at(struct vt_vault *vault)
 {
-    const int64_t since = atomic_load(&vault->forgetting_since_ms);
+    const int64_t since = vt_vault_forgetting_since_ms(vault);
     const int64_t after = vault->options.close_after_ms != 0 ? vault->options.close_after_ms : CLOSE_AFTER_DEFAULT_MS;
     return since != 0 ? since + after : 0;
 }
@@ -194,11 +199,17 @@ static bool forgetting_is_due(struct vt_vault *vault)
     return due_at != 0 && vt_clock_now_ms(vault->options.clock) >= due_at;
 }
 
+static bool closes_epochs(enum vt_vault_state state)
+{
+    return state == VT_VAULT_READY || state == VT_VAULT_DISK_FULL || state == VT_VAULT_TAKING_OVER;
+}
+
 void vt_vault_waiting(struct vt_vault *vault, const struct vt_epoch_status *status, struct vt_waiting *out_waiting)
 {
     const int64_t due_at = forgetting_due_at(vault), close_at = status->next_close_at_ms;
-    out_waiting->dropped_since_ms = atomic_load(&vault->forgetting_since_ms);
+    out_waiting->dropped_since_ms = vt_vault_forgetting_since_ms(vault);
     out_waiting->next_close_at_ms = due_at == 0 || (close_at != 0 && close_at < due_at) ? close_at : due_at;
+    if (!closes_epochs(vt_vault_state(vault))) out_waiting->next_close_at_ms = 0;
 }
 
 bool vt_vault_epoch_is_due(struct vt_vault *vault)
@@ -209,7 +220,7 @@ bool vt_vault_epoch_is_due(struct vt_vault *vault)
     pthread_mutex_unlock(&vault->epoch_mutex);
     /* Whoever waits for a close must be told, also when the vault was sealed meanwhile or is being taken over. */
     if (state == VT_VAULT_SEALED) return is_wished;
-    if (state != VT_VAULT_READY && state != VT_VAULT_DISK_FULL && state != VT_VAULT_TAKING_OVER) return false;
+    if (!closes_epochs(state)) return false;
     return is_wished || forgetting_is_due(vault) || vt_epoch_is_due(vault->epoch);
 }
 
@@ -229,7 +240,7 @@ VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
     pthread_mutex_lock(&vault->epoch_mutex);
     const uint64_t serving = vault->epoch_wished;
     /* Whatever the reason for this close: keys that a correction or a deletion has dropped go with it. */
-    const bool even_if_empty = vault->epoch_even_if_empty || atomic_load(&vault->forgetting_since_ms) != 0;
+    const bool even_if_empty = vault->epoch_even_if_empty || vt_vault_forgetting_since_ms(vault) != 0;
     vault->epoch_begun = serving;
     vault->epoch_even_if_empty = false;
     pthread_mutex_unlock(&vault->epoch_mutex);

@@ -397,15 +397,21 @@ const struct vt_handler VT_HANDLER_RECORD_LIST = {.command = "record.list", .pre
 /* Keys go with this commit, and are forgotten with the epoch: it must close in time. */
 static VT_RESULT plan_forgetting(struct vt_call *call, struct vt_change *change)
 {
-    static const uint8_t PRESENT[1] = {1};
-    static bool is_forgetting = true;
-    call->handler_state = &is_forgetting;
-    return vt_change_put(change, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), VT_BYTES_OF(PRESENT), VT_PUT_DEFAULT);
+    const int64_t known_ms = vt_vault_forgetting_since_ms(call->vault);
+    int64_t *since_ms = vt_pool_alloc(&call->scratch, sizeof *since_ms);
+    uint8_t *row = vt_pool_alloc(&call->scratch, VT_FORGETS_LEN);
+    VT_ENSURE(since_ms != NULL && row != NULL, VAULT_E_MEMORY);
+    *since_ms = known_ms != 0 ? known_ms : call->now_ms;
+    row[0] = VT_FORGETS_VERSION;
+    vt_put_u64(row + 1, (uint64_t)*since_ms);
+    call->handler_state = since_ms;
+    return vt_change_put(change, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), vt_bytes(row, VT_FORGETS_LEN), VT_PUT_DEFAULT);
 }
 
 static void forgetting_committed(struct vt_call *call, bool kept)
 {
-    if (kept && call->handler_state != NULL) vt_vault_note_forgetting(call->vault);
+    const int64_t *since_ms = call->handler_state;
+    if (kept && since_ms != NULL) vt_vault_note_forgetting(call->vault, *since_ms);
 }
 
 /* record.correct, delete ------------------------------------------------------------------------------------------ */

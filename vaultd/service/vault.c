@@ -200,6 +200,17 @@ static VT_RESULT open_once(struct vt_vault *vault, struct vt_txn *txn)
     return VAULT_OK;
 }
 
+static VT_RESULT load_forgetting(struct vt_vault *vault, struct vt_txn *txn)
+{
+    struct vt_bytes row;
+    const vault_status found = vt_store_get(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), &row);
+    if (found == VAULT_E_NOT_FOUND) return VAULT_OK;
+    VT_TRY(found);
+    VT_ENSURE(row.len == VT_FORGETS_LEN && row.data[0] == VT_FORGETS_VERSION, VAULT_E_FORMAT);
+    vt_vault_note_forgetting(vault, (int64_t)vt_get_u64(row.data + 1));
+    return VAULT_OK;
+}
+
 /* Everything that is read from the store once and kept in memory while unsealed. */
 static VT_RESULT vault_load(struct vt_vault *vault)
 {
@@ -212,11 +223,7 @@ static VT_RESULT vault_load(struct vt_vault *vault)
     VT_TRY(vt_credentials_load(vault->credentials, view));
     VT_TRY(open_once(vault, txn));
 
-    struct vt_bytes forgets;
-    const vault_status found = vt_store_get(txn, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), &forgets);
-    VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
-    if (found == VAULT_OK) vt_vault_note_forgetting(vault);
-    return VAULT_OK;
+    return load_forgetting(vault, txn);
 }
 
 /* A fresh vault has no numbers in reserve yet: one housekeeping commit fills both sequences. */

@@ -120,13 +120,16 @@ VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty);
 VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps add_wraps, void *context);
 /** A commit has dropped keys although no shred is pending (a correction, a deleted record): they are forgotten when the
  * epoch closes, so it closes in time even if nothing else asks for it. The change carries VT_FORGETS_KEY, so that a
- * restart remembers. */
-void vt_vault_note_forgetting(struct vt_vault *vault);
+ * restart remembers: docs/FORMAT.md "Meta". */
 #define VT_FORGETS_KEY "epoch.forgets"
+enum { VT_FORGETS_VERSION = 1, VT_FORGETS_LEN = 9 };
+/** @param since_ms of the first that waits, as the row says it; an earlier one that is known already stays */
+void vt_vault_note_forgetting(struct vt_vault *vault, int64_t since_ms);
+int64_t vt_vault_forgetting_since_ms(const struct vt_vault *vault);     /* 0: nothing waits. Thread: any */
 /** What waits for the epoch to close, times in ms since 1970. */
 struct vt_waiting {
-    int64_t dropped_since_ms;   /* keys that corrections and deletions have dropped; 0: none. After a restart: since the start */
-    int64_t next_close_at_ms;   /* at the latest; 0: nothing waits */
+    int64_t dropped_since_ms;   /* keys that corrections and deletions have dropped; 0: none */
+    int64_t next_close_at_ms;   /* at the latest; 0: nothing waits, or no epoch closes while the vault is as it is */
 };
 /** @param status as vt_epoch_status() gives it. Thread: any */
 void vt_vault_waiting(struct vt_vault *vault, const struct vt_epoch_status *status, struct vt_waiting *out_waiting);

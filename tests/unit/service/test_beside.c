@@ -109,12 +109,16 @@ static void move_keeper(unsigned keeper, bool is_away)
 /* Asked for after the backup was made, which knows nothing of it: what is pending comes from the live vault. */
 START_TEST(who_waits_to_be_forgotten_in_the_live_vault_is_not_read_in_a_copy_either)
 {
+    struct vt_value result;
     setup_live();
     ck_assert_ok(world_call(&live, "application", "subject.create", "{external_id: bob}", NULL));
     back_up();
     ck_assert_ok(world_call(&live, "privacy", "subject.shred", "{subject: ada}", NULL));
     setup_copy();
     ck_assert_status(show(&copy), VAULT_E_SHRED_PENDING);
+    ck_assert_ok(world_call(&copy, "operator", "epoch.status", NULL, &result));
+    ck_assert_int_eq(vt_value_get_int(&result, "pending", 0), 1);
+    ck_assert_ptr_null(vt_value_get(&result, "next_close_at"));     /* not by this one */
     ck_assert_ok(world_call(&copy, "privacy", "subject.show", "{subject: bob, purpose: service}", NULL));
     ck_assert_ok(vt_vault_close_epoch_wait(live.vault, false));
     ck_assert_status(show(&live), VAULT_E_NOT_FOUND);

@@ -323,6 +323,33 @@ START_TEST(what_a_deletion_dropped_is_said_to_wait_until_the_epoch_closes)
 }
 END_TEST
 
+START_TEST(a_deletion_waits_since_it_was_made_whatever_happened_to_the_vault_since)
+{
+    struct vt_value result;
+    setup_with(&(struct world_options){.is_on_disk = true});
+    create("ada");
+    world_pass(&world, 1000);
+    ck_assert_ok(world_call(&world, "privacy", "record.correct",
+                            "{subject: ada, collection: profile, fields: {given_name: Eve}}", NULL));
+    world_pass(&world, 600 * 1000);
+    ck_assert_ok(world_call(&world, "privacy", "record.correct",
+                            "{subject: ada, collection: profile, fields: {given_name: Ada}}", NULL));
+    world_reopen(&world);
+    ck_assert(waits("vault.status", "2026-07-01T00:00:01.000Z", "2026-07-01T00:15:01.000Z"));
+
+    ck_assert_ok(world_call(&world, "operator", "vault.seal", NULL, NULL));       /* nothing closes now */
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    ck_assert(says(&result, "dropped_since", "2026-07-01T00:00:01.000Z"));
+    ck_assert_ptr_null(vt_value_get(&result, "next_close_at"));
+    ck_assert_ok(world_unseal(&world));
+    world_pass(&world, 299 * 1000);
+    ck_assert(!vt_vault_epoch_is_due(world.vault));
+    world_pass(&world, 1000);
+    ck_assert(vt_vault_epoch_is_due(world.vault));
+    teardown();
+}
+END_TEST
+
 /* Nothing is pending then, and what was deleted or corrected would live on in every copy until the timer comes. */
 START_TEST(a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred)
 {
@@ -447,6 +474,7 @@ VT_TEST_MAIN("shred",
              a_category_pending_in_a_batch_becomes_effective_beside_one_that_is_erased,
              the_certificate_of_one_record_does_not_claim_the_whole_subject,
              what_a_deletion_dropped_is_said_to_wait_until_the_epoch_closes,
+             a_deletion_waits_since_it_was_made_whatever_happened_to_the_vault_since,
              a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate,
              a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows)

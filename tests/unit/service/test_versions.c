@@ -235,6 +235,25 @@ START_TEST(a_credential_of_a_later_format_is_refused_by_name_and_logs_nobody_in)
 }
 END_TEST
 
+START_TEST(a_note_of_what_waits_to_be_forgotten_of_a_later_format_keeps_the_vault_sealed)
+{
+    static const uint8_t LATER[VT_FORGETS_LEN] = {VT_FORGETS_VERSION + 1};
+    static const struct vt_bytes ROWS[] = {{LATER, sizeof LATER}, {LATER, 1}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(ROWS); i++) {
+        VT_AUTO_PTR(vt_change) change = NULL;
+        setup();
+        ck_assert_ok(vt_change_new(VT_TENANT_DEFAULT, &change));
+        ck_assert_ok(vt_change_put(change, VT_TABLE_META, vt_bytes_str(VT_FORGETS_KEY), ROWS[i], VT_PUT_DEFAULT));
+        commit(change);
+        vt_vault_seal(world.vault);
+        ck_assert_status(world_unseal(&world), VAULT_E_FORMAT);
+        ck_assert_int_eq(vt_vault_state(world.vault), VT_VAULT_SEALED);
+        world_free(&world);
+    }
+}
+END_TEST
+
 VT_TEST_MAIN("versions", a_row_of_a_later_format_is_refused_by_name, a_token_of_a_later_format_is_refused_by_name,
              a_kept_answer_of_a_later_format_is_refused_by_name_and_nothing_is_done_twice,
-             a_credential_of_a_later_format_is_refused_by_name_and_logs_nobody_in)
+             a_credential_of_a_later_format_is_refused_by_name_and_logs_nobody_in,
+             a_note_of_what_waits_to_be_forgotten_of_a_later_format_keeps_the_vault_sealed)
