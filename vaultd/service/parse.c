@@ -15,6 +15,16 @@ VT_RESULT vt_call_time(struct vt_call *call, const char *name, int64_t otherwise
                    name);
 }
 
+VT_RESULT vt_call_future_time(struct vt_call *call, const char *name, int64_t *out_at_ms)
+{
+    int64_t at_ms;
+    VT_TRY(vt_call_time(call, name, 0, &at_ms));
+    if (vt_call_text(call, name).data != NULL && at_ms <= call->now_ms)
+        return vt_fail(&call->err, VAULT_E_ARGUMENT, name, "The argument %s must lie in the future.", name);
+    *out_at_ms = at_ms;
+    return VAULT_OK;
+}
+
 VT_RESULT vt_call_category(struct vt_call *call, const char *name, uint16_t *out_category)
 {
     const struct vt_bytes id = vt_call_text(call, name);

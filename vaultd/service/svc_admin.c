@@ -51,9 +51,7 @@ static vault_status credential_create_prepare(struct vt_call *call)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "role",
                        "The role must be application, privacy, operator, administrator or auditor.");
     int64_t expires_at_ms = 0;
-    VT_TRY(vt_call_time(call, "expires_at", 0, &expires_at_ms));
-    if (expires_at_ms != 0 && expires_at_ms <= call->now_ms)
-        return vt_fail(&call->err, VAULT_E_ARGUMENT, "expires_at", "The argument expires_at must lie in the future.");
+    VT_TRY(vt_call_future_time(call, "expires_at", &expires_at_ms));
     struct vt_change *change;
     char secret[VT_SECRET_TEXT_LEN];
     uint8_t principal[16];

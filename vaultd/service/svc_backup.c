@@ -67,10 +67,8 @@ static VT_RESULT register_commit(struct vt_call *call, const struct vt_backup_en
 static VT_RESULT entry_begin(struct vt_call *call, struct vt_backup_entry *entry)
 {
     struct vt_epoch_status epoch;
-    VT_TRY(vt_call_time(call, "expires_at", 0, &entry->expires_at_ms));
-    /* One that counts as gone stands in no certificate, though its bytes are there. */
-    if (entry->expires_at_ms != 0 && entry->expires_at_ms <= call->now_ms)
-        return vt_fail(&call->err, VAULT_E_ARGUMENT, "expires_at", "The argument expires_at must lie in the future.");
+    /* In the future: a copy that counts as gone stands in no certificate, though its bytes are there. */
+    VT_TRY(vt_call_future_time(call, "expires_at", &entry->expires_at_ms));
     VT_TRY(vt_epoch_status(vt_vault_epoch(call->vault), &epoch));
     VT_TRY(vt_random_bytes(entry->backup_id, sizeof entry->backup_id));
     entry->created_at_ms = call->now_ms;

@@ -119,9 +119,12 @@ START_TEST(a_backup_that_would_count_as_gone_already_is_not_made)
     struct vt_value result;
     char params[300];
     world_new(&world, &(struct world_options){.is_on_disk = true});
-    snprintf(params, sizeof params, "{to: %s/gone, expires_at: '2026-07-01T00:00:00Z'}", world.dir);
-    ck_assert_status(world_call(&world, "operator", "backup.create", params, NULL), VAULT_E_ARGUMENT);
-    ck_assert_str_eq(world.err.field, "expires_at");
+    static const char *const PAST[] = {"2026-07-01T00:00:00Z", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(PAST); i++) {
+        snprintf(params, sizeof params, "{to: %s/gone, expires_at: '%s'}", world.dir, PAST[i]);
+        ck_assert_status(world_call(&world, "operator", "backup.create", params, NULL), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(world.err.field, "expires_at");
+    }
     ck_assert_ok(world_call(&world, "operator", "backup.list", "{}", &result));
     ck_assert_uint_eq(vt_value_get(&result, "backups")->array.count, 0);
     world_free(&world);

@@ -81,10 +81,13 @@ static struct vt_bytes state_of(const char *name)
 START_TEST(a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on)
 {
     world_new(&world, NULL);
-    ck_assert_status(world_call(&world, "administrator", "credential.create",
-                                "{name: late, role: auditor, expires_at: '2026-07-01T00:00:00Z'}", NULL),
-                     VAULT_E_ARGUMENT);
-    ck_assert_str_eq(world.err.field, "expires_at");
+    static const char *const LATE[] = {"{name: late, role: auditor, expires_at: '2026-07-01T00:00:00Z'}",
+                                       "{name: late, role: auditor, expires_at: '1970-01-01T00:00:00Z'}",
+                                       "{name: late, role: auditor, expires_at: '1969-12-31T23:59:59Z'}"};
+    for (size_t i = 0; i < VT_ARRAY_LEN(LATE); i++) {
+        ck_assert_status(world_call(&world, "administrator", "credential.create", LATE[i], NULL), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(world.err.field, "expires_at");
+    }
     ck_assert_ok(world_call(&world, "administrator", "credential.create",
                             "{name: brief, role: auditor, expires_at: '2026-07-01T00:00:01Z'}", NULL));
     ck_assert(vt_bytes_equal_str(state_of("brief"), "live"));
