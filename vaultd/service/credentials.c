@@ -19,6 +19,12 @@ struct credential {
     bool is_revoked;
 };
 
+/* The hashes are wiped when the vault is sealed: no copy of one stays behind. */
+static void credential_release(struct credential *credential)
+{
+    vt_wipe(credential->hash, sizeof credential->hash);
+}
+
 struct vt_credentials {
     pthread_rwlock_t lock;
     struct vt_key hash_key;             /* derived from the vault's config key */
@@ -98,7 +104,7 @@ static VT_RESULT credential_read(struct vt_bytes object, struct credential *out_
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(OBJECT_MAX * 4);
     struct vt_value map;
-    struct credential credential = {.is_revoked = false};
+    VT_AUTO(credential) credential = {.is_revoked = false};
     VT_TRY(vt_msgpack_read(&pool, object, &map, NULL));
     VT_ENSURE(vt_value_get_int(&map, "format", 0) == CREDENTIAL_FORMAT, VAULT_E_FORMAT);
     const struct vt_bytes name = vt_value_get_text(&map, "name");
@@ -236,7 +242,7 @@ VT_RESULT vt_credentials_plan_create(struct vt_keyring_view *view, struct vt_cha
     if (found == VAULT_OK) return vt_fail(err, VAULT_E_EXISTS, "name", "A credential of that name exists already.");
     VT_ENSURE(found == VAULT_E_NOT_FOUND, found);
 
-    struct credential credential = {.created_at_ms = now_ms};
+    VT_AUTO(credential) credential = {.created_at_ms = now_ms};
     VT_ENSURE(name.len < sizeof credential.principal.name, VAULT_E_TOO_LARGE);
     memcpy(credential.principal.name, name.data, name.len);
     credential.principal.role = role;
@@ -252,44 +258,43 @@ VT_RESULT vt_credentials_plan_create(struct vt_keyring_view *view, struct vt_cha
 
 struct deputy {
     const struct credential *of;
-    int64_t now_ms;
     bool is_found;
-    struct credential found;
+    struct vt_principal found;          /* not its hash */
 };
 
+/* One that expires is none: a moment later the vault would be without. */
 static vault_status look_for_deputy(void *context, struct vt_bytes object)
 {
     struct deputy *deputy = context;
-    struct credential other;
+    VT_AUTO(credential) other = {.is_revoked = false};
     VT_TRY(credential_read(object, &other));
     const bool is_other = strcmp(other.principal.name, deputy->of->principal.name) != 0;
-    if (!is_other || other.principal.role != deputy->of->principal.role || is_over(&other, deputy->now_ms)) return VAULT_OK;
+    const bool stays = !other.is_revoked && other.principal.expires_at_ms == 0;
+    if (!is_other || other.principal.role != deputy->of->principal.role || !stays) return VAULT_OK;
     deputy->is_found = true;
-    deputy->found = other;
+    deputy->found = other.principal;
     return VAULT_OK;
 }
 
 /* Only an administrator makes credentials, so without the last one nobody would ever make another. The one that stays must still
  * be one at commit: two revoked side by side would each rest on the other. */
-static VT_RESULT keep_one_administrator(struct vt_keyring_view *view, struct vt_change *change, const struct credential *credential,
-                                        int64_t now_ms)
+static VT_RESULT keep_one_administrator(struct vt_keyring_view *view, struct vt_change *change, const struct credential *credential)
 {
-    struct deputy deputy = {.of = credential, .now_ms = now_ms};
+    struct deputy deputy = {.of = credential};
     if (strcmp(credential->principal.role->name, "administrator") != 0) return VAULT_OK;
     VT_TRY(vt_config_each(view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, look_for_deputy, &deputy));
     VT_ENSURE(deputy.is_found, VAULT_E_STATE);
-    const struct vt_bytes name = vt_bytes_str(deputy.found.principal.name);
-    return vt_config_expect(change, view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, name);
+    return vt_config_expect(change, view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, vt_bytes_str(deputy.found.name));
 }
 
 VT_RESULT vt_credentials_plan_revoke(struct vt_keyring_view *view, struct vt_change *change, struct vt_bytes name,
-                                     int64_t now_ms, uint8_t out_principal[16])
+                                     uint8_t out_principal[16])
 {
     VT_AUTO(vt_buf) object = VT_BUF_INIT(OBJECT_MAX);
-    struct credential credential;
+    VT_AUTO(credential) credential = {.is_revoked = false};
     VT_TRY(vt_config_get(view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, name, &object));
     VT_TRY(credential_read(vt_buf_bytes(&object), &credential));
-    VT_TRY(keep_one_administrator(view, change, &credential, now_ms));
+    VT_TRY(keep_one_administrator(view, change, &credential));
     credential.is_revoked = true;
     memcpy(out_principal, credential.principal.id, sizeof credential.principal.id);
     return credential_put(view, change, &credential);
@@ -319,7 +324,7 @@ static const char *state_of(const struct credential *credential, int64_t now_ms)
 static vault_status list_one(void *context, struct vt_bytes object)
 {
     const struct listing *listing = context;
-    struct credential credential;
+    VT_AUTO(credential) credential = {.is_revoked = false};
     struct vt_value map = vt_value_map();
     char hex[33];
     VT_TRY(credential_read(object, &credential));

@@ -20,8 +20,8 @@ enum { VT_SECRET_TEXT_LEN = 57 };       /* "vsk_" + 52 + zero */
 VT_RESULT vt_credentials_plan_create(struct vt_keyring_view *view, struct vt_change *change, struct vt_bytes name,
                                      const struct vt_role *role, int64_t expires_at_ms, int64_t now_ms,
                                      char out_secret[VT_SECRET_TEXT_LEN], uint8_t out_principal[16], struct vt_err *err);
-/** @return VAULT_E_NOT_FOUND, VAULT_E_STATE: the last administrator stays */
+/** @return VAULT_E_NOT_FOUND, VAULT_E_STATE: no other administrator without an expiry would be left */
 VT_RESULT vt_credentials_plan_revoke(struct vt_keyring_view *view, struct vt_change *change, struct vt_bytes name,
-                                     int64_t now_ms, uint8_t out_principal[16]);
+                                     uint8_t out_principal[16]);
 /** All of them as a list value: principal, name, role, created_at, expires_at, state. */
 VT_RESULT vt_credentials_list(struct vt_keyring_view *view, struct vt_pool *pool, int64_t now_ms, struct vt_value *out_list);

@@ -79,10 +79,10 @@ static vault_status credential_revoke_prepare(struct vt_call *call)
     uint8_t *principal = vt_pool_alloc(&call->scratch, 16);
     VT_ENSURE(principal != NULL, VAULT_E_MEMORY);
     VT_TRY(vt_call_change(call, &change));
-    const vault_status status =
-        vt_credentials_plan_revoke(call->view, change, vt_call_text(call, "name"), call->now_ms, principal);
+    const vault_status status = vt_credentials_plan_revoke(call->view, change, vt_call_text(call, "name"), principal);
     if (status == VAULT_E_STATE)
-        return vt_fail(&call->err, status, "name", "This is the last administrator: make another one first.");
+        return vt_fail(&call->err, status, "name",
+                       "No other administrator without an expiry would be left: make one first.");
     VT_TRY(status);
     call->handler_state = principal;
     struct vt_value map = vt_value_map();

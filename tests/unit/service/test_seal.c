@@ -115,6 +115,21 @@ START_TEST(the_last_administrator_is_not_revoked_and_one_that_has_expired_is_no_
 }
 END_TEST
 
+START_TEST(an_administrator_that_will_expire_does_not_stand_in_for_one_that_is_revoked)
+{
+    world_new(&world, NULL);
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", "{name: lasting, role: administrator}", NULL));
+    ck_assert_ok(world_call(&world, "administrator", "credential.create",
+                            "{name: brief, role: administrator, expires_at: '2026-07-01T00:00:01Z'}", NULL));
+    ck_assert_status(world_call(&world, "administrator", "credential.revoke", "{name: lasting}", NULL), VAULT_E_STATE);
+    ck_assert_str_eq(world.err.field, "name");
+    ck_assert_str_eq(world.err.message, "No other administrator without an expiry would be left: make one first.");
+    ck_assert(vt_bytes_equal_str(state_of("lasting"), "live"));
+    ck_assert_ok(world_call(&world, "administrator", "credential.revoke", "{name: brief}", NULL));
+    world_free(&world);
+}
+END_TEST
+
 START_TEST(a_slow_call_that_a_seal_overtakes_is_refused)
 {
     struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
@@ -170,6 +185,7 @@ END_TEST
 
 VT_TEST_MAIN("seal", a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on,
              the_last_administrator_is_not_revoked_and_one_that_has_expired_is_no_other,
+             an_administrator_that_will_expire_does_not_stand_in_for_one_that_is_revoked,
              a_slow_call_that_a_seal_overtakes_is_refused,
              what_calls_under_way_hold_outlives_a_seal_and_an_unseal,
              a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_again,
