@@ -66,7 +66,6 @@ START_TEST(a_sealed_vault_forgets_by_what_credentials_are_known_and_learns_it_ag
 }
 END_TEST
 
-/* The gate let it in, then it waited for a worker. */
 static struct vt_bytes state_of(const char *name)
 {
     struct vt_value result;
@@ -130,6 +129,7 @@ START_TEST(an_administrator_that_will_expire_does_not_stand_in_for_one_that_is_r
 }
 END_TEST
 
+/* The gate let it in, then it waited for a worker. */
 START_TEST(a_slow_call_that_a_seal_overtakes_is_refused)
 {
     struct vt_principal principal = {.id = {1}, .role = vt_role_find(vt_bytes_str("operator")), .is_local = true};
