@@ -130,19 +130,29 @@ class FullDisk(unittest.TestCase):
         with self.daemon.client("auditor") as client:
             self.assertTrue(client.call("audit.verify")["is_sound"])
 
-    def test_a_backup_onto_a_full_disk_is_refused_and_the_vault_serves_on(self):
+    def refused_on_small_disks(self, lefts, command, **arguments):
+        """With some pages left, then more: refused, and nothing is left but what was there."""
+        target = os.path.join(self.root, "small")
         with self.daemon.client("operator") as client:
-            for left in range(0, 32):
-                target = os.path.join(self.root, "small")
+            for left in lefts:
                 os.mkdir(target)
                 mount_small(target, 1)
                 with open(os.path.join(target, "filler"), "wb", buffering=0) as handle:
                     handle.write(bytes((256 - left) * 4096))
-                self.assertEqual(client.refused("backup.create", to=os.path.join(target, "backup")), "disk-full", left)
+                self.assertEqual(client.refused(command, to=os.path.join(target, "made"), **arguments), "disk-full", left)
                 self.assertEqual(os.listdir(target), ["filler"])
                 check(libc.umount(target.encode()))
                 os.rmdir(target)
             self.assertEqual(client.call("vault.health"), {"state": "ready"})
+
+    def test_a_backup_onto_a_full_disk_is_refused_and_the_vault_serves_on(self):
+        self.refused_on_small_disks(range(0, 32), "backup.create")
+
+    def test_a_restored_copy_onto_a_full_disk_is_refused_and_removed(self):
+        backup = os.path.join(self.root, "backup")
+        with self.daemon.client("operator") as client:
+            client.call("backup.create", to=backup)
+        self.refused_on_small_disks(range(0, 32), "backup.restore", **{"from": backup, "check_only": True})
 
     def test_writes_are_refused_reads_and_shreds_go_on_then_reads_stop_and_with_room_all_resumes(self):
         with self.daemon.client("administrator") as client:

@@ -90,9 +90,12 @@ struct vt_restore_options {
 /** Build a new environment row by row: keyring, ledger, certificates, configuration, audit log and the subjects' own rows (who
  *  there is, external ids) are the live vault's; other rows the backup's where their key is alive, and the live ones where that
  *  key was replaced; tokens both (the live ones win). Its index is the live one, as it was: vt_restore_reindex(). It
- *  carries its final name only once it is whole and synced.
+ *  carries its final name only once it is whole and synced. A failure leaves nothing behind.
  *  @return VAULT_E_EXISTS, VAULT_E_CANCELLED, VAULT_E_IO, VAULT_E_DISK_FULL */
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err);
+
+/** Remove the stores that vt_restore_build() has made in @p dir, and the directory unless it holds what is somebody else's. */
+void vt_restore_remove(const char *dir);
 
 /** Was @p store built by vt_restore_build(), and not yet made the vault? It bears a mark. @return VAULT_E_IO */
 VT_RESULT vt_restore_is_copy(struct vt_store *store, bool *out_is_copy);

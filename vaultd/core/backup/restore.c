@@ -327,6 +327,13 @@ VT_RESULT vt_restore_unmark(struct vt_txn *txn)
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
 }
 
+static VT_RESULT give_name(const char *dir, const char *partial, const char *final)
+{
+    VT_ENSURE(rename(partial, final) == 0, VAULT_E_IO);
+    VT_TRY(vt_sync_dir(dir));
+    return vt_sync_parent(dir);
+}
+
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err)
 {
     char partial[VT_BACKUP_PATH_MAX], final[VT_BACKUP_PATH_MAX];
@@ -335,13 +342,13 @@ VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_r
     const int final_len = snprintf(final, sizeof final, "%s/store", options->to_dir);
     VT_ENSURE(partial_len < (int)sizeof partial && final_len < (int)sizeof final, VAULT_E_TOO_LARGE);
     VT_TRY(vt_backup_make_dir(options->to_dir, err));
-    const vault_status status = restore_store(options, partial, &report);
-    if (status != VAULT_OK)
-        return vt_fail(err, status, "to", "The restore did not finish; what it left under store.partial can be removed: %s",
+    vault_status status = restore_store(options, partial, &report);
+    if (status == VAULT_OK) status = give_name(options->to_dir, partial, final);
+    if (status != VAULT_OK) {
+        vt_restore_remove(options->to_dir);
+        return vt_fail(err, status, "to", "The restored copy could not be written and has been removed: %s",
                        vault_status_text(status));
-    if (rename(partial, final) != 0) return vt_fail(err, VAULT_E_IO, "to", "The restored store could not be given its name.");
-    VT_TRY(vt_sync_dir(options->to_dir));
-    VT_TRY(vt_sync_parent(options->to_dir));
+    }
     *out_report = report;
     return VAULT_OK;
 }

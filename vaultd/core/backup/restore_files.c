@@ -100,6 +100,12 @@ static bool remove_restore_dir(int data_fd, const char *name)
     return unlinkat(data_fd, name, AT_REMOVEDIR) == 0;
 }
 
+void vt_restore_remove(const char *dir)
+{
+    /* What is left there then is not ours to take away. */
+    if (!remove_restore_dir(AT_FDCWD, dir)) return;
+}
+
 VT_RESULT vt_restore_clear(const char *data_dir, void (*visit)(void *context, const char *name, bool is_removed), void *context)
 {
     const int data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
