@@ -249,7 +249,7 @@ static VT_RESULT restore_check(struct vt_call *call, struct job *job, struct vt_
     VT_TRY(open_argument(call, &manifest, &copy));
     const struct vt_restore_options options = {.backup = copy, .view = call->view, .stamps = vt_vault_stamps(call->vault),
                                                .tenant = call->tenant, .find_deletion = find_deletion,
-                                               .to_dir = to, .progress = job_progress,
+                                               .to_dir = to, .field = "to", .progress = job_progress,
                                                .progress_context = job};
     return vt_restore_build(&options, out_report, &call->err);
 }

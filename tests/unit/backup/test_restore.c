@@ -5,6 +5,7 @@
 
 #include "tests/unit/backup/take_over_world.h"
 #include "vaultd/core/backup/backup.h"
+#include "vaultd/service/vault_internal.h"
 
 static struct world world;
 static struct vt_store *backup;
@@ -49,7 +50,7 @@ static vault_status build(const char *name, vault_status (*find_deletion)(struct
     struct vt_restore_report report;
     snprintf(to, sizeof to, "%s/%s", world.dir, name);
     const struct vt_restore_options options = {.backup = backup, .view = view, .stamps = vt_vault_stamps(world.vault),
-                                               .tenant = VT_TENANT_DEFAULT, .find_deletion = find_deletion, .to_dir = to};
+                                               .tenant = VT_TENANT_DEFAULT, .find_deletion = find_deletion, .to_dir = to, .field = "to"};
     world.err = (struct vt_err){{0}, {0}};
     return vt_restore_build(&options, &report, &world.err);
 }
@@ -71,4 +72,21 @@ START_TEST(a_copy_that_could_not_be_built_is_removed_and_the_next_one_goes_to_th
 }
 END_TEST
 
-VT_TEST_MAIN("restore", a_copy_that_could_not_be_built_is_removed_and_the_next_one_goes_to_the_same_place)
+START_TEST(a_take_over_that_finds_no_data_directory_blames_no_argument)
+{
+    people_new(&world, false);
+    people_create(&world, "ada");
+    people_back_up(&world, "b1");
+    const char *data_dir = world.vault->options.data_dir;
+    world.vault->options.data_dir = "/proc/none";
+    ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_IO);
+    ck_assert_str_eq(world.err.field, "");
+    world.vault->options.data_dir = data_dir;
+    people_create(&world, "bob");
+    people_assert_sound(&world);
+    world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("restore", a_copy_that_could_not_be_built_is_removed_and_the_next_one_goes_to_the_same_place,
+             a_take_over_that_finds_no_data_directory_blames_no_argument)

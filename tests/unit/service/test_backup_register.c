@@ -132,6 +132,8 @@ START_TEST(a_backup_that_would_count_as_gone_already_is_not_made)
 END_TEST
 
 enum { NOBODY = 65534 };
+#define NAME_OF_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONG_NAME NAME_OF_64 NAME_OF_64 NAME_OF_64 NAME_OF_64      /* NAME_MAX is 255 */
 
 /* Root may write anywhere; this thread gives that up for the call. */
 static vault_status create_as_nobody(const char *params)
@@ -149,14 +151,18 @@ START_TEST(where_no_backup_can_be_made_the_argument_is_named_with_the_cause)
         const char *to, *sentence;
     } CASES[] = {{"closed/backup", "The daemon's user may not make a directory there: "},
                  {"none/backup", "The directory above the one to be made does not exist."},
-                 {"file/backup", "What stands above the directory to be made is no directory."}};
-    char path[256], params[300];
+                 {"file/backup", "What stands above the directory to be made is no directory."},
+                 {"round/backup", "No directory can have that path: "},
+                 {LONG_NAME, "No directory can have that path: "}};
+    char path[256], params[700];
     setup();
     ck_assert_int_eq(chmod(world.dir, 0711), 0);
     snprintf(path, sizeof path, "%s/closed", world.dir);
     ck_assert_int_eq(mkdir(path, 0511), 0);
     snprintf(path, sizeof path, "%s/file", world.dir);
     ck_assert_int_eq(close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
+    snprintf(path, sizeof path, "%s/round", world.dir);
+    ck_assert_int_eq(symlink("round", path), 0);
     for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
         snprintf(params, sizeof params, "{to: %s/%s}", world.dir, CASES[i].to);
         ck_assert_status(create_as_nobody(params), VAULT_E_ARGUMENT);

@@ -205,22 +205,30 @@ static void remove_partial(const char *dir)
 }
 
 /* What no second try would mend is the argument's fault, not an I/O error. */
-VT_RESULT vt_backup_make_dir(const char *dir, struct vt_err *err)
+VT_RESULT vt_backup_make_dir(const char *dir, const char *field, struct vt_err *err)
 {
     if (mkdir(dir, 0700) == 0) return VAULT_OK;
+    if (field == NULL) {
+        const vault_status status = errno == ENOENT ? VAULT_E_IO : status_of_errno();
+        return vt_fail(err, status, NULL, "A directory cannot be made in the vault's own: %s.", strerror(errno));
+    }
     switch (errno) {
     case EACCES:
     case EPERM:
     case EROFS:
-        return vt_fail(err, VAULT_E_ARGUMENT, "to", "The daemon's user may not make a directory there: %s.", strerror(errno));
+        return vt_fail(err, VAULT_E_ARGUMENT, field, "The daemon's user may not make a directory there: %s.", strerror(errno));
     case ENOENT:
-        return vt_fail(err, VAULT_E_ARGUMENT, "to", "The directory above the one to be made does not exist.");
+        return vt_fail(err, VAULT_E_ARGUMENT, field, "The directory above the one to be made does not exist.");
     case ENOTDIR:
-        return vt_fail(err, VAULT_E_ARGUMENT, "to", "What stands above the directory to be made is no directory.");
+        return vt_fail(err, VAULT_E_ARGUMENT, field, "What stands above the directory to be made is no directory.");
+    case ENAMETOOLONG:
+    case ELOOP:
+    case EINVAL:
+        return vt_fail(err, VAULT_E_ARGUMENT, field, "No directory can have that path: %s.", strerror(errno));
     case EEXIST:
-        return vt_fail(err, VAULT_E_EXISTS, "to", "The directory exists already: name one that is to be made.");
+        return vt_fail(err, VAULT_E_EXISTS, field, "The directory exists already: name one that is to be made.");
     default:
-        return vt_fail(err, status_of_errno(), "to", "The directory cannot be made: %s.", strerror(errno));
+        return vt_fail(err, status_of_errno(), field, "The directory cannot be made: %s.", strerror(errno));
     }
 }
 
@@ -229,7 +237,7 @@ VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_ba
 {
     struct vt_backup_manifest manifest = {.created_at_ms = options->now_ms};
     memcpy(manifest.backup_id, options->backup_id, sizeof manifest.backup_id);
-    VT_TRY(vt_backup_make_dir(options->to_dir, err));
+    VT_TRY(vt_backup_make_dir(options->to_dir, "to", err));
     const vault_status status = create_in(options, &manifest);
     if (status != VAULT_OK) {
         remove_partial(options->to_dir);

@@ -34,9 +34,10 @@ struct vt_backup_options {
     bool (*progress)(void *context, uint64_t done, uint64_t total);    /* false cancels; NULL allowed */
     void *progress_context;
 };
-/** The directory that the argument `to` names. @return VAULT_E_EXISTS; VAULT_E_ARGUMENT when it may not or cannot be made there,
- *  saying why; VAULT_E_DISK_FULL, VAULT_E_IO */
-VT_RESULT vt_backup_make_dir(const char *dir, struct vt_err *err);
+/** @param field the argument that names @p dir; NULL when the vault itself chose it, and nobody's argument is to blame
+ *  @return VAULT_E_EXISTS; VAULT_E_ARGUMENT when it may not or cannot be made there, saying why (with a field only);
+ *  VAULT_E_DISK_FULL, VAULT_E_IO */
+VT_RESULT vt_backup_make_dir(const char *dir, const char *field, struct vt_err *err);
 /** Copy, hash, sign, sync. A failure leaves nothing behind. @return as vt_backup_make_dir(), VAULT_E_CANCELLED */
 VT_RESULT vt_backup_create(const struct vt_backup_options *options, struct vt_backup_manifest *out_manifest,
                            struct vt_err *err);
@@ -83,7 +84,8 @@ struct vt_restore_options {
     vt_tenant_id tenant;
     /** Was the record deleted since? What only the ledger knows: its keys may live on. @return VAULT_OK, VAULT_E_NOT_FOUND */
     vault_status (*find_deletion)(struct vt_keyring_view *view, const struct vt_sid *sid, uint64_t record);
-    const char *to_dir;             /* data directory; `to_dir`/store must not exist */
+    const char *to_dir;             /* data directory; must not exist */
+    const char *field;              /* as in vt_backup_make_dir() */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
 };
@@ -91,7 +93,7 @@ struct vt_restore_options {
  *  there is, external ids) are the live vault's; other rows the backup's where their key is alive, and the live ones where that
  *  key was replaced; tokens both (the live ones win). Its index is the live one, as it was: vt_restore_reindex(). It
  *  carries its final name only once it is whole and synced. A failure leaves nothing behind.
- *  @return VAULT_E_EXISTS, VAULT_E_CANCELLED, VAULT_E_IO, VAULT_E_DISK_FULL */
+ *  @return as vt_backup_make_dir(), VAULT_E_CANCELLED, VAULT_E_CORRUPT */
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err);
 
 /** Remove the stores that vt_restore_build() has made in @p dir, and the directory unless it holds what is somebody else's. */

@@ -341,12 +341,12 @@ VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_r
     const int partial_len = snprintf(partial, sizeof partial, "%s/store.partial", options->to_dir);
     const int final_len = snprintf(final, sizeof final, "%s/store", options->to_dir);
     VT_ENSURE(partial_len < (int)sizeof partial && final_len < (int)sizeof final, VAULT_E_TOO_LARGE);
-    VT_TRY(vt_backup_make_dir(options->to_dir, err));
+    VT_TRY(vt_backup_make_dir(options->to_dir, options->field, err));
     vault_status status = restore_store(options, partial, &report);
     if (status == VAULT_OK) status = give_name(options->to_dir, partial, final);
     if (status != VAULT_OK) {
         vt_restore_remove(options->to_dir);
-        return vt_fail(err, status, "to", "The restored copy could not be written and has been removed: %s",
+        return vt_fail(err, status, options->field, "The restored copy could not be written and has been removed: %s",
                        vault_status_text(status));
     }
     *out_report = report;
