@@ -11,7 +11,8 @@
 #include "libvault/codec/text.h"
 #include "libvault/codec/yaml.h"
 
-enum { CONFIG_POOL_MAX = 8 * 1024 * 1024, KEEPERS_MAX = 16, NAMES_MAX = 256, KEEPER_NAME_MAX = 64 };
+enum { CONFIG_POOL_MAX = 8 * 1024 * 1024, KEEPERS_MAX = 16, NAMES_MAX = 256, KEEPER_NAME_MAX = 64,
+       TEXT_BYTES_MAX = 4096 };
 
 struct setting {
     const char *text;
@@ -85,7 +86,7 @@ static bool is_listen(struct vt_bytes text)
 static VT_RESULT check_text(enum vt_setting setting, struct vt_bytes text, const struct origin *origin, struct vt_err *err)
 {
     const char *name = VT_SETTINGS[setting].name;
-    const bool is_plain = text.len != 0 && text.len < 4096 && memchr(text.data, 0, text.len) == NULL;
+    const bool is_plain = text.len != 0 && text.len < TEXT_BYTES_MAX && memchr(text.data, 0, text.len) == NULL;
     if (!is_plain) return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "The text is empty or too long.");
     if (setting == VT_SET_LOG_LEVEL && !is_log_level(text))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "log.level must be error, warn, info or debug.");
@@ -359,30 +360,42 @@ static const char *path_next(const char *path)
     }
 }
 
-/* Through "..", a path that begins in a directory may lead out of it again. */
-static bool path_climbs(const char *path)
+/* Where a path leads: how far above the working directory, then "/name" by "/name". */
+struct place {
+    size_t ups;
+    char names[TEXT_BYTES_MAX + 1];
+};
+
+static void path_resolve(const char *path, struct place *out_place)
 {
+    const bool is_absolute = path[0] == '/';
+    size_t ups = 0, len = 0;
     for (path = path_next(path); path[0] != '\0'; path = path_next(path)) {
-        const size_t len = strcspn(path, "/");
-        if (len == 2 && memcmp(path, "..", 2) == 0) return true;
-        path += len;
+        const size_t name_len = strcspn(path, "/");
+        const bool climbs = name_len == 2 && memcmp(path, "..", 2) == 0;
+        if (!climbs) {
+            out_place->names[len++] = '/';
+            memcpy(out_place->names + len, path, name_len);
+            len += name_len;
+        }
+        if (climbs && len == 0 && !is_absolute) ups++;
+        if (climbs && len != 0) while (out_place->names[--len] != '/') continue;
+        path += name_len;
     }
-    return false;
+    out_place->names[len] = '\0';
+    out_place->ups = ups;
 }
 
 /* By the names alone: the files may not be there yet, and a check does not look at them. */
 static bool path_lies_in(const char *path, const char *dir)
 {
+    struct place place, around;
     if ((path[0] == '/') != (dir[0] == '/')) return false;
-    for (;;) {
-        path = path_next(path);
-        dir = path_next(dir);
-        const size_t len = strcspn(dir, "/");
-        if (len == 0) return path[0] != '\0' && !path_climbs(path);
-        if (strcspn(path, "/") != len || memcmp(path, dir, len) != 0) return false;
-        path += len;
-        dir += len;
-    }
+    path_resolve(path, &place);
+    path_resolve(dir, &around);
+    const size_t len = strlen(around.names);
+    if (len == 0 && place.ups < around.ups) return true;        /* the working directory lies in those above it */
+    return place.ups == around.ups && strncmp(place.names, around.names, len) == 0 && place.names[len] == '/';
 }
 
 /* A copy of data_dir, which a backup or a snapshot may be, would hold the shares beside what they open, for ever. */

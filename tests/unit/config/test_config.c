@@ -228,7 +228,11 @@ START_TEST(a_keeper_in_the_data_directory_is_refused_outside_dev_mode)
     } CASES[] = {{"/v", "/v/keeper/k", true},   {"/v/", "/v/k", true},       {"/v", "//v/./k", true},    {"./v", "v/k", true},
                  {"/", "/k", true},             {"/v", "/v2/k", false},      {"/v/a", "/v/k", false},    {"v", "/v/k", false},
                  {"/v", "/k/v", false},         {"/v/data", "/v/data.k", false}, {".", "k", true},       {"/v", "/w", false},
-                 {"/v", "/v/../w/k", false},    {"/v", "/v/a/../../k", false}, {"/v", "/v/..k/k", true}, {".", "../k", false}};
+                 {"/v", "/v/../w/k", false},    {"/v", "/v/a/../../k", false}, {"/v", "/v/..k/k", true}, {".", "../k", false},
+                 {"/v", "/v/a/../k", true},     {"/x/../v", "/v/k", true},    {"/x/../v", "/x/v/k", false}, {"/v/..", "/w", true},
+                 {"/../v", "/v/k", true},       {"v/../w", "./w/k", true},    {"../v", "../v/k", true},  {"../v", "v/k", false},
+                 {"..", "k", true},             {"..", "../k", true},         {"..", "../../k", false},  {"v", "../v/k", false},
+                 {"/v", "/v/a/..", false},      {"/v/a/..", "/v/ab", true},   {"/v/a", "/v/ab/../k", false}};
     for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
         VT_AUTO_PTR(vt_config) config = fresh();
         struct vt_err err = {0};
