@@ -688,7 +688,10 @@ static vault_status create(struct lmdb_store *store)
     MDB_txn *txn = NULL;
     VT_TRY(status_of(mdb_txn_begin(store->env, NULL, 0, &txn)));
     const vault_status status = create_tables(store, txn);
-    if (status == VAULT_OK) return status_of(mdb_txn_commit(txn));
+    if (status == VAULT_OK) {
+        const int result = mdb_txn_commit(txn);
+        return result == MDB_SUCCESS ? VAULT_OK : write_failed(store, result);
+    }
     mdb_txn_abort(txn);
     return status;
 }
