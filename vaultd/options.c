@@ -61,16 +61,26 @@ static VT_RESULT set_test_clock(struct vt_options *options, const char *text, st
     return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--test-clock wants a time such as 2026-07-01T00:00:00Z.");
 }
 
+enum { SHOWN_MAX = 32 };
+
+/* A word may be a slip that holds a secret, or what a terminal obeys: said back only when it looks like an option of ours. */
+static bool is_shown(const char *word, size_t len)
+{
+    return len < SHOWN_MAX && strspn(word, "abcdefghijklmnopqrstuvwxyz-") >= len;
+}
+
 /* A value may stand behind the name; only the name is said back. */
 static vault_status refuse_option(int option, char **argv, struct vt_err *err)
 {
     const char *word = argv[optind - 1];
-    const int len = (int)strcspn(word, "=");
+    const size_t len = strcspn(word, "=");
+    if (optopt != 0 && optopt < OPT_CONFIG)
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "No option has one letter; see --help.");
+    if (!is_shown(word, len)) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is no option of such a name; see --help.");
     if (option == ':') return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The option %s wants a value; see --help.", word);
     if (optopt >= OPT_CONFIG)
-        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The option %.*s takes no value; see --help.", len, word);
-    if (optopt != 0) return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is no option -%c; see --help.", optopt);
-    return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is no option %.*s; see --help.", len, word);
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The option %.*s takes no value; see --help.", (int)len, word);
+    return vt_fail(err, VAULT_E_ARGUMENT, NULL, "There is no option %.*s; see --help.", (int)len, word);
 }
 
 static VT_RESULT set_flag(int option, char **argv, struct vt_options *options, struct vt_err *err)
@@ -112,7 +122,7 @@ static VT_RESULT read_flags(int argc, char **argv, struct vt_options *options, s
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1;) VT_TRY(set_flag(option, argv, options, err));
     if (optind != argc)
-        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "The word %s belongs to no option; see --help.", argv[optind]);
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL, "A word belongs to no option; see --help.");
     return check_flags(options, err);
 }
 

@@ -872,18 +872,30 @@ class Life(unittest.TestCase):
     def test_flags_that_do_not_exist_or_do_not_belong_are_refused(self):
         for arguments, sentence in ((["--nonsense"], "There is no option --nonsense; see --help."),
                                     (["--dev", "--nonsense=x"], "There is no option --nonsense; see --help."),
-                                    (["-x", "--dev"], "There is no option -x; see --help."),
+                                    (["-x", "--dev"], "No option has one letter; see --help."),
                                     (["--dev", "--c"], "There is no option --c; see --help."),
                                     (["--dev=x"], "The option --dev takes no value; see --help."),
                                     (["--dev", "--data"], "The option --data wants a value; see --help."),
                                     (["--config"], "The option --config wants a value; see --help."),
-                                    (["--dev", "word"], "The word word belongs to no option; see --help."),
+                                    (["--dev", "word"], "A word belongs to no option; see --help."),
                                     (["--unseal-key", "x"], "--unseal-key goes with --dev"),
                                     (["--dev", "--test-clock", "tomorrow"], "--test-clock wants a time"),
                                     (["--quorum", "0"], "--quorum: "), (["--quorum", "two"], "--quorum: ")):
             code, said = self.fails(*arguments)
             self.assertEqual(code, 3, (arguments, said))
             self.assertIn(sentence, said)
+
+    def test_a_word_that_is_no_option_is_not_said_back(self):
+        strange = "There is no option of such a name; see --help."
+        for arguments, sentence in ((["--dev", "correct-horse"], "A word belongs to no option; see --help."),
+                                    (["--\x1b[31mhorse"], strange), (["--Horse"], strange), (["--horse7=x"], strange),
+                                    (["--" + "horse" * 8], strange), (["-\x1b"], "No option has one letter; see --help."),
+                                    (["--dev", "-horse"], "No option has one letter; see --help.")):
+            code, said = self.fails(*arguments)
+            self.assertEqual(code, 3, (arguments, said))
+            self.assertIn(sentence, said)
+            self.assertNotIn("orse", said)
+            self.assertNotIn("\x1b[31m", said)
 
     def test_a_port_past_65535_is_refused_and_not_cut_to_another_one(self):
         folder = tempfile.mkdtemp(prefix="vaultd-func-")
