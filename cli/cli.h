@@ -37,8 +37,9 @@ VT_RESULT vt_cli_call(struct vt_cli *cli, const char *method, const struct vt_va
                       const struct vt_value **out_result);
 /** Print a result in the format asked for. */
 VT_RESULT vt_cli_print(struct vt_cli *cli, const struct vt_value *result);
-/** Say something to the person at the terminal; programs that read the output do not see it. */
-VT_RESULT vt_cli_remark(struct vt_cli *cli, const char *sentence);
+/** Say something to the person at the terminal; programs that read the output do not see it. When it cannot be said, nothing fails
+ *  for that. */
+void vt_cli_remark(struct vt_cli *cli, const char *sentence);
 /** A descriptor for a progress bar, or -1. */
 int vt_cli_progress_fd(const struct vt_cli *cli);
 /** What the command does when it has no hook: complete, confirm, connect, call, wait for the job, print. */

@@ -98,7 +98,8 @@ static VT_RESULT put_rejects_aside(struct import *import)
     } while (number <= REJECTS_ASIDE_MAX && access(aside, F_OK) == 0);
     if (access(aside, F_OK) == 0 || rename(import->rejects_path, aside) != 0) return fail_rejects(import);
     snprintf(sentence, sizeof sentence, "The refused rows of an earlier import are in %s now.", aside);
-    return vt_cli_remark(import->cli, sentence);
+    vt_cli_remark(import->cli, sentence);
+    return VAULT_OK;
 }
 
 /* Asked before the first row is sent: a row is refused once, and its reason is told in that answer only. No file is left

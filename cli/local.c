@@ -27,7 +27,8 @@ VT_RESULT vt_cli_init(struct vt_cli *cli)
 {
     if (!has_secret(cli) && vt_value_get(&cli->line.params, "shares") == NULL) ask_passphrase(cli);
     VT_TRY(vt_cli_generic(cli, true));
-    return vt_cli_remark(cli, "What is secret above is shown this once; the vault keeps no copy. Put it away before you go on.");
+    vt_cli_remark(cli, "What is secret above is shown this once; the vault keeps no copy. Put it away before you go on.");
+    return VAULT_OK;
 }
 
 VT_RESULT vt_cli_unseal(struct vt_cli *cli)

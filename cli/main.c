@@ -45,8 +45,20 @@ static vault_status run(int argc, char **argv)
     return status;
 }
 
+/* Where standard input, output or error is closed, the next file or socket would get its number, and what is said its bytes. The
+ * number is taken by a descriptor that can neither be read nor written, so that it fails as before. */
+static bool take_standard_fds(void)
+{
+    int fd;
+    do fd = open("/", O_PATH | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!take_standard_fds()) return vault_status_exit(VAULT_E_IO);
     vt_json_init();
     /* A reader that goes away is an error of write(2), which is told like any other. */
     signal(SIGPIPE, SIG_IGN);

@@ -39,10 +39,10 @@ static VT_RESULT put_out(struct vt_cli *cli, const struct vt_buf *text)
     return status == VAULT_OK ? status : vt_fail(err_of(cli), status, NULL, "The output could not be written.");
 }
 
-VT_RESULT vt_cli_remark(struct vt_cli *cli, const char *sentence)
+void vt_cli_remark(struct vt_cli *cli, const char *sentence)
 {
-    VT_TRY(write_all(cli->err_fd, vt_bytes_str(sentence)));
-    return write_all(cli->err_fd, vt_bytes_str("\n"));
+    if (write_all(cli->err_fd, vt_bytes_str(sentence)) != VAULT_OK) return;
+    if (write_all(cli->err_fd, vt_bytes_str("\n")) != VAULT_OK) return;
 }
 
 int vt_cli_progress_fd(const struct vt_cli *cli)
@@ -131,15 +131,15 @@ static const char *credential_file(const struct vt_cli *cli, const struct vt_arg
 }
 
 /* A warning, where a TLS key is refused: files of secrets come by pipes and mounts, too, whose modes nobody chose. */
-static VT_RESULT warn_of_readers(struct vt_cli *cli, const char *path, const char *what)
+static void warn_of_readers(struct vt_cli *cli, const char *path, const char *what)
 {
     char sentence[160];
     struct stat about;
     const bool is_file = strcmp(path, "-") != 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode);
-    if (!is_file || (about.st_mode & 077) == 0) return VAULT_OK;
+    if (!is_file || (about.st_mode & 077) == 0) return;
     snprintf(sentence, sizeof sentence, "vaultctl: warning: the file for %s is open to others than its owner: give it mode 0600.",
              what);
-    return vt_cli_remark(cli, sentence);
+    vt_cli_remark(cli, sentence);
 }
 
 /* A key file may be 32 raw bytes, which are no text: they travel as hex, which is the same key to the vault. */
@@ -147,7 +147,7 @@ static VT_RESULT read_secret(struct vt_cli *cli, const struct vt_arg *arg, const
 {
     const bool is_key = strcmp(arg->name, "key_file") == 0;
     struct vt_bytes content;
-    VT_TRY(warn_of_readers(cli, path, arg->name));
+    warn_of_readers(cli, path, arg->name);
     VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, arg->name, VT_LIMIT_VALUE_BYTES, !is_key, &content, err_of(cli)));
     *out_secret = content;
     if (!is_key || content.len != VT_KEY_LEN) return VAULT_OK;
@@ -248,7 +248,7 @@ static VT_RESULT log_in(struct vt_cli *cli)
 {
     struct vt_bytes credential = cli->settings.credential;
     const char *path = cli->settings.credential_file;
-    if (credential.len == 0 && path != NULL) VT_TRY(warn_of_readers(cli, path, "credential"));
+    if (credential.len == 0 && path != NULL) warn_of_readers(cli, path, "credential");
     if (credential.len == 0 && path != NULL)
         VT_TRY(vt_cli_read_text(&cli->input, cli->pool, path, "credential", VT_LIMIT_LOGIN_FRAME_BYTES, true, &credential,
                                 err_of(cli)));

@@ -423,6 +423,17 @@ class Words(Folder):
             piped = run("unseal", "--passphrase-file", "-", fake=fake, stdin=b"open sesame\n")
         self.assertEqual((piped.returncode, piped.stderr), (0, b""))
 
+    def test_a_warning_that_nobody_can_be_given_fails_nothing(self):
+        passphrase = self.path("passphrase", b"open sesame\n")
+        os.chmod(passphrase, 0o644)
+        for error in (">/dev/full", ">&-"):
+            with FakeVault(lambda *_: {"state": "ready"}) as fake:
+                words = [VAULTCTL, "--socket", fake.path, "unseal", "--passphrase-file", passphrase]
+                done = subprocess.run(["sh", "-c", f'exec "$@" 2{error}', "sh", *words], stdout=subprocess.PIPE, timeout=60,
+                                      stdin=subprocess.DEVNULL, start_new_session=True, check=False)
+            self.assertEqual((done.returncode, fake.calls), (0, [("vault.unseal", {"passphrase": "open sesame"})]), error)
+            self.assertIn(b"ready", done.stdout)
+
     def test_the_first_secrets_come_with_a_warning_and_the_passphrase_not_from_argv(self):
         result = {"vault_id": "00" * 16, "shares": [], "credentials": ["vsk_x"]}
         with FakeVault(lambda *_: result) as fake:
