@@ -85,7 +85,8 @@ static VT_RESULT fail_rejects(struct import *import)
 }
 
 /* A file of which the vault has no row yet is a new import: record numbers of an earlier one must not stand among its own. Reasons
- * are told once, so those are kept, under the next number that is free. */
+ * are told once, so those are kept, under the next number that is free. An import that goes on appends to what is there, of which
+ * nothing says whose it is: who takes turns with two files of one name tells them apart with --rejects. */
 static VT_RESULT put_rejects_aside(struct import *import)
 {
     char aside[PATH_MAX_BYTES + 16], sentence[PATH_MAX_BYTES + 128];
@@ -102,13 +103,28 @@ static VT_RESULT put_rejects_aside(struct import *import)
     return VAULT_OK;
 }
 
+/* A file, and nothing else: opening a pipe that nobody reads would wait for ever. */
+static VT_RESULT open_rejects_file(struct import *import, struct stat *out_about, int *out_fd)
+{
+    const int fd =
+        open(import->rejects_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    if (fd < 0) return fail_rejects(import);
+    if (fstat(fd, out_about) == 0 && S_ISREG(out_about->st_mode)) {
+        *out_fd = fd;
+        return VAULT_OK;
+    }
+    close(fd);
+    return fail_rejects(import);
+}
+
 /* Asked before the first row is sent: a row is refused once, and its reason is told in that answer only. No file is left
  * where there was none: it stands for refused rows. */
 static VT_RESULT check_rejects(struct import *import)
 {
     const bool is_there = access(import->rejects_path, F_OK) == 0;
-    const int fd = open(import->rejects_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) return fail_rejects(import);
+    struct stat about;
+    int fd;
+    VT_TRY(open_rejects_file(import, &about, &fd));
     close(fd);
     if (!is_there) unlink(import->rejects_path);
     return VAULT_OK;
@@ -117,10 +133,11 @@ static VT_RESULT check_rejects(struct import *import)
 /* Refused rows: where they stand and why, never what they hold. */
 static VT_RESULT open_rejects(struct import *import)
 {
-    const int fd = open(import->rejects_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     struct stat about;
-    if (fd < 0 || fstat(fd, &about) != 0 || fchmod(fd, 0600) != 0) {
-        if (fd >= 0) close(fd);
+    int fd;
+    VT_TRY(open_rejects_file(import, &about, &fd));
+    if (fchmod(fd, 0600) != 0) {
+        close(fd);
         return fail_rejects(import);
     }
     import->rejects_fd = fd;
@@ -374,7 +391,9 @@ static VT_RESULT summarise(struct import *import)
     VT_TRY(vt_cli_print(import->cli, &summary));
     const bool is_complete = import->rejected == 0 && import->rejected_before == 0;
     if (is_complete || vt_cli_extra(&import->cli->line, "strict") == NULL) return VAULT_OK;
-    return vt_fail(err_of(import), VAULT_E_INVALID_VALUE, NULL, "Rows were refused; the file of rejects says which and why.");
+    return vt_fail(err_of(import), VAULT_E_INVALID_VALUE, NULL,
+                   import->rejected != 0 ? "Rows were refused; the file of rejects says which and why."
+                                         : "Earlier runs were refused rows; the file of rejects of that time says which and why.");
 }
 
 static VT_RESULT import_file(struct import *import, int fd, enum vt_cli_rows_format format)

@@ -190,6 +190,7 @@ class Import(Folder):
         self.assertEqual((again.returncode, strict.returncode), (0, 3), again.stderr)
         summary = json.loads(again.stdout)
         self.assertEqual((summary["skipped"], summary["rejected"], summary["rejected_before"]), (30, 0, 7))
+        self.assertIn(b"Earlier runs were refused rows; the file of rejects of that time says", strict.stderr)
 
     def test_no_row_is_sent_when_the_reasons_of_refused_ones_could_not_be_written(self):
         sent = []
@@ -205,6 +206,25 @@ class Import(Folder):
             done = self.import_(fake, path, "--rejects", path + "/no-folder.csv")
         self.assertEqual((done.returncode, sent), (8, []))
         self.assertIn(b"name another one with --rejects", done.stderr)
+
+    def test_refused_rows_are_written_into_a_file_and_no_pipe_or_device(self):
+        sent = []
+
+        def answer(method, params):
+            if method == "record.import-status":
+                return {"ranges": []}
+            sent.extend(params["rows"])
+            return {"imported": len(params["rows"]), "rejected": [], "skipped": False}
+
+        os.mkfifo(self.path("pipe"))
+        reader = os.open(self.path("pipe"), os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        os.mkfifo(self.path("lonely"))
+        for rejects in (self.path("pipe"), self.path("lonely"), "/dev/null", self.folder):
+            with FakeVault(answer) as fake:
+                done = self.import_(fake, self.people(3), "--rejects", rejects)
+            self.assertEqual((done.returncode, sent), (8, []), rejects)
+            self.assertIn(b"name another one with --rejects", done.stderr)
 
     def test_an_import_without_refused_rows_leaves_no_file_for_them(self):
         def answer(method, params):
