@@ -13,7 +13,7 @@
 
 static const char DEFAULT_HOST[] = "127.0.0.1";
 static const char DEFAULT_PORT[] = "7470";
-enum { SETTING_MAX = 4096, SECOND_MS = 1000, TIMEOUT_MAX_S = 24 * 3600, PORT_DIGITS = 5 };
+enum { SETTING_MAX = 4096, SECOND_MS = 1000, TIMEOUT_MAX_S = 24 * 3600 };
 
 /* Every key that the configuration file may hold. */
 static const char *const FILE_KEYS[] = {"addr",    "socket", "cacert", "pin",     "tls_certificate", "tls_key",
@@ -113,12 +113,10 @@ static vault_status no_address(struct vt_err *err)
                    "The vault's address, of --addr or VAULTD_ADDR, must be HOST or HOST:PORT, the port 1 to 65535.");
 }
 
-/* The resolver takes any number and cuts it to 16 bits. */
 static bool is_port(const char *text)
 {
-    const size_t len = strlen(text);
-    const unsigned long number = strtoul(text, NULL, 10);
-    return len <= PORT_DIGITS && strspn(text, "0123456789") == len && number >= 1 && number <= UINT16_MAX;
+    uint16_t port;
+    return vt_port_parse(vt_bytes_str(text), &port) && port != 0;
 }
 
 /* host, host:port, [v6], [v6]:port, v6 */

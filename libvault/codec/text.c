@@ -365,6 +365,20 @@ bool vt_name_is_valid(struct vt_bytes text)
     return true;
 }
 
+bool vt_port_parse(struct vt_bytes text, uint16_t *out_port)
+{
+    enum { DIGITS_MAX = 5 };
+    uint32_t number = 0;
+    if (text.len == 0 || text.len > DIGITS_MAX) return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') return false;
+        number = number * 10 + (text.data[i] - '0');
+    }
+    if (number > UINT16_MAX) return false;
+    *out_port = (uint16_t)number;
+    return true;
+}
+
 /* In glibc the whole "C" locale is one static object: asking for it cannot fail, and there is nothing to free. */
 static locale_t c_locale(void)
 {

@@ -43,6 +43,9 @@ void vt_base32_encode(struct vt_bytes bytes, char *out_text);
 VT_RESULT vt_base32_decode(struct vt_bytes text, uint8_t *out_bytes, size_t out_len);
 /** Strict names for schemas, fields, templates, tenants: [a-z][a-z0-9_-]{0,63}. */
 bool vt_name_is_valid(struct vt_bytes text);
+/** A TCP port: one to five decimal digits, 0 to 65535. Asked here because the resolver takes any number and cuts it to 16 bits:
+ *  70000 would be 4464. @return false when it is none; @p out_port is then untouched */
+bool vt_port_parse(struct vt_bytes text, uint16_t *out_port);
 
 /** The decimal number in @p text, whatever the locale. @return VAULT_E_PARSE: not a number or not finite */
 VT_RESULT vt_double_parse(struct vt_bytes text, double *out_number);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "libvault/base/secret.h"
+#include "libvault/codec/text.h"
 #include "libvault/schema/field_type_internal.h"
 
 enum { IPV4_LEN = 4, IPV6_LEN = 16, IP_TEXT_MAX = 45 };
@@ -154,12 +155,11 @@ static size_t url_authority_end(struct vt_bytes text, size_t start)
     return start;
 }
 
+/* RFC 3986 section 3.2.3 allows a colon with no port behind it. */
 static bool is_port(struct vt_bytes text)
 {
-    unsigned port = 0;
-    if (text.len > 5 || (text.len != 0 && !vt_all_digits(text))) return false;
-    for (size_t i = 0; i < text.len; i++) port = port * 10 + (text.data[i] - '0');
-    return port <= 65535;
+    uint16_t port;
+    return text.len == 0 || vt_port_parse(text, &port);
 }
 
 static bool is_url_host(struct vt_bytes host)

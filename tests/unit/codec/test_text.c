@@ -437,6 +437,24 @@ START_TEST(what_is_no_decimal_number_is_refused)
 }
 END_TEST
 
+START_TEST(a_port_is_up_to_five_digits_and_at_most_65535)
+{
+    static const struct {
+        const char *text;
+        uint16_t port;
+    } good[] = {{"0", 0}, {"7470", 7470}, {"00080", 80}, {"65535", 65535}};
+    static const char *const bad[] = {"", "65536", "99999", "000001", "4294967297", "-1", "+1", " 1", "1 ", "0x1", "http"};
+    uint16_t port = 77;
+    for (size_t i = 0; i < VT_ARRAY_LEN(bad); i++) ck_assert_msg(!vt_port_parse(vt_bytes_str(bad[i]), &port), "'%s'", bad[i]);
+    ck_assert(!vt_port_parse(vt_bytes("1\0", 2), &port));
+    ck_assert_uint_eq(port, 77);
+    for (size_t i = 0; i < VT_ARRAY_LEN(good); i++) {
+        ck_assert(vt_port_parse(vt_bytes_str(good[i].text), &port));
+        ck_assert_uint_eq(port, good[i].port);
+    }
+}
+END_TEST
+
 VT_TEST_MAIN("codec/text", every_code_point_but_surrogates_is_valid_utf8_and_reads_back,
              malformed_utf8_is_invalid_wherever_it_stands, nfc_composes_as_the_annex_shows,
              nfkc_casefold_matches_what_people_take_for_the_same, spaces_are_trimmed_and_folded_only_when_asked,
@@ -449,4 +467,5 @@ VT_TEST_MAIN("codec/text", every_code_point_but_surrogates_is_valid_utf8_and_rea
              base64_that_is_not_canonical_is_refused_and_appends_nothing,
              base32_that_is_not_canonical_is_refused_and_wiped, sixteen_bytes_are_26_characters,
              names_start_with_a_letter_and_hold_lower_case_digits_dash_and_underscore,
-             doubles_are_written_short_and_read_back_exactly, what_is_no_decimal_number_is_refused)
+             doubles_are_written_short_and_read_back_exactly, what_is_no_decimal_number_is_refused,
+             a_port_is_up_to_five_digits_and_at_most_65535)
