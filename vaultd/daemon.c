@@ -128,6 +128,7 @@ static VT_RESULT check_keepers_are_free(const struct daemon *daemon, const char 
     return VAULT_OK;
 }
 
+/* Before the store is opened, which would make a new one. */
 static VT_RESULT check_store(const struct daemon *daemon, struct vt_err *err)
 {
     char path[VT_PATH_MAX];
@@ -145,7 +146,6 @@ static VT_RESULT open_store(const struct daemon *daemon, struct vt_store **out_s
     const struct vt_store_lmdb_options options = {.ballast_bytes = ballast, .must_exist = is_read_only};
     char path[VT_PATH_MAX];
     snprintf(path, sizeof path, "%s/store", vt_config_text(config, VT_SET_DATA_DIR));
-    VT_TRY(check_store(daemon, err));
     const vault_status status = vt_store_lmdb_open(path, &options, out_store);
     if (status == VAULT_OK) return VAULT_OK;
     return vt_fail(err, status, "data_dir", "The store in %s cannot be opened: %s", path, directory_failure(status));
@@ -353,6 +353,7 @@ static VT_RESULT restart(struct daemon *daemon, struct vt_err *err)
     const vault_status status = vt_restore_install(vt_config_text(daemon->options->config, VT_SET_DATA_DIR), dir);
     vt_log(status == VAULT_OK ? VT_LOG_INFO : VT_LOG_ERROR, "restore.installed", "dir=%s status=%s", dir,
            vault_status_code(status));
+    VT_TRY(check_store(daemon, err));
     VT_TRY(open_all(daemon, err));
     vt_notify("READY=1");
     vt_log(VT_LOG_INFO, "server.ready", "state=%s", vt_vault_state_name(vt_vault_state(daemon->vault)));
