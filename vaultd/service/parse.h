@@ -6,7 +6,7 @@ struct vt_restore_report;
 
 /** An RFC 3339 time argument. @return VAULT_E_ARGUMENT with a sentence; @p otherwise when absent */
 VT_RESULT vt_call_time(struct vt_call *call, const char *name, int64_t otherwise, int64_t *out_at_ms);
-/** A time at which something ends: 0, for never, when absent and only then. @return VAULT_E_ARGUMENT, also when it is not to come */
+/** When something ends: 0, for never, when absent and only then. @return VAULT_E_ARGUMENT, also when that is past */
 VT_RESULT vt_call_future_time(struct vt_call *call, const char *name, int64_t *out_at_ms);
 /** A category by letter or loaded id. @return VAULT_E_ARGUMENT; VT_CATEGORY_ALL when absent */
 VT_RESULT vt_call_category(struct vt_call *call, const char *name, uint16_t *out_category);

@@ -44,13 +44,16 @@ static vault_status no_room(struct vt_keyring_view *of, const struct vt_sid *sid
     return VAULT_E_DISK_FULL;
 }
 
-static vault_status build(const char *name, vault_status (*find_deletion)(struct vt_keyring_view *, const struct vt_sid *, uint64_t))
+typedef vault_status (*finder)(struct vt_keyring_view *of, const struct vt_sid *sid, uint64_t record);
+
+static vault_status build(const char *name, finder find_deletion)
 {
     char to[256];
     struct vt_restore_report report;
     snprintf(to, sizeof to, "%s/%s", world.dir, name);
     const struct vt_restore_options options = {.backup = backup, .view = view, .stamps = vt_vault_stamps(world.vault),
-                                               .tenant = VT_TENANT_DEFAULT, .find_deletion = find_deletion, .to_dir = to, .field = "to"};
+                                               .tenant = VT_TENANT_DEFAULT, .find_deletion = find_deletion, .to_dir = to,
+                                               .field = "to"};
     world.err = (struct vt_err){{0}, {0}};
     return vt_restore_build(&options, &report, &world.err);
 }
