@@ -208,6 +208,12 @@ START_TEST(another_disk_below_is_another_place_and_another_order_is_not)
     snprintf(after.devices[2].name, sizeof after.devices[2].name, "sdc1");
     ck_assert(!vt_medium_is_same_place(&before, &after));
     after = before;
+    after.devices[2].number++;
+    ck_assert(!vt_medium_is_same_place(&before, &after));
+    after = before;
+    after.devices[1].sequence++;                /* pulled, and another one has its name and number */
+    ck_assert(!vt_medium_is_same_place(&before, &after));
+    after = before;
     after.device_count = 2;
     ck_assert(!vt_medium_is_same_place(&before, &after));
     ck_assert(!vt_medium_is_same_place(&after, &before));
@@ -226,6 +232,7 @@ START_TEST(the_kernel_names_the_file_system_of_a_file)
     ck_assert_int_eq(close(fd), 0);
     ck_assert(!facts.is_partition);
     ck_assert_str_ne(facts.fs, "");
+    for (size_t i = 0; i < facts.device_count; i++) ck_assert_uint_ne(facts.devices[i].number, 0);
     ck_assert_status(vt_medium_gather(-1, 4096, &facts), VAULT_E_IO);
 }
 END_TEST

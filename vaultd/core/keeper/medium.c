@@ -168,22 +168,39 @@ static void mapper_target(const char *mapper_name, char out_target[32])
     }
 }
 
-static bool device_is_listed(const struct vt_medium_facts *facts, const char *name)
+static const struct vt_medium_device *device_of(const struct vt_medium_facts *facts, const char *name)
 {
     for (size_t i = 0; i < facts->device_count; i++)
-        if (strcmp(facts->devices[i].name, name) == 0) return true;
-    return false;
+        if (strcmp(facts->devices[i].name, name) == 0) return &facts->devices[i];
+    return NULL;
+}
+
+/* A partition has its disk's sequence: its folder lies in the disk's. */
+static void device_identify(struct vt_medium_device *device)
+{
+    static const char *const places[] = {"diskseq", "../diskseq"};
+    char path[256], line[64];
+    unsigned major_number, minor_number;
+    snprintf(path, sizeof path, "/sys/class/block/%s/dev", device->name);
+    if (read_line(path, line, sizeof line) == VAULT_OK && sscanf(line, "%u:%u", &major_number, &minor_number) == 2)
+        device->number = makedev(major_number, minor_number);
+    for (size_t i = 0; i < VT_ARRAY_LEN(places) && device->sequence == 0; i++) {
+        snprintf(path, sizeof path, "/sys/class/block/%s/%s", device->name, places[i]);
+        if (read_line(path, line, sizeof line) == VAULT_OK) device->sequence = strtoull(line, NULL, 10);
+    }
 }
 
 static void device_add(struct vt_medium_facts *facts, const char *name)
 {
     char path[256], mapper_name[128];
-    if (name[0] == '\0' || device_is_listed(facts, name)) return;
+    if (name[0] == '\0' || device_of(facts, name) != NULL) return;
     facts->has_more_devices = facts->has_more_devices || facts->device_count == VT_MEDIUM_DEVICES_MAX;
     if (facts->device_count == VT_MEDIUM_DEVICES_MAX) return;
     struct vt_medium_device *device = &facts->devices[facts->device_count++];
     snprintf(device->name, sizeof device->name, "%s", name);
     device->target[0] = '\0';
+    device->number = device->sequence = 0;
+    device_identify(device);
     snprintf(path, sizeof path, "/sys/class/block/%s/dm/name", name);
     if (read_line(path, mapper_name, sizeof mapper_name) == VAULT_OK) mapper_target(mapper_name, device->target);
 }
@@ -355,8 +372,10 @@ VT_RESULT vt_medium_judge(const struct vt_medium_facts *facts, uint64_t len, enu
 static bool is_on_same_devices(const struct vt_medium_facts *a, const struct vt_medium_facts *b)
 {
     if (a->device_count != b->device_count || a->has_more_devices || b->has_more_devices) return false;
-    for (size_t i = 0; i < a->device_count; i++)
-        if (!device_is_listed(b, a->devices[i].name)) return false;
+    for (size_t i = 0; i < a->device_count; i++) {
+        const struct vt_medium_device *was = &a->devices[i], *is = device_of(b, was->name);
+        if (is == NULL || is->number != was->number || is->sequence != was->sequence) return false;
+    }
     return true;
 }
 

@@ -21,6 +21,8 @@ struct vt_medium_device {
     char name[64];                      /* the kernel's: "sda1", "dm-0", "loop3" */
     char target[32];                    /* of a device-mapper device: "linear", "crypt", "thin"; "?" when it may not be asked;
                                            empty for any other */
+    uint64_t number;                    /* major and minor; 0 when the kernel does not tell, as the next */
+    uint64_t sequence;                  /* of the disk: every disk that appears gets another one (diskseq, Linux 5.15) */
 };
 
 struct vt_medium_facts {
@@ -46,5 +48,7 @@ VT_RESULT vt_medium_gather(int fd, uint64_t len, struct vt_medium_facts *out_fac
 VT_RESULT vt_medium_judge(const struct vt_medium_facts *facts, uint64_t len, enum vt_keeper_class *out_class, struct vt_err *err);
 
 /** Are these the places that they were, on the same devices? What moves a logical volume (pvmove), or puts another disk into an
- *  array, leaves the extents of a file as they were, and its bytes on the former disk. */
+ *  array, leaves the extents of a file as they were, and its bytes on the former disk. A device is known by its name, its number
+ *  and its disk's sequence: another disk under the name of the former one has another sequence, where the kernel counts them; an
+ *  older kernel's facts cannot tell the two apart. A disk more, or one less, is another place too. */
 bool vt_medium_is_same_place(const struct vt_medium_facts *a, const struct vt_medium_facts *b);
