@@ -40,7 +40,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"pending_shreds", VT_T_INT, 0, 0, "requests that wait for the epoch to close"},
                          {"dropped_since", VT_T_TIME, 0, 0, "keys of corrected or deleted records wait for that, too"},
                          {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest; absent while none can close"},
-                         {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device"},
+                         {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device, last_error"},
                          {"can_become_final", VT_T_BOOL, 0, 0, "whether the keepers would do for final certificates"},
                          {"journal", VT_T_MAP, 0, 0, "records, bytes, unsynced commits, the commit that it covers from, same device"},
                          {"loss_bound", VT_T_TEXT, 0, 0, "one sentence: what losing the disk now would cost"},
@@ -117,7 +117,8 @@ const struct vt_command VT_CMD_KEY_STATUS = {
 const struct vt_command VT_CMD_KEEPER_LIST = {
     .id = 22, .name = "keeper.list", .summary = "The keepers of the root key: class, floor, reachable.", .since = "0.1",
     .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_WHILE_SEALED, .source = "docs/KEYS.md",
-    .results = VT_FIELDS({"keepers", VT_T_LIST, VT_REQUIRED, 0, "one map each; id as in certificates"},
+    .results = VT_FIELDS({"keepers", VT_T_LIST, VT_REQUIRED, 0,
+                          "one map each; id as in certificates; last_error: why the last change was refused"},
                          {"quorum", VT_T_INT, VT_REQUIRED, 0, "k"}),
 };
 

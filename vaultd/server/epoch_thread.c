@@ -24,6 +24,7 @@ struct vt_epoch_thread {
     uint64_t not_before_ns;             /* a close that failed is not tried again at once */
     vault_status last_close;
     vault_status last_floor;
+    vault_status last_keepers[VT_KEEPERS_MAX];
 };
 
 static void thread_wake(void *context)
@@ -60,6 +61,21 @@ static void log_change(const char *event, vault_status *last, vault_status statu
     if (status == *last) return;
     vt_log(status == VAULT_OK ? VT_LOG_INFO : VT_LOG_ERROR, event, "status=%s", vault_status_code(status));
     *last = status;
+}
+
+/* Why a closing waits is its keepers' to say: one line for each that begins to refuse, and one when it has stopped. */
+static void log_keepers(struct vt_epoch_thread *thread)
+{
+    struct vt_epoch_status status;
+    if (vt_epoch_status(vt_vault_epoch(thread->vault), &status) != VAULT_OK) return;
+    for (size_t i = 0; i < status.keeper_count; i++) {
+        const vault_status error = status.keeper_errors[i];
+        if (error == thread->last_keepers[i]) continue;
+        const char *why = vt_epoch_keeper_trouble(&status, i);
+        vt_log(error == VAULT_OK ? VT_LOG_INFO : VT_LOG_ERROR, "epoch.keeper", "keeper=%s status=%s why=\"%s\"",
+               status.keepers[i].name, vault_status_code(error), why != NULL ? why : "");
+        thread->last_keepers[i] = error;
+    }
 }
 
 static void close_when_due(struct vt_epoch_thread *thread)
@@ -111,6 +127,7 @@ static void thread_run(void *context)
         look_beside(thread);
         if (vt_monotonic_ns() < thread->next_floor_ns) continue;
         push_floor(thread);
+        log_keepers(thread);
         give_back_heap();
     }
     push_floor(thread);

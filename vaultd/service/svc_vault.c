@@ -224,9 +224,11 @@ static VT_RESULT warn(struct status_writer *writer, const char *sentence)
     return vt_value_push(&writer->call->scratch, &writer->warnings, vt_value_str(sentence), NULL);
 }
 
-static VT_RESULT keeper_value(struct vt_call *call, const struct vt_keeper_info *info, const struct vt_keeper_floor *floor,
-                              struct vt_value *list)
+static VT_RESULT keeper_value(struct vt_call *call, const struct vt_epoch_status *epoch, size_t index, struct vt_value *list)
 {
+    const struct vt_keeper_info *info = &epoch->keepers[index];
+    const struct vt_keeper_floor *floor = &epoch->floors[index];
+    const char *trouble = vt_epoch_keeper_trouble(epoch, index);
     struct vt_value map = vt_value_map();
     VT_TRY(vt_put_text(call, &map, "name", info->name));
     VT_TRY(vt_put_value(call, &map, "id", vt_value_uint(info->keeper_id)));
@@ -237,6 +239,7 @@ static VT_RESULT keeper_value(struct vt_call *call, const struct vt_keeper_info 
     VT_TRY(vt_put_int(call, &map, "floor_epoch", (int64_t)floor->epoch));
     VT_TRY(vt_put_int(call, &map, "floor_commit", (int64_t)floor->commit_number));
     VT_TRY(vt_put_text(call, &map, "verifier_key", info->verifier_key));
+    if (trouble != NULL) VT_TRY(vt_put_text(call, &map, "last_error", trouble));
     return vt_value_push(&call->scratch, list, map, NULL);
 }
 
@@ -244,7 +247,7 @@ static VT_RESULT keepers_value(struct vt_call *call, const struct vt_epoch_statu
 {
     struct vt_value list = vt_value_array();
     for (size_t i = 0; i < epoch->keeper_count; i++)
-        VT_TRY(keeper_value(call, &epoch->keepers[i], &epoch->floors[i], &list));
+        VT_TRY(keeper_value(call, epoch, i, &list));
     *out_list = list;
     return VAULT_OK;
 }
@@ -279,6 +282,8 @@ static VT_RESULT status_epoch(struct status_writer *writer)
                      : "With these keepers no certificate can become final: too few are of a class that really erases."));
     for (size_t i = 0; i < epoch->keeper_count; i++) {
         if (!epoch->keepers[i].is_reachable) VT_TRY(warn(writer, "A keeper did not answer when it was last asked."));
+        else if (epoch->keeper_errors[i] != VAULT_OK)
+            VT_TRY(warn(writer, "A keeper refused what it was last asked for: its last_error in the list of keepers says why."));
         if (epoch->keepers[i].is_same_device_as_store)
             VT_TRY(warn(writer, "A keeper's file lies on the store's own device: a copy of the disk holds both."));
     }

@@ -20,6 +20,7 @@ struct cut_keeper {
     struct vt_keeper base;
     struct vt_keeper *inner;
     bool is_down;
+    const char *refusal;
 };
 static struct cut_keeper *cut_of(struct vt_keeper *keeper)
 {
@@ -29,6 +30,7 @@ static vault_status cut_info(struct vt_keeper *keeper, struct vt_keeper_info *ou
 {
     VT_TRY(cut_of(keeper)->inner->ops->info(cut_of(keeper)->inner, out_info));
     if (cut_of(keeper)->is_down) out_info->is_reachable = false;
+    if (cut_of(keeper)->refusal != NULL) snprintf(out_info->refusal, sizeof out_info->refusal, "%s", cut_of(keeper)->refusal);
     return VAULT_OK;
 }
 static vault_status cut_read(struct vt_keeper *keeper, struct vt_keeper_slot *out_slots, size_t *out_count)
@@ -45,6 +47,7 @@ static vault_status cut_finalize(struct vt_keeper *keeper, uint64_t incarnation,
                                  uint64_t commit_number, int64_t now_ms, struct vt_keeper_receipt *out_receipt)
 {
     VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    VT_ENSURE(cut_of(keeper)->refusal == NULL, VAULT_E_STATE);
     return cut_of(keeper)->inner->ops->finalize(cut_of(keeper)->inner, incarnation, epoch, attempt, commit_number, now_ms,
                                                 out_receipt);
 }
@@ -84,6 +87,11 @@ static struct vt_keeper *cut_new(const char *path, const char *name, bool is_dow
 void world_cut_keeper(struct world *world, unsigned index, bool is_down)
 {
     cut_of(world->keepers[index])->is_down = is_down;
+}
+
+void world_refuse_keeper(struct world *world, unsigned index, const char *why)
+{
+    cut_of(world->keepers[index])->refusal = why;
 }
 
 /* Life -------------------------------------------------------------------------------------------------------------- */

@@ -44,6 +44,8 @@ extern const char world_key_file[];
 
 /** Cut a keeper off, or let it come back. */
 void world_cut_keeper(struct world *world, unsigned index, bool is_down);
+/** Let it refuse to erase with VAULT_E_STATE, and answer everything else. @param why its sentence, static; NULL: it erases again */
+void world_refuse_keeper(struct world *world, unsigned index, const char *why);
 
 struct vt_sid world_sid(unsigned number);
 void world_add_subject(struct world *world, unsigned number);

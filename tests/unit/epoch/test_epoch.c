@@ -663,6 +663,51 @@ START_TEST(pushing_the_floor_raises_it_at_every_keeper)
 }
 END_TEST
 
+static void assert_trouble(struct world *world, size_t index, vault_status expected, const char *sentence)
+{
+    struct vt_epoch_status status;
+    ck_assert_ok(vt_epoch_status(world->epoch, &status));
+    ck_assert_status(status.keeper_errors[index], expected);
+    ck_assert_pstr_eq(vt_epoch_keeper_trouble(&status, index), sentence);
+}
+
+START_TEST(a_keeper_that_refuses_to_erase_is_named_with_its_reason_until_it_has_erased)
+{
+    static const char why[] = "Its place moved.";
+    struct world world;
+    world_with_request(&world, &two_of_three);
+    world_refuse_keeper(&world, 0, why);
+    ck_assert_ok(world_close_epoch(&world, false));         /* two receipts do: nobody but status would tell */
+    assert_trouble(&world, 0, VAULT_E_STATE, why);
+    assert_trouble(&world, 1, VAULT_OK, NULL);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));         /* it is asked again with each floor */
+    assert_trouble(&world, 0, VAULT_E_STATE, why);
+    world_refuse_keeper(&world, 0, NULL);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    assert_trouble(&world, 0, VAULT_OK, NULL);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(keepers_for_whom_a_closing_waits_are_named_and_one_that_gives_no_reason_by_its_status)
+{
+    struct world world;
+    const uint64_t certificate = world_with_request(&world, &two_of_three);
+    world_refuse_keeper(&world, 0, "");
+    world_refuse_keeper(&world, 2, "A disk was replaced.");
+    ck_assert_status(world_close_epoch(&world, false), VAULT_E_KEEPER);
+    assert_trouble(&world, 0, VAULT_E_STATE, vault_status_text(VAULT_E_STATE));
+    assert_trouble(&world, 1, VAULT_OK, NULL);
+    assert_trouble(&world, 2, VAULT_E_STATE, "A disk was replaced.");
+    world_refuse_keeper(&world, 0, NULL);
+    world_refuse_keeper(&world, 2, NULL);
+    ck_assert_ok(world_close_epoch(&world, false));
+    for (size_t i = 0; i < 3; i++) assert_trouble(&world, i, VAULT_OK, NULL);
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    world_end(&world);
+}
+END_TEST
+
 /* Failing calls ------------------------------------------------------------------------------------------------------ */
 
 #ifdef VT_FAULTS
@@ -818,4 +863,6 @@ VT_TEST_MAIN("epoch/epoch",
              a_failed_transaction_may_be_repeated_within_one_closing,
              rotating_the_unseal_key_replaces_the_secret_and_closes_an_empty_epoch,
              a_second_way_to_unseal_is_added_without_closing_an_epoch, status_counts_the_commits_that_no_floor_has_seen,
-             pushing_the_floor_raises_it_at_every_keeper)
+             pushing_the_floor_raises_it_at_every_keeper,
+             a_keeper_that_refuses_to_erase_is_named_with_its_reason_until_it_has_erased,
+             keepers_for_whom_a_closing_waits_are_named_and_one_that_gives_no_reason_by_its_status)

@@ -385,22 +385,36 @@ START_TEST(damage_to_one_copy_is_mended_from_the_other_and_to_both_is_corrupt)
 }
 END_TEST
 
+static void assert_refusal(struct vt_keeper *keeper, const char *part)
+{
+    struct vt_keeper_info info;
+    ck_assert_ok(keeper->ops->info(keeper, &info));
+    ck_assert(info.is_reachable);
+    if (part == NULL) ck_assert_str_eq(info.refusal, "");
+    else ck_assert_msg(strstr(info.refusal, part) != NULL, "\"%s\" does not say \"%s\"", info.refusal, part);
+}
+
 START_TEST(a_file_that_moved_gets_no_receipt_and_nothing_is_erased)
 {
     setup();
-    struct vt_keeper_slot first, second = slot_make(2);
+    struct vt_keeper_slot first, second = slot_make(2), below = slot_make(0);
     struct vt_keeper *keeper = keeper_at_one(&first);
     ck_assert_ok(keeper->ops->prepare(keeper, &second));
     facts.extents[0].physical += 4096;
     ck_assert_status(finalize(keeper, &second, 20), VAULT_E_STATE);
+    assert_refusal(keeper, "no longer what it was opened on");
     assert_slots(keeper, 2, &second);
     ck_assert(medium_tells(&first));
     facts.extents[0].physical -= 4096;
     facts.extents[0].flags = FIEMAP_EXTENT_SHARED;      /* a reflink copy has been made of it */
     ck_assert_status(finalize(keeper, &second, 20), VAULT_E_UNSUPPORTED);
+    assert_refusal(keeper, "shared");
     assert_slots(keeper, 2, &second);
     facts.extents[0].flags = 0;
+    ck_assert_status(finalize(keeper, &below, 20), VAULT_E_ROLLBACK);       /* refused for what it is: the place is not asked */
+    assert_refusal(keeper, NULL);
     ck_assert_ok(finalize(keeper, &second, 20));
+    assert_refusal(keeper, NULL);
     ck_assert(!medium_tells(&first));
     vt_keeper_free(keeper);
     teardown();

@@ -460,6 +460,81 @@ START_TEST(a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows
 }
 END_TEST
 
+/* A keeper whose place moved, in the first one's place; the others are as they were made. */
+static struct vt_keeper_ops moved_ops;
+static const struct vt_keeper_ops *former_ops;
+
+static vault_status moved_info(struct vt_keeper *keeper, struct vt_keeper_info *out_info)
+{
+    VT_TRY(former_ops->info(keeper, out_info));
+    if (keeper->ops == &moved_ops) snprintf(out_info->refusal, sizeof out_info->refusal, "A disk was replaced.");
+    return VAULT_OK;
+}
+
+static vault_status moved_finalize(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch,
+                                   const uint8_t attempt[VT_ATTEMPT_LEN], uint64_t commit_number, int64_t now_ms,
+                                   struct vt_keeper_receipt *out_receipt)
+{
+    (void)keeper, (void)incarnation, (void)epoch, (void)attempt, (void)commit_number, (void)now_ms, (void)out_receipt;
+    return VAULT_E_STATE;
+}
+
+static void note_first_keeper(void *context, struct vt_store *store, struct vt_keeper *const *keepers)
+{
+    struct vt_keeper **first = context;
+    (void)store;
+    *first = keepers[0];
+}
+
+/* @return how many of the three say what is wrong; the first one's sentence must be the one that is expected */
+static size_t count_troubled(const char *method, const char *sentence)
+{
+    struct vt_value result;
+    size_t count = 0;
+    ck_assert_ok(world_call(&world, "operator", method, NULL, &result));
+    const struct vt_value *keepers = vt_value_get(&result, "keepers");
+    ck_assert_uint_eq(keepers->array.count, 3);
+    for (size_t i = 0; i < 3; i++) count += vt_value_get(&keepers->array.items[i], "last_error") != NULL;
+    if (count != 0)
+        ck_assert(vt_bytes_equal_str(vt_value_get_text(&keepers->array.items[0], "last_error"), sentence));
+    return count;
+}
+
+static bool is_warned(const char *part)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    const struct vt_value *warnings = vt_value_get(&result, "warnings");
+    for (size_t i = 0; i < warnings->array.count; i++)
+        if (holds(warnings->array.items[i].bytes, part)) return true;
+    return false;
+}
+
+START_TEST(a_keeper_that_refuses_to_erase_says_why_in_the_list_of_keepers_and_in_status)
+{
+    struct vt_keeper *first = NULL;
+    const struct world_options options = {.keeper_count = 3, .quorum = 2, .on_open = note_first_keeper, .context = &first};
+    setup_with(&options);
+    create("ada");
+    ck_assert_uint_eq(count_troubled("keeper.list", NULL), 0);
+    ck_assert(!is_warned("refused what it was last asked for"));
+    former_ops = first->ops;
+    moved_ops = *former_ops;
+    moved_ops.info = moved_info;
+    moved_ops.finalize = moved_finalize;
+    first->ops = &moved_ops;
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", NULL));
+    ck_assert_uint_eq(count_troubled("keeper.list", "A disk was replaced."), 1);
+    ck_assert_uint_eq(count_troubled("vault.status", "A disk was replaced."), 1);
+    ck_assert(is_warned("refused what it was last asked for"));
+    first->ops = former_ops;
+    create("eva");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: eva, now: true}", NULL));
+    ck_assert_uint_eq(count_troubled("keeper.list", NULL), 0);
+    teardown();
+}
+END_TEST
+
 VT_TEST_MAIN("shred",
 #ifdef VT_FAULTS
              what_is_dropped_while_an_epoch_waits_to_be_finished_waits_for_the_next_one,
@@ -477,4 +552,5 @@ VT_TEST_MAIN("shred",
              a_deletion_waits_since_it_was_made_whatever_happened_to_the_vault_since,
              a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate,
-             a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows)
+             a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows,
+             a_keeper_that_refuses_to_erase_says_why_in_the_list_of_keepers_and_in_status)

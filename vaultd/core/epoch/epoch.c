@@ -203,11 +203,19 @@ VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_st
     status.is_closing = closing != NULL;
     memcpy(status.keepers, epoch->infos, sizeof status.keepers);
     memcpy(status.floors, epoch->floors, sizeof status.floors);
+    memcpy(status.keeper_errors, epoch->keeper_errors, sizeof status.keeper_errors);
     if (status.pending != 0 && epoch->first_pending_at_ms != 0)
         status.next_close_at_ms = epoch->first_pending_at_ms + options->close_after_ms;
     pthread_mutex_unlock(&epoch->mutex);
     *out_status = status;
     return VAULT_OK;
+}
+
+const char *vt_epoch_keeper_trouble(const struct vt_epoch_status *status, size_t index)
+{
+    if (status->keeper_errors[index] == VAULT_OK) return NULL;
+    const char *refusal = status->keepers[index].refusal;
+    return refusal[0] != '\0' ? refusal : vault_status_text(status->keeper_errors[index]);
 }
 
 /* Ordinary commits ------------------------------------------------------------------------------------------------ */
@@ -300,8 +308,9 @@ static VT_RESULT push_floor(struct vt_epoch *epoch)
     VT_TRY(vt_epoch_resolve_doubt(epoch));
     if (epoch->options.journal != NULL) VT_TRY(vt_journal_sync(epoch->options.journal));
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
-        answered += push_one(epoch, i, &floor) == VAULT_OK;
-        vt_epoch_note_floor(epoch, i);
+        const vault_status status = push_one(epoch, i, &floor);
+        answered += status == VAULT_OK;
+        vt_epoch_note_change(epoch, i, status);
     }
     return answered >= epoch->options.quorum ? VAULT_OK : VAULT_E_KEEPER;
 }

@@ -185,6 +185,7 @@ struct vt_epoch_status {
     size_t keeper_count;
     struct vt_keeper_info keepers[VT_KEEPERS_MAX];
     struct vt_keeper_floor floors[VT_KEEPERS_MAX];
+    vault_status keeper_errors[VT_KEEPERS_MAX];     /* of the last change that each was asked for; keepers[].refusal may say more */
     bool can_become_final;              /* false for a lone E0 keeper; status says why */
     bool has_journal;
     struct vt_journal_stats journal;
@@ -192,3 +193,5 @@ struct vt_epoch_status {
 };
 /** What the keepers last said: asked at open, unseal, push and close, never here. Thread: any. */
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status);
+/** What keeper @p index refused last, as one sentence; NULL: it refused nothing. @return borrowed from @p status, or static */
+const char *vt_epoch_keeper_trouble(const struct vt_epoch_status *status, size_t index);

@@ -358,8 +358,9 @@ VT_RESULT vt_epoch_finalize(struct vt_epoch_closing *closing)
     VT_TRY(check_root_opens(closing));
     unsigned erased = 0;
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
-        erased += finalize_one(closing, i) == VAULT_OK;
-        vt_epoch_note_floor(epoch, i);
+        const vault_status status = finalize_one(closing, i);
+        erased += status == VAULT_OK;
+        vt_epoch_note_change(epoch, i, status);
     }
     VT_ENSURE(erased >= receipts_needed(epoch), VAULT_E_KEEPER);
     vt_wipe(closing->secrets, sizeof *closing->secrets);

@@ -41,6 +41,7 @@ struct vt_epoch {
     struct vt_epoch_closing *unfinished;/* committed, not recorded; ours */
     struct vt_keeper_info infos[VT_KEEPERS_MAX];
     struct vt_keeper_floor floors[VT_KEEPERS_MAX];
+    vault_status keeper_errors[VT_KEEPERS_MAX];
 };
 
 enum vt_closing_stage {
@@ -107,6 +108,8 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
 /** A keeper that was away: let it erase whatever is not of the current epoch. Only while no closing is under way. */
 VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index);
 void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index);
+/** The same behind a change that keeper @p index was asked for: status shows how it ended, until the next. */
+void vt_epoch_note_change(struct vt_epoch *epoch, size_t index, vault_status status);
 
 /* epoch_closing.c */
 VT_RESULT vt_closing_new(struct vt_epoch *epoch, struct vt_epoch_closing **out_closing);

@@ -276,7 +276,7 @@ static void settle_keepers(const struct survey *survey)
         if (!survey->keepers[i].is_reachable) continue;
         const vault_status status = settle_keeper(survey, i);
         if (status == VAULT_OK) vt_fault_step("recover.settled");
-        vt_epoch_note_floor(survey->epoch, i);
+        vt_epoch_note_change(survey->epoch, i, status);
     }
 }
 

@@ -38,6 +38,14 @@ void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index)
     pthread_mutex_unlock(&epoch->mutex);
 }
 
+void vt_epoch_note_change(struct vt_epoch *epoch, size_t index, vault_status status)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    epoch->keeper_errors[index] = status;
+    pthread_mutex_unlock(&epoch->mutex);
+    vt_epoch_note_floor(epoch, index);
+}
+
 VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_views[VT_KEEPERS_MAX])
 {
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
@@ -158,7 +166,7 @@ VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_epoch_id *id
         vault_status status = vt_shares_catch_up(epoch, i);
         if (status == VAULT_OK) status = prepare_one(epoch, i, id, vault_id, unseal_key, share);
         taken += status == VAULT_OK;
-        vt_epoch_note_floor(epoch, i);
+        vt_epoch_note_change(epoch, i, status);
         vt_fault_step("S2.keeper");
     }
     if (taken >= needed) return VAULT_OK;

@@ -76,6 +76,7 @@ struct vt_keeper_info {
     char verifier_key[200];                 /* of its receipts, C2SP vkey */
     bool is_reachable;
     bool is_same_device_as_store;           /* E0: warn */
+    char refusal[256];                      /* of its last change: one sentence that says more than the status did; or empty */
 };
 
 struct vt_keeper_ops {

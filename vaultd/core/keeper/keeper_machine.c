@@ -141,6 +141,13 @@ static VT_RESULT freshen(struct vt_keeper_machine *machine)
     return machine->is_stale || machine->is_read_only ? vt_keeper_machine_load(machine) : VAULT_OK;
 }
 
+/* Before each change. */
+static VT_RESULT change_begin(struct vt_keeper_machine *machine)
+{
+    machine->refusal[0] = '\0';
+    return freshen(machine);
+}
+
 /* A copy of the state in the arena, to be changed and taken over. NULL when memory is short. */
 static struct vt_keeper_state *draft_of(const struct vt_keeper_machine *machine)
 {
@@ -174,6 +181,7 @@ static vault_status machine_info(struct vt_keeper *keeper, struct vt_keeper_info
     info.is_same_device_as_store = machine->is_same_device;
     info.keeper_id = machine->state->keeper_id;
     memcpy(info.name, machine->name, sizeof info.name);
+    memcpy(info.refusal, machine->refusal, sizeof info.refusal);
     snprintf(signer_name, sizeof signer_name, "vaultd-keeper/%016llx", (unsigned long long)info.keeper_id);
     const struct vt_note_signer signer = {.name = signer_name, .seed = &machine->state->seed};
     VT_TRY(vt_note_verifier_of(&signer, &verifier));
@@ -245,7 +253,7 @@ static vault_status machine_prepare(struct vt_keeper *keeper, const struct vt_ke
 {
     struct vt_keeper_machine *machine = machine_of(keeper);
     bool is_here;
-    VT_TRY(freshen(machine));
+    VT_TRY(change_begin(machine));
     VT_TRY(prepare_check(machine->state, slot, &is_here));
     if (is_here) return VAULT_OK;
 
@@ -310,7 +318,7 @@ static vault_status machine_finalize(struct vt_keeper *keeper, uint64_t incarnat
 {
     struct vt_keeper_machine *machine = machine_of(keeper);
     const struct vt_keeper_slot *kept;
-    VT_TRY(freshen(machine));
+    VT_TRY(change_begin(machine));
     VT_TRY(finalize_check(machine->state, incarnation, epoch, attempt, &kept));
 
     struct vt_keeper_state *draft = draft_of(machine);
@@ -333,7 +341,7 @@ static vault_status machine_abort(struct vt_keeper *keeper, uint64_t incarnation
                                const uint8_t attempt[VT_ATTEMPT_LEN])
 {
     struct vt_keeper_machine *machine = machine_of(keeper);
-    VT_TRY(freshen(machine));
+    VT_TRY(change_begin(machine));
     size_t at = 0;
     while (at < machine->state->slot_count && !is_attempt(&machine->state->slots[at], incarnation, epoch, attempt)) at++;
     if (at == machine->state->slot_count) return VAULT_OK;
@@ -359,7 +367,7 @@ static vault_status machine_floor(struct vt_keeper *keeper, struct vt_keeper_flo
 static vault_status machine_raise_floor(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)
 {
     struct vt_keeper_machine *machine = machine_of(keeper);
-    VT_TRY(freshen(machine));
+    VT_TRY(change_begin(machine));
     const struct vt_keeper_floor *now = &machine->state->floor;
     VT_ENSURE(now->epoch != 0 && is_same_vault(&now->vault_id, &floor->vault_id), VAULT_E_CONFLICT);
     VT_ENSURE(floor->incarnation >= now->incarnation, VAULT_E_ROLLBACK);

@@ -63,6 +63,7 @@ struct vt_keeper_machine {
     char name[65];
     bool is_same_device;                    /* as the store's */
     bool is_stale;                          /* a replacement has failed: the medium must be read again */
+    char refusal[256];                      /* by replace(): a sentence, when the status alone does not say what is in the way */
     bool is_read_only;                      /* another process's: looked at afresh each time, never written */
     struct vt_keeper_state *state;          /* secret arena */
 };

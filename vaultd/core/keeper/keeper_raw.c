@@ -98,14 +98,24 @@ static VT_RESULT sync_medium(const struct keeper_raw *raw)
 }
 
 /* Overwriting erased something only if these are the blocks that held it. */
-static VT_RESULT check_place(const struct keeper_raw *raw)
+static VT_RESULT place_is_kept(const struct keeper_raw *raw, struct vt_err *err)
 {
     struct vt_medium_facts now;
     enum vt_keeper_class keeper_class;
-    struct vt_err err = {{0}, {0}};
     VT_TRY(raw->gather(raw->fd, AREA_LEN, &now));
-    VT_TRY(vt_medium_judge(&now, AREA_LEN, &keeper_class, &err));
-    return vt_medium_is_same_place(&raw->place, &now) ? VAULT_OK : VAULT_E_STATE;
+    VT_TRY(vt_medium_judge(&now, AREA_LEN, &keeper_class, err));
+    if (vt_medium_is_same_place(&raw->place, &now)) return VAULT_OK;
+    return vt_fail(err, VAULT_E_STATE, NULL,
+                   "What this keeper lies on is no longer what it was opened on (a disk replaced, added or taken out, a file "
+                   "moved), so an erasure could miss its former place: see docs/OPERATIONS.md, then restart.");
+}
+
+static VT_RESULT check_place(struct keeper_raw *raw)
+{
+    struct vt_err err = {{0}, {0}};
+    const vault_status status = place_is_kept(raw, &err);
+    if (status != VAULT_OK) snprintf(raw->machine.refusal, sizeof raw->machine.refusal, "%s", err.message);
+    return status;
 }
 
 static off_t copy_at(unsigned copy)
