@@ -518,6 +518,32 @@ START_TEST(a_newer_format_is_named_as_such)
 }
 END_TEST
 
+/* A later program may have its hash elsewhere. Taken for a torn block it would be overwritten with the state of the older one. */
+START_TEST(one_block_of_a_newer_format_is_named_as_such_and_left_alone_however_it_is_laid_out)
+{
+    for (off_t block = 0; block < FILE_LEN; block += 4096) {
+        setup();
+        vt_keeper_free(keeper_open());
+        uint8_t bytes[FILE_LEN], after[FILE_LEN];
+        struct vt_keeper *keeper = NULL;
+        read_file(bytes);
+        memset(bytes + block + 9, 0xa5, 4096 - 9);
+        bytes[block + 8] = 2;
+        const int fd = open(path, O_WRONLY);
+        ck_assert_int_eq(pwrite(fd, bytes, FILE_LEN, 0), FILE_LEN);
+        ck_assert_status(vt_keeper_file_open(path, "local", true, &keeper), VAULT_E_FORMAT);
+        read_file(after);
+        ck_assert_mem_eq(bytes, after, FILE_LEN);
+        bytes[block + 8] = 0;                       /* no version at all: torn, and the other block has the state */
+        ck_assert_int_eq(pwrite(fd, bytes, FILE_LEN, 0), FILE_LEN);
+        ck_assert_int_eq(close(fd), 0);
+        ck_assert_ok(vt_keeper_file_open(path, "local", true, &keeper));
+        vt_keeper_free(keeper);
+        teardown();
+    }
+}
+END_TEST
+
 START_TEST(any_damage_to_one_block_leaves_the_state_of_the_other)
 {
     for (unsigned block = 0; block < 2; block++) {
@@ -799,5 +825,6 @@ VT_TEST_MAIN("keeper/keeper_file",
              the_floor_only_rises_and_only_within_its_epoch, two_holders_cannot_share_one_keeper,
              who_only_looks_sees_the_file_that_has_the_name_now,
              what_is_not_a_private_file_of_ours_is_refused, a_newer_format_is_named_as_such,
+             one_block_of_a_newer_format_is_named_as_such_and_left_alone_however_it_is_laid_out,
              any_damage_to_one_block_leaves_the_state_of_the_other, damage_to_both_blocks_is_corrupt,
              a_keeper_beside_the_store_says_so)

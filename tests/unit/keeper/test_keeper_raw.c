@@ -341,6 +341,54 @@ START_TEST(a_floor_of_a_later_format_is_refused_and_not_passed_over)
 }
 END_TEST
 
+/* A later program's block at this place: nothing of it lies where this one would look, hash and id least of all. */
+static void block_of_later_layout(off_t at, uint8_t version)
+{
+    uint8_t block[BLOCK];
+    const int fd = open(path, O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, block, sizeof block, at), BLOCK);
+    memset(block + 9, 0xa5, sizeof block - 9);
+    block[8] = version;
+    ck_assert_int_eq(pwrite(fd, block, sizeof block, at), BLOCK);
+    ck_assert_int_eq(close(fd), 0);
+}
+
+START_TEST(a_floor_of_a_later_format_is_refused_however_it_is_laid_out_and_one_of_none_is_torn)
+{
+    for (unsigned index = 0; index < 2; index++) {
+        setup();
+        struct vt_keeper_slot first;
+        struct vt_keeper *keeper = keeper_at_one(&first);
+        struct vt_keeper_floor floor = {our_vault, 1, 1, 0};
+        for (floor.commit_number = 11; floor.commit_number <= 12; floor.commit_number++)
+            ck_assert_ok(keeper->ops->raise_floor(keeper, &floor));
+        vt_keeper_free(keeper);
+        block_of_later_layout((off_t)(index + 1) * BLOCK, 2);
+        assert_not_opened(VAULT_E_FORMAT);
+        block_of_later_layout((off_t)(index + 1) * BLOCK, 0);
+        keeper = keeper_open(VT_KEEPER_MUST_EXIST);
+        ck_assert_ok(keeper->ops->floor(keeper, &floor));
+        ck_assert_uint_ge(floor.commit_number, 11);
+        vt_keeper_free(keeper);
+        teardown();
+    }
+}
+END_TEST
+
+START_TEST(a_header_of_a_later_format_is_named_as_such_however_it_is_laid_out)
+{
+    setup();
+    struct vt_keeper_slot first;
+    vt_keeper_free(keeper_at_one(&first));
+    block_of_later_layout(0, 2);
+    assert_not_opened(VAULT_E_FORMAT);
+    block_of_later_layout(0, 0);
+    assert_not_opened(VAULT_E_CORRUPT);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_floor_of_a_former_epoch_does_not_outlive_it)
 {
     setup();
@@ -686,7 +734,9 @@ VT_TEST_MAIN("keeper/keeper_raw",
              an_image_from_before_that_lacks_a_single_stripe_does_not_tell_the_share,
              abort_leaves_nothing_of_the_prepared_share,
              a_pushed_floor_is_kept_and_a_broken_floor_block_leaves_the_one_before,
-             a_floor_of_a_later_format_is_refused_and_not_passed_over, a_floor_of_a_former_epoch_does_not_outlive_it,
+             a_floor_of_a_later_format_is_refused_and_not_passed_over,
+             a_floor_of_a_later_format_is_refused_however_it_is_laid_out_and_one_of_none_is_torn,
+             a_header_of_a_later_format_is_named_as_such_however_it_is_laid_out, a_floor_of_a_former_epoch_does_not_outlive_it,
              damage_to_one_copy_is_mended_from_the_other_and_to_both_is_corrupt,
              a_file_that_moved_gets_no_receipt_and_nothing_is_erased,
              a_partition_that_was_moved_to_another_disk_gets_no_receipt,

@@ -99,10 +99,13 @@ static bool slot_decode(const uint8_t *in, struct vt_keeper_slot *slot)
 VT_RESULT vt_keeper_state_decode(const uint8_t block[BLOCK_LEN], struct vt_keeper_state *out_state)
 {
     uint8_t hash[VT_SHA256_LEN];
+    /* Asked before anything that depends on the version, where the hash lies: what is taken for a torn block is overwritten. */
+    const bool is_ours = memcmp(block, block_magic, sizeof block_magic) == 0;
+    VT_ENSURE(!is_ours || block[8] <= BLOCK_VERSION, VAULT_E_FORMAT);
     VT_TRY(vt_sha256_one(vt_bytes(block, BLOCK_HASH_AT), hash));
     VT_ENSURE(memcmp(hash, block + BLOCK_HASH_AT, sizeof hash) == 0, VAULT_E_CORRUPT);
-    VT_ENSURE(memcmp(block, block_magic, sizeof block_magic) == 0 && block[8] == BLOCK_VERSION, VAULT_E_FORMAT);
-    VT_ENSURE(block[9] <= VT_KEEPER_SLOTS, VAULT_E_CORRUPT);
+    VT_ENSURE(is_ours, VAULT_E_FORMAT);
+    VT_ENSURE(block[8] == BLOCK_VERSION && block[9] <= VT_KEEPER_SLOTS, VAULT_E_CORRUPT);
     *out_state = (struct vt_keeper_state){.slot_count = block[9],
                                    .sequence = vt_get_u64(block + 16),
                                    .keeper_id = vt_get_u64(block + 24),

@@ -205,19 +205,33 @@ static VT_RESULT floor_write(struct keeper_raw *raw, const struct vt_keeper_stat
     return VAULT_OK;
 }
 
-/* A floor block that is not whole was being written: the other one is. */
+/* The version is asked before anything that depends on it: where the hash lies, where the id. Zero is no version: a block that
+ * never reached the disk may read as zeroes. */
+static VT_RESULT version_check(const uint8_t *block, const uint8_t magic[8])
+{
+    VT_ENSURE(memcmp(block, magic, 8) == 0, VAULT_E_NOT_FOUND);
+    return block[8] > RAW_VERSION ? VAULT_E_FORMAT : VAULT_OK;
+}
+
+static VT_RESULT hash_check(const uint8_t *block)
+{
+    uint8_t hash[VT_SHA256_LEN];
+    VT_TRY(vt_sha256_one(vt_bytes(block, HASH_AT), hash));
+    return memcmp(hash, block + HASH_AT, sizeof hash) == 0 && block[8] == RAW_VERSION ? VAULT_OK : VAULT_E_CORRUPT;
+}
+
+/* A floor block that is not whole was being written: the other one is. To pass over one of a later format would lower the floor. */
 static VT_RESULT floor_read(struct keeper_raw *raw, unsigned index, const struct vt_keeper_state *state, uint64_t *out_sequence,
                             struct vt_keeper_floor *out_floor)
 {
-    uint8_t hash[VT_SHA256_LEN];
     const uint8_t *block = raw->chunk;
     VT_TRY(read_at(raw, BLOCK_LEN, FLOOR_AT + (off_t)index * BLOCK_LEN));
-    VT_TRY(vt_sha256_one(vt_bytes(block, HASH_AT), hash));
-    const bool is_ours = memcmp(hash, block + HASH_AT, sizeof hash) == 0 && memcmp(block, floor_magic, sizeof floor_magic) == 0 &&
-                         vt_get_u64(block + 24) == state->keeper_id;
+    vault_status status = version_check(block, floor_magic);
+    if (status == VAULT_OK) status = hash_check(block);
+    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND || status == VAULT_E_CORRUPT, status);
+    const bool is_ours = status == VAULT_OK && vt_get_u64(block + 24) == state->keeper_id;
     *out_sequence = is_ours ? vt_get_u64(block + 16) : 0;
     if (!is_ours) return VAULT_OK;
-    VT_ENSURE(block[8] == RAW_VERSION, VAULT_E_FORMAT);     /* to pass over it would lower the floor */
     memcpy(out_floor->vault_id.bytes, block + 32, sizeof out_floor->vault_id.bytes);
     out_floor->incarnation = vt_get_u64(block + 48);
     out_floor->epoch = vt_get_u64(block + 56);
@@ -386,12 +400,9 @@ static VT_RESULT header_write(struct keeper_raw *raw)
 
 static VT_RESULT header_check(struct keeper_raw *raw)
 {
-    uint8_t hash[VT_SHA256_LEN];
     VT_TRY(read_at(raw, BLOCK_LEN, 0));
-    VT_ENSURE(memcmp(raw->chunk, header_magic, sizeof header_magic) == 0, VAULT_E_NOT_FOUND);
-    VT_TRY(vt_sha256_one(vt_bytes(raw->chunk, HASH_AT), hash));
-    VT_ENSURE(memcmp(hash, raw->chunk + HASH_AT, sizeof hash) == 0, VAULT_E_CORRUPT);
-    return raw->chunk[8] == RAW_VERSION ? VAULT_OK : VAULT_E_FORMAT;
+    VT_TRY(version_check(raw->chunk, header_magic));
+    return hash_check(raw->chunk);
 }
 
 static VT_RESULT place_take(struct keeper_raw *raw, struct vt_err *err)
