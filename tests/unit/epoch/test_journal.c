@@ -275,6 +275,40 @@ START_TEST(a_file_of_a_newer_format_is_named_as_such_however_it_is_laid_out)
 }
 END_TEST
 
+static uint64_t covers_from(struct tape *tape)
+{
+    struct vt_journal_stats stats;
+    vt_journal_stats(tape->journal, &stats);
+    return stats.covers_from;
+}
+
+/* Whatever file it is: taken for damage it would only seem that the journal reaches back less far. */
+START_TEST(a_file_of_a_newer_format_behind_an_older_one_is_named_as_such_and_a_damaged_one_ends_what_is_covered)
+{
+    struct tape tape;
+    char path[200];
+    uint8_t head[104];
+    tape_new(&tape, 300);
+    for (uint64_t i = 1; i <= 3; i++) ck_assert_ok(append(&tape, i, i, 400));       /* a file each */
+    ck_assert_uint_eq(covers_from(&tape), 1);
+    vt_journal_free(tape.journal);
+    segment_path(&tape, 2, path);
+    const int fd = open(path, O_RDWR);
+    ck_assert_int_eq(pread(fd, head, sizeof head, 0), (ssize_t)sizeof head);
+    memset(head + 9, 0xa5, sizeof head - 9);
+    head[8] = 2;
+    ck_assert_int_eq(pwrite(fd, head, sizeof head, 0), (ssize_t)sizeof head);
+    ck_assert_status(tape_open(&tape), VAULT_E_FORMAT);
+    head[8] = 0;
+    ck_assert_int_eq(pwrite(fd, head, sizeof head, 0), (ssize_t)sizeof head);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_ok(tape_open(&tape));
+    ck_assert_uint_eq(tail_commit(&tape), 3);
+    ck_assert_uint_eq(covers_from(&tape), 3);
+    tape_end(&tape);
+}
+END_TEST
+
 START_TEST(a_record_taken_out_or_moved_breaks_the_chain)
 {
     struct tape tape;
@@ -357,13 +391,6 @@ START_TEST(files_follow_each_other_and_the_tail_is_found_across_them)
     tape_end(&tape);
 }
 END_TEST
-
-static uint64_t covers_from(struct tape *tape)
-{
-    struct vt_journal_stats stats;
-    vt_journal_stats(tape->journal, &stats);
-    return stats.covers_from;
-}
 
 START_TEST(the_last_gap_is_found_however_many_files_lie_behind_it)
 {
@@ -626,6 +653,7 @@ VT_TEST_MAIN("epoch/journal",
 #endif
              a_record_is_on_the_disk_before_its_append_returns_and_a_sync_that_fails_shuts_the_journal,
              a_file_of_a_newer_format_is_named_as_such,
+             a_file_of_a_newer_format_behind_an_older_one_is_named_as_such_and_a_damaged_one_ends_what_is_covered,
              a_file_of_a_newer_format_is_named_as_such_however_it_is_laid_out, a_journal_beside_the_store_says_so,
              what_was_appended_is_the_tail_after_reopening,
              a_torn_tail_is_cut_at_the_last_whole_record_whatever_its_length,

@@ -190,6 +190,8 @@ VT_RESULT vt_journal_scan(const struct vt_journal *journal, const struct vt_jour
 static VT_RESULT find_gap_in(const struct vt_journal_map *map, bool *out_found, uint64_t *out_commit)
 {
     uint64_t first = 0, body_len;
+    struct vt_journal_segment_head head;
+    VT_TRY(vt_journal_segment_head_read(vt_bytes(map->data, map->len), &head));
     *out_found = false;
     for (uint64_t at = VT_JOURNAL_SEGMENT_HEAD_LEN; at < map->len;) {
         const struct vt_bytes rest = vt_bytes(map->data + at, map->len - at);
