@@ -457,6 +457,22 @@ START_TEST(one_holder_at_a_time_and_one_vault)
 }
 END_TEST
 
+START_TEST(every_new_file_is_on_the_disk_with_its_name_before_its_first_record_is_answered)
+{
+    struct tape tape;
+    tape_new(&tape, 300);
+    for (uint64_t n = 1; n <= 3; n++) {
+        char path[200];
+        disk_watch_begin();
+        ck_assert_ok(append(&tape, n, n, 400));
+        segment_path(&tape, n, path);
+        ck_assert_int_eq(access(path, F_OK), 0);            /* a file each */
+        ck_assert(disk_watch_is_synced());
+    }
+    tape_end(&tape);
+}
+END_TEST
+
 START_TEST(a_record_is_on_the_disk_before_its_append_returns_and_a_sync_that_fails_shuts_the_journal)
 {
     struct tape tape;
@@ -651,6 +667,7 @@ VT_TEST_MAIN("epoch/journal",
 #ifdef VT_FAULTS
              a_failed_write_keeps_nothing_and_a_failed_sync_shuts_the_journal,
 #endif
+             every_new_file_is_on_the_disk_with_its_name_before_its_first_record_is_answered,
              a_record_is_on_the_disk_before_its_append_returns_and_a_sync_that_fails_shuts_the_journal,
              a_file_of_a_newer_format_is_named_as_such,
              a_file_of_a_newer_format_behind_an_older_one_is_named_as_such_and_a_damaged_one_ends_what_is_covered,

@@ -192,6 +192,17 @@ START_TEST(finalize_leaves_no_byte_of_the_old_share_in_the_file)
 }
 END_TEST
 
+START_TEST(a_keeper_that_was_made_is_on_the_disk_with_its_name)
+{
+    setup();
+    disk_watch_begin();
+    struct vt_keeper *keeper = keeper_open();
+    ck_assert(disk_watch_is_synced());
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
 /* An answer is a promise: what a power cut could take back must not be behind it, or a share that was erased comes back. */
 START_TEST(whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer)
 {
@@ -812,6 +823,7 @@ VT_TEST_MAIN("keeper/keeper_file",
              a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
              memory_that_is_short_never_changes_the_file, a_creation_that_fails_leaves_no_keeper_behind,
 #endif
+             a_keeper_that_was_made_is_on_the_disk_with_its_name,
              whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer,
              a_new_keeper_holds_nothing_and_keeps_its_identity, the_file_is_two_blocks_of_mode_0600,
              a_prepared_share_is_durable_and_beside_the_committed_one,

@@ -227,6 +227,17 @@ START_TEST(an_image_from_before_that_lacks_a_single_stripe_does_not_tell_the_sha
 }
 END_TEST
 
+START_TEST(a_keeper_that_was_made_is_on_the_disk_with_its_name)
+{
+    setup();
+    disk_watch_begin();
+    struct vt_keeper *keeper = keeper_open(VT_KEEPER_MAKE);
+    ck_assert(disk_watch_is_synced());
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
 /* An answer is a promise: what a power cut could take back must not be behind it, or a share that was erased comes back. */
 START_TEST(whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer)
 {
@@ -728,6 +739,7 @@ VT_TEST_MAIN("keeper/keeper_raw",
              a_crash_between_the_two_copies_is_finished_when_the_keeper_is_opened,
              a_failing_read_write_or_sync_is_reported_and_a_repeat_succeeds,
 #endif
+             a_keeper_that_was_made_is_on_the_disk_with_its_name,
              whatever_is_answered_is_on_the_disk_and_a_sync_that_fails_is_no_answer,
              a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares,
              finalize_leaves_nothing_from_which_the_old_share_could_be_put_together,
