@@ -507,9 +507,11 @@ static VT_RESULT count_tokens(struct vt_rotation *rotation, struct vt_keyring_vi
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
     VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_TOKEN, &cursor));
     const bool is_first = rotation->count_key_len == 0;
-    vault_status status = is_first ? vt_cursor_next(cursor, &key, &value)
-                                   : vt_cursor_seek(cursor, vt_bytes(rotation->count_key, rotation->count_key_len), &key, &value);
-    for (; status == VAULT_OK && looked < STEP_TOKENS; status = vt_cursor_next(cursor, &key, &value), looked++) {
+    const struct vt_bytes last = vt_bytes(rotation->count_key, rotation->count_key_len);
+    const size_t most = step_size(rotation, STEP_TOKENS);
+    vault_status status = is_first ? vt_cursor_next(cursor, &key, &value) : vt_cursor_seek(cursor, last, &key, &value);
+    if (!is_first && status == VAULT_OK && vt_bytes_equal(key, last)) status = vt_cursor_next(cursor, &key, &value);
+    for (; status == VAULT_OK && looked < most; status = vt_cursor_next(cursor, &key, &value), looked++) {
         VT_TRY(seen_add(rotation, vt_token_row_seal_version(value)));
         VT_ENSURE(key.len <= sizeof rotation->count_key, VAULT_E_CORRUPT);
         memcpy(rotation->count_key, key.data, key.len);

@@ -263,12 +263,23 @@ struct telling {
     void *context;
 };
 
-static vault_status tell_one(void *context, const struct vt_rotation_place *place)
+static struct vt_rotation_info info_of(const struct vt_rotation_place *place)
 {
-    const struct telling *telling = context;
     struct vt_rotation_info info = {.what = vt_rotation_what(place), .stage = stage_name(place->stage),
                                     .tenant = place->wish.tenant, .done = place->done, .total = place->total};
     memcpy(info.job, place->id, sizeof info.job);
+    return info;
+}
+
+struct vt_rotation_info vt_rotation_info(const struct vt_rotation *rotation)
+{
+    return info_of(&rotation->place);
+}
+
+static vault_status tell_one(void *context, const struct vt_rotation_place *place)
+{
+    const struct telling *telling = context;
+    const struct vt_rotation_info info = info_of(place);
     return telling->visit(telling->context, &info);
 }
 

@@ -753,17 +753,75 @@ START_TEST(the_progress_of_a_rotation_of_tree_or_subject_ends_at_its_total)
 }
 END_TEST
 
-/* Of tokens and of the audit key there is nothing to be seen between the beginning and the end but by who runs the rotation. */
-START_TEST(the_progress_of_a_rotation_of_a_seal_audit_or_config_key_ends_at_its_total)
+/* How far it says it is when what comes next is dropping the old versions, which sets the progress to its end whatever was told
+ * before. Where nothing is dropped before the end, it is past every look. */
+static struct vt_rotation_info progress_before_the_drop(enum vt_tenant_key_name key)
 {
-    static const enum vt_tenant_key_name KEYS[] = {VT_TENANT_KEY_TOKEN_SEAL, VT_TENANT_KEY_AUDIT, VT_TENANT_KEY_CONFIG};
+    struct vt_rotation *rotation = begin_key(key, 1);
+    struct vt_rotation_info info = {.done = 0}, before = {.done = 0};
+    unsigned drops = 0;
+    for (bool is_done = false; !is_done;) {
+        ck_assert_ok(vt_rotation_step(rotation, &is_done));
+        info = vt_rotation_info(rotation);
+        if (strcmp(info.stage, "drops old versions") != 0) continue;
+        before = info;
+        drops++;
+    }
+    ck_assert_uint_eq(drops, 1);
+    ck_assert_uint_gt(info.total, 0);
+    ck_assert_uint_eq(info.done, info.total);
+    vt_rotation_free(rotation);
+    return before;
+}
+
+START_TEST(the_progress_of_a_rotation_of_a_config_key_has_reached_its_total_before_anything_is_dropped)
+{
     setup(false);
     populate(12);
-    for (size_t i = 0; i < VT_ARRAY_LEN(KEYS); i++) {
-        const struct vt_rotation_wish wish = {.what = VT_ROTATE_TENANT, .tenant = VT_TENANT_DEFAULT, .keys = 1U << KEYS[i]};
-        const unsigned between = progress_reaches_its_total(&wish);
-        if (KEYS[i] == VT_TENANT_KEY_CONFIG) ck_assert_uint_gt(between, 0);
+    const struct vt_rotation_info before = progress_before_the_drop(VT_TENANT_KEY_CONFIG);
+    ck_assert_uint_gt(before.total, 0);
+    ck_assert_uint_eq(before.done, before.total);
+    const struct vt_rotation_wish again = {.what = VT_ROTATE_TENANT, .tenant = VT_TENANT_DEFAULT,
+                                           .keys = 1U << VT_TENANT_KEY_CONFIG};
+    ck_assert_uint_gt(progress_reaches_its_total(&again), 0);
+    nothing_is_stored();
+    teardown();
+}
+END_TEST
+
+/* Nothing lies under an audit key that would have to move: dropping its old versions is all. */
+START_TEST(the_progress_of_a_rotation_of_an_audit_key_is_the_dropping_of_its_old_versions)
+{
+    setup(false);
+    const struct vt_rotation_info before = progress_before_the_drop(VT_TENANT_KEY_AUDIT);
+    ck_assert_uint_eq(before.total, 1);
+    ck_assert_uint_eq(before.done, 0);
+    nothing_is_stored();
+    teardown();
+}
+END_TEST
+
+START_TEST(the_progress_of_a_rotation_of_a_token_seal_key_counts_every_row_once)
+{
+    struct vt_store_stats stats;
+    bool is_done = false;
+    uint64_t counted = 0;
+    setup(false);
+    populate(12);
+    ck_assert_ok(vt_store_stats(vt_vault_store(world.vault), &stats));
+    const uint64_t rows = stats.entries[VT_TABLE_TOKEN];
+    ck_assert_uint_gt(rows, 3);
+    struct vt_rotation *rotation = begin_key(VT_TENANT_KEY_TOKEN_SEAL, 1);
+    while (!is_done) {
+        ck_assert_ok(vt_rotation_step(rotation, &is_done));
+        const struct vt_rotation_info info = vt_rotation_info(rotation);
+        if (strcmp(info.stage, "counts") != 0 || info.total == 0) continue;
+        ck_assert_uint_eq(info.total, rows);
+        ck_assert_uint_eq(info.done, ++counted);            /* one row a step */
     }
+    ck_assert_uint_eq(counted, rows - 1);                   /* behind the last one it drops, in the same step */
+    ck_assert_uint_eq(vt_rotation_info(rotation).done, rows);
+    vt_rotation_free(rotation);
     nothing_is_stored();
     teardown();
 }
@@ -1361,7 +1419,9 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              a_rotation_that_was_stopped_after_any_step_goes_on_after_a_restart_whichever_its_key,
              entries_written_while_the_index_is_placed_anew_lie_where_they_belong,
              the_progress_of_a_rotation_of_tree_or_subject_ends_at_its_total,
-             the_progress_of_a_rotation_of_a_seal_audit_or_config_key_ends_at_its_total,
+             the_progress_of_a_rotation_of_a_config_key_has_reached_its_total_before_anything_is_dropped,
+             the_progress_of_a_rotation_of_an_audit_key_is_the_dropping_of_its_old_versions,
+             the_progress_of_a_rotation_of_a_token_seal_key_counts_every_row_once,
              the_progress_of_a_rotation_of_index_or_place_never_falls_and_never_passes_its_total,
              a_version_of_the_token_seal_key_stays_until_no_row_names_it,
              issued_tokens_keep_every_version_of_their_lookup_key,
