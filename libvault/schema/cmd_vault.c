@@ -89,7 +89,8 @@ const struct vt_command VT_CMD_VAULT_SEAL = {
 
 const struct vt_command VT_CMD_KEY_ROTATE = {
     .id = 20, .name = "key.rotate", .summary = "Rotate the unseal key, the root key, a subject's data keys or a tenant's keys.",
-    .since = "0.1", .scope = VT_SCOPE_ADMIN, .effect = VT_OPERATES, .flags = VT_SLOW, .source = "NIST SP 800-57 part 1",
+    .since = "0.1", .scope = VT_SCOPE_ADMIN, .effect = VT_OPERATES, .flags = VT_SLOW | VT_LIVE_ONLY,
+    .source = "NIST SP 800-57 part 1",
     .args = VT_FIELDS({"what", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "unseal, root, tree, subject or tenant"},
                       {"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_IDENTIFIES, 256, "for subject: whose data keys"},
                       {"category", VT_T_TEXT, 0, 64, "for subject: only this category"},
@@ -140,7 +141,7 @@ const struct vt_command VT_CMD_EPOCH_CLOSE = {
 
 const struct vt_command VT_CMD_BACKUP_CREATE = {
     .id = 30, .name = "backup.create", .summary = "Copy the whole vault, hot; its keyring dies with its epoch.", .since = "0.1",
-    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW, .source = "docs/OPERATIONS.md",
+    .scope = VT_SCOPE_OPERATE, .effect = VT_OPERATES, .flags = VT_SLOW | VT_LIVE_ONLY, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"to", VT_T_TEXT, VT_REQUIRED, 4096, "directory on the daemon's machine; must not exist"},
                       {"expires_at", VT_T_TIME, 0, 0, "when this copy will be destroyed; certificates name it"}),
     .results = VT_FIELDS({"backup", VT_T_ID, VT_REQUIRED, 0, "registered id"}, {"bytes", VT_T_INT, VT_REQUIRED, 0, "copied"},

@@ -80,6 +80,7 @@ enum vt_command_flag {
     VT_TOP_LEVEL = 64,              /* the CLI verb stands without its group */
     VT_TEST_ONLY = 128,             /* dev mode and test builds */
     VT_WHILE_TAKING_OVER = 256,     /* answered while a restored environment takes the vault over, as what is while sealed */
+    VT_LIVE_ONLY = 512,             /* operates, and commits what it has done: refused where the vault is served read-only */
 };
 
 enum { VT_ARGS_MAX = 24, VT_RESULTS_MAX = 24, VT_ERRORS_MAX = 12 };

@@ -46,7 +46,8 @@ static VT_RESULT gate_state(struct vt_call *call)
                        "A restored environment is taking the vault over; it answers again when that is done.");
     VT_ENSURE(state != VT_VAULT_NOT_INITIALISED, VAULT_E_NOT_INITIALISED);
     if (state == VT_VAULT_SEALED) return refuse_sealed(call);
-    const bool changes = call->command->effect == VT_WRITES || call->command->effect == VT_DESTROYS;
+    const enum vt_command_effect effect = call->command->effect;
+    const bool changes = effect == VT_WRITES || effect == VT_DESTROYS || (flags & VT_LIVE_ONLY) != 0;
     VT_ENSURE(state != VT_VAULT_READ_ONLY || !changes, VAULT_E_READ_ONLY);
     return VAULT_OK;
 }

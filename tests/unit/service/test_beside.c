@@ -247,6 +247,17 @@ START_TEST(a_copy_rotates_no_key_and_begins_no_job_for_it)
 }
 END_TEST
 
+START_TEST(a_copy_is_not_backed_up_whatever_else_is_wrong_with_the_call)
+{
+    static const char *const CALLS[] = {"{to: relative}", "{to: /proc/none/backup}",
+                                        "{to: /proc/none/backup, expires_at: '1970-01-01T00:00:00Z'}"};
+    setup();
+    for (size_t i = 0; i < VT_ARRAY_LEN(CALLS); i++)
+        ck_assert_status(world_call(&copy, "operator", "backup.create", CALLS[i], NULL), VAULT_E_READ_ONLY);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_live_vault_never_seals_itself)
 {
     setup();
@@ -269,4 +280,5 @@ VT_TEST_MAIN("beside", who_waits_to_be_forgotten_in_the_live_vault_is_not_read_i
              a_copy_seals_itself_when_a_later_incarnation_has_taken_over,
              a_copy_that_can_read_fewer_keepers_than_the_quorum_seals_itself_when_the_time_is_over,
              a_fresh_keeper_in_the_place_of_one_says_nothing_about_the_epoch,
-             a_copy_rotates_no_key_and_begins_no_job_for_it, a_live_vault_never_seals_itself)
+             a_copy_rotates_no_key_and_begins_no_job_for_it,
+             a_copy_is_not_backed_up_whatever_else_is_wrong_with_the_call, a_live_vault_never_seals_itself)
