@@ -38,6 +38,8 @@ struct value {
     uint16_t category;
     unsigned field;                 /* which field of the record it is or was */
     enum fate fate;
+    bool is_revived;                /* by the last take-over */
+    bool may_lack_entry;            /* a login that was had by somebody else when a take-over gave it back (decision 0013) */
 };
 enum collection { OWN, PROFILE, CARDS, VISITS, CALLS };
 struct record {

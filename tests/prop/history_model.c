@@ -233,7 +233,8 @@ struct value *add_value(struct history *history, unsigned mark, unsigned record,
 {
     ck_assert_uint_lt(history->value_count, VALUES_MAX);
     struct value *value = &history->values[history->value_count++];
-    *value = (struct value){mark, history->records[record].subject, record, category, field, FATE_NOW};
+    *value = (struct value){.mark = mark, .subject = history->records[record].subject, .record = record, .category = category,
+                            .field = field, .fate = FATE_NOW};
     return value;
 }
 
