@@ -46,7 +46,8 @@ VT_RESULT vt_cli_verify(struct vt_cli *cli)
     VT_TRY(vt_command_validate(cli->line.command, &cli->line.params, err));
     struct vt_note_verifier verifier;
     const vault_status status = vt_note_verifier_parse(vt_bytes_str(key), &verifier);
-    if (status != VAULT_OK) return vt_fail(err, status, "key", "The verifier key must be name+hash+base64.");
+    if (status != VAULT_OK)
+        return vt_fail(err, status, "key", "The verifier key must be name+hash+base64, as certificate show prints it.");
     struct vt_certificate certificate;
     VT_TRY(vt_certificate_verify(cli->pool, vt_value_get_text(&cli->line.params, "note"), &verifier, 1, &certificate, err));
     struct vt_value view, result = vt_value_map();

@@ -343,6 +343,9 @@ static bool is_denied(const struct vt_value *result, const char *key)
 /* A check that was carried out and found something is an answer, and no success: scripts look at the exit status. */
 static VT_RESULT judge(struct vt_cli *cli, const struct vt_value *result)
 {
+    const struct vt_bytes reason = vt_value_get_text(result, "reason");
+    if (is_denied(result, "is_authentic") && reason.len != 0)
+        return vt_fail(err_of(cli), VAULT_E_AUTHENTICITY, NULL, "%.*s", (int)reason.len, (const char *)reason.data);
     if (is_denied(result, "is_authentic"))
         return vt_fail(err_of(cli), VAULT_E_AUTHENTICITY, NULL, "This vault has not signed it, or it was changed since.");
     if (is_denied(result, "is_sound"))

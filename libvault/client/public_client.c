@@ -146,20 +146,51 @@ vault_status vault_detokenize(vault_client *client, const char *token, const cha
     return call_and_free(client, "token.reveal", params, out_result, error);
 }
 
-static VT_RESULT verify(struct vt_bytes note, const char *verifier_key, uint64_t *out_number, struct vt_err *err)
+enum { CERTIFICATE_POOL_MAX = 16 * VT_CERTIFICATE_MAX };
+
+static VT_RESULT verify(struct vt_pool *pool, struct vt_bytes file, const char *verifier_key,
+                        struct vt_certificate *out_certificate, struct vt_err *err)
 {
-    VT_AUTO(vt_pool) pool = VT_POOL_INIT(16 * (size_t)VT_CERTIFICATE_MAX);
     struct vt_note_verifier verifier;
+    const vault_status status = vt_note_verifier_parse(vt_bytes_str(verifier_key), &verifier);
+    VT_ENSURE(status == VAULT_OK, vt_fail(err, status, "verifier_key", "The verifier key must be name+hash+base64."));
+    return vt_certificate_verify(pool, file, &verifier, 1, out_certificate, err);
+}
+
+static VT_RESULT open_certificate(struct vt_bytes file, const char *verifier_key, struct vault_result *result,
+                                  struct vt_err *err)
+{
     struct vt_certificate certificate;
-    VT_TRY(vt_note_verifier_parse(vt_bytes_str(verifier_key), &verifier));
-    VT_TRY(vt_certificate_verify(&pool, note, &verifier, 1, &certificate, err));
-    *out_number = certificate.number;
+    struct vt_value *view = vt_pool_calloc(&result->pool, 1, sizeof *view);
+    VT_ENSURE(view != NULL, VAULT_E_MEMORY);
+    VT_TRY(verify(&result->pool, file, verifier_key, &certificate, err));
+    VT_TRY(vt_certificate_view(&result->pool, &certificate, view));
+    result->value = view;
     return VAULT_OK;
 }
 
-vault_status vault_certificate_verify(const char *note, size_t len, const char *verifier_key, uint64_t *out_number,
-                                      vault_error *error)
+vault_status vault_certificate_open(const char *file, size_t len, const char *verifier_key, vault_result **out_result,
+                                    vault_error *error)
 {
     struct vt_client_error why = {0};
-    return told(verify(vt_bytes(note, len), verifier_key, out_number, &why.text), &why, error);
+    struct vault_result *result = calloc(1, sizeof *result);
+    if (result == NULL) return told(VAULT_E_MEMORY, &why, error);
+    result->pool = VT_POOL_INIT(CERTIFICATE_POOL_MAX);
+    const vault_status status = open_certificate(vt_bytes(file, len), verifier_key, result, &why.text);
+    if (status != VAULT_OK)
+        vault_result_free(result);
+    else
+        *out_result = result;
+    return told(status, &why, error);
+}
+
+vault_status vault_certificate_verify(const char *file, size_t len, const char *verifier_key, uint64_t *out_number,
+                                      vault_error *error)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(CERTIFICATE_POOL_MAX);
+    struct vt_client_error why = {0};
+    struct vt_certificate certificate;
+    const vault_status status = verify(&pool, vt_bytes(file, len), verifier_key, &certificate, &why.text);
+    if (status == VAULT_OK) *out_number = certificate.number;
+    return told(status, &why, error);
 }

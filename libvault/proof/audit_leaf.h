@@ -12,7 +12,8 @@
  *   109 purpose, then recipient: registered names, at most 64 bytes each, visible ASCII; never personal data
  * item: kind 1 | origin 16 | payload id 16 | length 4 | bytes
  *     kind 1 sealed payload (crypto/aead.h VT_SEAL_AUDIT_PAYLOAD; origin: sid, or zero for the tenant's key)
- *     kind 2 evidence: SHA-256 of the text of a signed note (a certificate); origin and payload id zero; length 32
+ *     kind 2 evidence: SHA-256 of the text of a signed note (a checkpoint of the log of certificates); origin and payload
+ *            id zero; length 32
  * Leaf hash: RFC 6962, SHA-256(0x00 || leaf). Invariant: one encoding per leaf; decoding refuses everything else.
  * Thread: any. */
 #pragma once

@@ -1,5 +1,7 @@
 #include "libvault/proof/certificate.h"
 
+#include <stdio.h>
+
 #include "libvault/crypto/digest.h"
 #include "libvault/proof/audit_leaf.h"
 #include "libvault/proof/certificate_internal.h"
@@ -245,36 +247,110 @@ VT_RESULT vt_certificate_check(const struct vt_certificate *c, struct vt_err *er
     return check_state(c, err);
 }
 
-/* Notes ----------------------------------------------------------------------------------------------------------- */
+/* Files ----------------------------------------------------------------------------------------------------------- */
 
-VT_RESULT vt_certificate_sign(const struct vt_certificate *certificate, const struct vt_key *seed,
-                              struct vt_buf *out_note, struct vt_err *err)
+void vt_certificate_origin_format(const uint8_t vault_id[16], uint64_t incarnation,
+                                  char out_origin[VT_CERTIFICATE_ORIGIN_LEN])
 {
-    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     char origin[VT_ORIGIN_LEN];
-
-    vt_origin_format(certificate->vault_id, certificate->incarnation, origin);
-    VT_TRY(vt_certificate_write(&text, certificate, err));
-    return vt_note_sign(vt_buf_bytes(&text), &(struct vt_note_signer){origin, seed}, 1, out_note);
+    vt_origin_format(vault_id, incarnation, origin);
+    snprintf(out_origin, VT_CERTIFICATE_ORIGIN_LEN, "%s/certificates", origin);
 }
 
-VT_RESULT vt_certificate_verify(struct vt_pool *pool, struct vt_bytes note, const struct vt_note_verifier *verifiers,
+VT_RESULT vt_certificate_file_write(struct vt_buf *out, struct vt_bytes text, const struct vt_tlog_proof *proof)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+
+    VT_ENSURE(text.len != 0 && proof->extra.len == 0, VAULT_E_ARGUMENT);
+    VT_TRY(vt_buf_append(&file, text));
+    VT_TRY(vt_buf_append_byte(&file, '\n'));
+    VT_TRY(vt_tlog_proof_write(&file, proof));
+    return vt_buf_append(out, vt_buf_bytes(&file));
+}
+
+/* A text has no empty line, so the first one ends it. */
+static bool split_text(struct vt_bytes file, struct vt_bytes *out_text, struct vt_bytes *out_rest)
+{
+    const uint8_t *end = file.len < 2 ? NULL : memmem(file.data, file.len, "\n\n", 2);
+    if (end == NULL) return false;
+    const size_t len = (size_t)(end - file.data) + 1;
+    *out_text = vt_bytes(file.data, len);
+    *out_rest = vt_bytes(file.data + len + 1, file.len - len - 1);
+    return true;
+}
+
+static vault_status check_title(struct vt_bytes file, struct vt_err *err)
+{
+    struct vt_bytes line, rest;
+    struct vt_lines lines = {.rest = file};
+
+    VT_ENSURE(vt_lines_next(&lines, &line) && vt_proof_after(line, VT_CERTIFICATE_TITLE, &rest),
+              vt_fail(err, VAULT_E_PARSE, NULL, "This is not a certificate of destruction."));
+    VT_ENSURE(vt_bytes_equal_str(line, VT_CERTIFICATE_FIRST_LINE),
+              vt_fail(err, VAULT_E_FORMAT, NULL, "This is a certificate of another version than 2, which is read here."));
+    return VAULT_OK;
+}
+
+VT_RESULT vt_certificate_file_split(struct vt_bytes file, struct vt_bytes *out_text, struct vt_tlog_proof *out_proof,
+                                    struct vt_err *err)
+{
+    VT_AUTO(vt_buf) extra = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct vt_tlog_proof proof;
+    struct vt_bytes text, rest;
+
+    VT_ENSURE(file.len <= VT_CERTIFICATE_MAX, vt_fail(err, VAULT_E_PARSE, NULL, "The certificate is too long."));
+    VT_TRY(check_title(file, err));
+    VT_ENSURE(split_text(file, &text, &rest),
+              vt_fail(err, VAULT_E_PARSE, NULL, "The certificate has no proof behind its text."));
+    const vault_status status = vt_tlog_proof_parse(rest, &extra, &proof, err);
+    VT_ENSURE(status != VAULT_E_FORMAT, vt_fail(err, VAULT_E_PARSE, NULL, "What follows the text is no proof of it."));
+    VT_TRY(status);
+    VT_ENSURE(proof.extra.len == 0,
+              vt_fail(err, VAULT_E_PARSE, NULL, "The proof carries extra data, which nobody has signed."));
+    proof.extra = VT_BYTES_EMPTY;
+    *out_text = text;
+    *out_proof = proof;
+    return VAULT_OK;
+}
+
+static vault_status verify_text(struct vt_bytes text, const struct vt_tlog_proof *proof,
+                                const struct vt_note_verifier *verifiers, size_t count,
+                                struct vt_checkpoint *out_checkpoint, struct vt_err *err)
+{
+    struct vt_merkle_hash leaf;
+    struct vt_checkpoint checkpoint;
+
+    VT_TRY(vt_merkle_leaf(text, &leaf));
+    VT_TRY(vt_checkpoint_verify(proof->checkpoint, verifiers, count, VT_CHECKPOINT_KEEP_EXTENSION, &checkpoint, err));
+    const vault_status status =
+        vt_merkle_verify_inclusion(&leaf, proof->index, checkpoint.size, &proof->path, &checkpoint.root);
+    VT_ENSURE(status != VAULT_E_AUTHENTICITY,
+              vt_fail(err, status, NULL, "The text or its proof has been changed: this is not what the vault signed."));
+    VT_TRY(status);
+    *out_checkpoint = checkpoint;
+    return VAULT_OK;
+}
+
+VT_RESULT vt_certificate_verify(struct vt_pool *pool, struct vt_bytes file, const struct vt_note_verifier *verifiers,
                                 size_t count, struct vt_certificate *out_certificate, struct vt_err *err)
 {
     struct vt_certificate certificate;
+    struct vt_checkpoint checkpoint;
+    struct vt_tlog_proof proof;
     struct vt_bytes text;
-    uint64_t signed_by;
-    char origin[VT_ORIGIN_LEN];
+    char origin[VT_CERTIFICATE_ORIGIN_LEN];
 
-    VT_ENSURE(note.len <= VT_CERTIFICATE_MAX, vt_fail(err, VAULT_E_PARSE, NULL, "The certificate is too long."));
-    VT_TRY(vt_note_verify_who(note, verifiers, count, &text, &signed_by, err));
+    VT_TRY(vt_certificate_file_split(file, &text, &proof, err));
+    VT_TRY(verify_text(text, &proof, verifiers, count, &checkpoint, err));
     VT_TRY(vt_certificate_parse(pool, text, &certificate, err));
-    vt_origin_format(certificate.vault_id, certificate.incarnation, origin);
-    VT_ENSURE(vt_note_signed_by_name(origin, verifiers, count, signed_by),
+    vt_certificate_origin_format(certificate.vault_id, certificate.incarnation, origin);
+    VT_ENSURE(strcmp(checkpoint.origin, origin) == 0,
               vt_fail(err, VAULT_E_AUTHENTICITY, "vault", "The vault that the certificate names has not signed it."));
     *out_certificate = certificate;
     return VAULT_OK;
 }
+
+/* In the audit log -------------------------------------------------------------------------------------------------- */
 
 /* Whether the items of a row hold the evidence of this note. */
 static vault_status find_evidence(struct vt_bytes payloads, struct vt_bytes note)
@@ -314,7 +390,7 @@ static vault_status verify_row(const struct vt_tlog_proof *proof, struct vt_byte
     return VAULT_OK;
 }
 
-VT_RESULT vt_certificate_verify_logged(struct vt_pool *pool, struct vt_bytes note, struct vt_bytes proof_text,
+VT_RESULT vt_certificate_verify_logged(struct vt_pool *pool, struct vt_bytes file, struct vt_bytes proof_text,
                                        const struct vt_note_verifier *verifiers, size_t count,
                                        struct vt_certificate *out_certificate, struct vt_checkpoint *out_checkpoint,
                                        struct vt_err *err)
@@ -322,12 +398,14 @@ VT_RESULT vt_certificate_verify_logged(struct vt_pool *pool, struct vt_bytes not
     VT_AUTO(vt_buf) extra = VT_BUF_INIT(VT_TLOG_EXTRA_MAX);
     struct vt_certificate certificate;
     struct vt_checkpoint checkpoint;
-    struct vt_tlog_proof proof;
+    struct vt_tlog_proof signed_by, proof;
+    struct vt_bytes text;
     char origin[VT_ORIGIN_LEN];
 
-    VT_TRY(vt_certificate_verify(pool, note, verifiers, count, &certificate, err));
+    VT_TRY(vt_certificate_verify(pool, file, verifiers, count, &certificate, err));
+    VT_TRY(vt_certificate_file_split(file, &text, &signed_by, err));
     VT_TRY(vt_tlog_proof_parse(proof_text, &extra, &proof, err));
-    VT_TRY(verify_row(&proof, note, verifiers, count, &checkpoint, err));
+    VT_TRY(verify_row(&proof, signed_by.checkpoint, verifiers, count, &checkpoint, err));
     vt_origin_format(certificate.vault_id, certificate.incarnation, origin);
     VT_ENSURE(strcmp(checkpoint.origin, origin) == 0,
               vt_fail(err, VAULT_E_AUTHENTICITY, NULL, "The log is not that of the vault that the certificate names."));

@@ -1,11 +1,17 @@
 /* libvault/proof/certificate.h - certificate of destruction: what was made unrecoverable, when, how, and on whose word;
- * a signed note that a person can read as it stands. docs/FORMAT.md "Certificate of destruction".
+ * a text that a person can read as it stands, and behind it the proof that the vault signed it.
+ * docs/FORMAT.md "Certificate of destruction", docs/decisions/0017.
+ *
+ *     file = text | LF | tlog-proof (tlog_proof.h) without extra data
+ *
+ * The text is a leaf of the vault's log of certificates, whose checkpoint is signed: one signature for all certificates
+ * of one transaction, and each can be checked alone, offline, with the log's verifier key.
  *
  * The text is a first line that names the version, then `key: value` lines in one fixed order; every list is its count
  * and then its numbered lines, so that a missing, doubled or moved line is noticed. One text per certificate: reading
  * refuses what writing would not have written. No personal data and no plain hash of an identifier: the subject stands
- * in it as a commitment under a salt that only the requester gets. The name of the signing key is the vault's origin
- * (checkpoint.h), so a certificate cannot be moved to another vault.
+ * in it as a commitment under a salt that only the requester gets. The log's origin, and the name of its key, is made of
+ * the vault id and the incarnation that the text names, so a certificate cannot be moved to another vault.
  * Source: FORGETTING section 10; NIST SP 800-88 Rev. 1; GDPR Art. 5(2), 17. Thread: any. */
 #pragma once
 #include "libvault/base/pool.h"
@@ -13,11 +19,14 @@
 #include "libvault/proof/tlog_proof.h"
 
 enum {
-    VT_CERTIFICATE_MAX = 256 * 1024,        /* bytes of the note */
+    VT_CERTIFICATE_MAX = 256 * 1024,        /* bytes of the file */
+    VT_CERTIFICATE_PROOF_MAX = 8 * 1024,    /* of these kept free for the proof when a text is written */
+    VT_CERTIFICATE_ORIGIN_LEN = 80,         /* room for the origin of the log and its zero */
     VT_CERTIFICATE_LIST_MAX = 1024,         /* entries of one list */
     VT_CERTIFICATE_TEXT_MAX = 512,          /* bytes of one reason, assumption, software name */
 };
-#define VT_CERTIFICATE_FIRST_LINE "vaultd certificate of destruction v1"
+#define VT_CERTIFICATE_TITLE "vaultd certificate of destruction v"
+#define VT_CERTIFICATE_FIRST_LINE VT_CERTIFICATE_TITLE "2"
 #define VT_CERTIFICATE_METHOD "cryptographic erase, NIST SP 800-88 Rev. 1"
 
 enum vt_certificate_state {
@@ -147,17 +156,26 @@ VT_RESULT vt_certificate_write(struct vt_buf *out, const struct vt_certificate *
 VT_RESULT vt_certificate_parse(struct vt_pool *pool, struct vt_bytes text, struct vt_certificate *out_certificate,
                                struct vt_err *err);
 
-/** Append the signed note. The seed is the vault's certificate key; the key's name is the certificate's origin. */
-VT_RESULT vt_certificate_sign(const struct vt_certificate *certificate, const struct vt_key *seed,
-                              struct vt_buf *out_note, struct vt_err *err);
-/** Check signature and text; the vault that the text names must be among the signers.
+/** "vaultd/<vault id>/<incarnation>/certificates": origin of the log of certificates and name of the key that signs it. */
+void vt_certificate_origin_format(const uint8_t vault_id[16], uint64_t incarnation,
+                                  char out_origin[VT_CERTIFICATE_ORIGIN_LEN]);
+/** Append the file. @param proof  of the text, against a checkpoint of the log of certificates
+ *  @return VAULT_E_ARGUMENT: no text, or a proof with extra data; VAULT_E_TOO_LARGE, VAULT_E_MEMORY */
+VT_RESULT vt_certificate_file_write(struct vt_buf *out, struct vt_bytes text, const struct vt_tlog_proof *proof);
+/** Take a file apart; nothing is verified, and the text is not looked into. All borrowed from @p file.
+ *  @return VAULT_E_FORMAT: another version. VAULT_E_PARSE: no certificate, none with a proof, or a proof that is not as
+ *  it must be */
+VT_RESULT vt_certificate_file_split(struct vt_bytes file, struct vt_bytes *out_text, struct vt_tlog_proof *out_proof,
+                                    struct vt_err *err);
+/** Check the checkpoint's signature, that the text is in the log that it signs, the text itself, and that the log is that
+ *  of the vault which the text names.
  *  @return VAULT_E_PARSE, VAULT_E_FORMAT, VAULT_E_AUTHENTICITY, VAULT_E_ARGUMENT as vt_note_verify() */
-VT_RESULT vt_certificate_verify(struct vt_pool *pool, struct vt_bytes note, const struct vt_note_verifier *verifiers,
+VT_RESULT vt_certificate_verify(struct vt_pool *pool, struct vt_bytes file, const struct vt_note_verifier *verifiers,
                                 size_t count, struct vt_certificate *out_certificate, struct vt_err *err);
 /** Check besides that the audit log recorded it: @p proof_text is a tlog-proof whose extra data is the audit row that
- *  holds the evidence item of this note. @param out_checkpoint  the log state that covers it; origin only is checked
- *  against the certificate, NULL allowed */
-VT_RESULT vt_certificate_verify_logged(struct vt_pool *pool, struct vt_bytes note, struct vt_bytes proof_text,
+ *  holds the evidence item of the file's checkpoint. @param out_checkpoint  the state of the audit log that covers it;
+ *  origin only is checked against the certificate, NULL allowed */
+VT_RESULT vt_certificate_verify_logged(struct vt_pool *pool, struct vt_bytes file, struct vt_bytes proof_text,
                                        const struct vt_note_verifier *verifiers, size_t count,
                                        struct vt_certificate *out_certificate, struct vt_checkpoint *out_checkpoint,
                                        struct vt_err *err);

@@ -69,15 +69,16 @@ const struct vt_command VT_CMD_CERTIFICATE_SHOW = {
     .scope = VT_SCOPE_KNOW_ERASED, .effect = VT_READS, .source = "docs/ERASURE.md",
     .args = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL | VT_IDENTIFIES, 0, "its number"}),
     .results = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED, 0, "its number"}, {"state", VT_T_NAME, VT_REQUIRED, 0, "pending, cancelled, effective or final"},
-                         {"note", VT_T_TEXT, VT_REQUIRED, 0, "signed note, readable as it is"},
-                         {"certificate", VT_T_MAP, VT_REQUIRED, 0, "the same as data"}, {"verifier_key", VT_T_TEXT, VT_REQUIRED, 0, "C2SP vkey"}),
+                         {"note", VT_T_TEXT, VT_REQUIRED, 0, "text and proof, readable as it is"},
+                         {"certificate", VT_T_MAP, VT_REQUIRED, 0, "the same as data"},
+                         {"verifier_key", VT_T_TEXT, VT_REQUIRED, 0, "C2SP vkey that it verifies with, offline too"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 
 const struct vt_command VT_CMD_CERTIFICATE_VERIFY = {
-    .id = 271, .name = "certificate.verify", .summary = "Check a certificate's signature and form.", .since = "0.1",
-    .scope = VT_SCOPE_NONE, .effect = VT_READS, .source = "C2SP signed-note",
-    .args = VT_FIELDS({"note", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, 65536, "the signed note"}),
+    .id = 271, .name = "certificate.verify", .summary = "Check a certificate's text, proof and signature.", .since = "0.1",
+    .scope = VT_SCOPE_NONE, .effect = VT_READS, .source = "C2SP tlog-proof",
+    .args = VT_FIELDS({"note", VT_T_TEXT, VT_REQUIRED | VT_FROM_FILE | VT_POSITIONAL, 262144, "the certificate as it was handed out"}),
     .results = VT_FIELDS({"is_authentic", VT_T_BOOL, VT_REQUIRED, 0, "signed by this vault"}, {"state", VT_T_NAME, 0, 0, "as certificate.show"},
-                         {"number", VT_T_INT, 0, 0, "its number"}),
+                         {"number", VT_T_INT, 0, 0, "its number"}, {"reason", VT_T_TEXT, 0, 0, "why it is not authentic"}),
 };

@@ -79,7 +79,7 @@ const struct vt_command VT_CMD_SUBJECT_SHRED = {
                       {"reference", VT_T_TEXT, VT_PERSONAL, 256, "the controller's reference; only a salted commitment is kept"}),
     .results = VT_FIELDS({"certificate", VT_T_INT, 0, 0, "number"}, {"state", VT_T_NAME, 0, 0,
                           "pending, effective, dry-run; cancelled: taken back while this call waited"},
-                         {"note", VT_T_TEXT, 0, 0, "the certificate as a signed note"},
+                         {"note", VT_T_TEXT, 0, 0, "the certificate: text and proof"},
                          {"salt", VT_T_TEXT, 0, 0, "hex; opens the commitment to the reference"},
                          {"counts", VT_T_MAP, 0, 0, "what is or would be destroyed; tokens: deterministic ones, random ones cannot be counted"},
                          {"items", VT_T_LIST, 0, 0, "per subject: certificate or error, for `subjects`"}),

@@ -12,7 +12,8 @@ import unittest
 
 SOURCE = sys.argv[1]
 sys.path.insert(0, os.path.join(SOURCE, "tools", "reader"))
-from offline import codec, findings, journal, keepers, lmdb, notes, pile, rows, seal, shamir, tables, watch, wraps  # noqa: E402
+from offline import certificates, codec, findings, journal, keepers, lmdb, notes, pile, rows, seal  # noqa: E402
+from offline import shamir, tables, watch, wraps  # noqa: E402
 
 
 class Primitives(unittest.TestCase):
@@ -106,6 +107,80 @@ class Seals(unittest.TestCase):
             seal.open_sealed(vector["key"], vector["context"], b"\x01\x09" + vector["sealed"][2:])
         with self.assertRaises(codec.Malformed):
             seal.open_sealed(vector["key"], vector["context"], vector["sealed"][:93])
+
+
+class Certificates(unittest.TestCase):
+    """Files of tests/vectors/certificate, and rows and a log made from their texts."""
+
+    def setUp(self):
+        self.files = {}
+        for state in ("pending", "effective", "final"):
+            with open(os.path.join(SOURCE, "tests", "vectors", "certificate", state), "rb") as handle:
+                self.files[state] = handle.read()
+
+    def test_a_file_leads_to_its_checkpoint_and_the_key_of_the_log_has_signed_it(self):
+        for state, raw in self.files.items():
+            certificate = certificates.parse_file(raw, 0)
+            checkpoint = certificates.proven_by(certificate, None)
+            self.assertEqual((certificate.lines["state"], checkpoint.size, checkpoint.origin), (state, 11, certificate.origin()))
+            self.assertIs(notes.is_signed_by(checkpoint.note, certificate.origin(), bytes(range(32))), True)
+            self.assertIsNone(notes.is_signed_by(checkpoint.note, certificate.origin(), bytes(32)))
+
+    def test_a_file_that_was_changed_leads_nowhere(self):
+        raw = self.files["final"]
+        for before, after in ((b"rows: 12", b"rows: 13"), (b"\nindex 10\n", b"\nindex 9\n"), (b"\n11\n", b"\n12\n"),
+                              (b"\n11\n", b"\n10\n"), (b"\nZRPj", b"\nZRPk")):
+            self.assertIn(before, raw)
+            self.assertIsNone(certificates.proven_by(certificates.parse_file(raw.replace(before, after), 0), None))
+
+    def test_what_is_no_certificate_of_this_version_is_refused(self):
+        raw = self.files["effective"]
+        with self.assertRaises(codec.UnknownVersion):
+            certificates.parse_file(raw.replace(b"destruction v2", b"destruction v1"), 0)
+        for wrong in (b"hello\n\nindex 1\n\n", raw[:raw.index(b"\n\n") + 1], raw.replace(b"tlog-proof@v1", b"tlog-proof@v2"),
+                      raw.replace(b"index 7", b"index x"), raw.replace(b"=\n\nvaultd", b"\n\nvaultd"), b""):
+            with self.assertRaises(codec.Malformed):
+                certificates.parse_file(wrong, 0)
+
+    def row(self, *places):
+        """The row of a certificate whose states have these places in the log."""
+        texts = [raw[:raw.index(b"\n\n") + 1] for raw in self.files.values()]
+        return b"".join(struct.pack(">BBHIQ", 2, state, 0, len(text), place) + text
+                        for state, (place, text) in enumerate(zip(places, texts), 1))
+
+    def log_of(self, found, size):
+        """A log of this many leaves with the certificates at their places; every size has a checkpoint that nobody signed."""
+        leaves = [hashlib.sha256(b"\0" + bytes([place])).digest() for place in range(size)]
+        for certificate in found:
+            leaves[certificate.index] = certificates.leaf_hash(certificate.text)
+        log, sizes = certificates.Log(), (33, 64, size)
+        for tile in range(0, size, 32):
+            log.take(b"\0" + struct.pack(">Q", tile // 32), b"".join(leaves[tile:tile + 32]))
+        for covered in sizes:
+            root = notes.base64.b64encode(log.root(0, covered)).decode()
+            note = f"vaultd/x/1/certificates\n{covered}\n{root}\n\n\u2014 x {notes.base64.b64encode(bytes(68)).decode()}\n"
+            log.take(b"\xff" + struct.pack(">Q", covered), note.encode())
+        return log
+
+    def test_a_row_is_proven_by_the_log_beside_it(self):
+        found = certificates.parse_row(self.row(3, 40, 69), 0)
+        self.assertEqual([certificate.lines["state"] for certificate in found], ["pending", "effective", "final"])
+        log = self.log_of(found, 70)
+        self.assertEqual([certificates.proven_by(certificate, log).size for certificate in found], [33, 64, 70])
+        self.assertIsNone(certificates.proven_by(found[0]._replace(index=4), log))
+        self.assertIsNone(certificates.proven_by(found[0]._replace(text=found[1].text), log))
+        self.assertIsNone(certificates.proven_by(found[0], None))
+        del log.tiles[1]
+        log.roots.clear()
+        self.assertEqual([certificates.proven_by(certificate, log) for certificate in found], [None] * 3)
+
+    def test_a_row_that_is_cut_or_of_another_version_is_refused(self):
+        raw = self.row(1, 2)
+        for wrong in (raw[:10], raw[:-1], raw + b"\2"):
+            with self.assertRaises(codec.Malformed):
+                certificates.parse_row(wrong, 0)
+        with self.assertRaises(codec.UnknownVersion):
+            certificates.parse_row(b"\1" + raw[1:], 0)
 
 
 class InFiles(unittest.TestCase):
@@ -273,7 +348,8 @@ class DataFiles(InFiles):
                 (tables.KEYBLOCK, bytes(16), bytes(12) + sealed), (tables.RECORD, bytes(26), b""),
                 (tables.PENDING, bytes(26), (bytes(8) + sealed)[:262]), (tables.CONFIG, bytes(25), bytes(16) + sealed),
                 (tables.LEDGER, bytes(8), (bytes(8) + sealed)[:182]), (tables.LEDGER_SID, bytes(34), b""),
-                (tables.AUDIT, bytes(8), b"\1\2" + bytes(107)), (tables.CERTIFICATE, bytes(8), b"\0\0\1\0vaultd certificate"),
+                (tables.AUDIT, bytes(8), b"\1\2" + bytes(107)),
+                (tables.CERTIFICATE, bytes(8), b"\2" + bytes(15) + b"vaultd certificate"),
                 (tables.TOKEN, bytes(9), (bytes(12) + sealed)[:170]), (tables.IDEMPOTENCY, bytes(32), bytes(16) + sealed),
                 (tables.META, b"root", bytes(671)), (None, bytes(12), bytes(200)), (None, bytes(9), bytes(32))):
             self.assertEqual(tables.table_by_shape(key, len(value), value[:80]), table)

@@ -207,42 +207,37 @@ def note():
 
 
 def certificate():
-    """One certificate of each state, and what must be refused."""
-    head = "vaultd certificate of destruction v1\nvault: 000102030405060708090a0b0c0d0e0f\nincarnation: 1\nnumber: 42\n"
-    counts = "subjects: 1\nrecords: 3\nrows: 12\nindex entries: 5\ndeterministic tokens: 2\nblobs: 0\n"
-    method = "method: cryptographic erase, NIST SP 800-88 Rev. 1\n"
-    time = "2026-07-01T00:00:00.000Z"
-    pending = (head + "state: pending\nreference commitment: none\nrequest: none\nscope: whole subject\n" + counts
-               + f"categories: 0\nlegal basis: ccpa-1798.105\nrequested: {time}\neffective: not yet\n"
-               "final: never (keeper class E0 does not count towards final)\nepochs: not yet\nattempt: not yet\n" + method
-               + "keepers: 1\nkeeper 1: id 7 class E0 waiting\nthreshold: 1 of 1\ncustodians: 0\nrecovery window: none\n"
-               "index era: none\nsoftware: vaultd 0.1.0\nbackups: 0\nkept: 0\nexclusions: 0\napprovals: 0\n"
-               "assumptions: 0\ntest clock: yes\n")
-    full = (head + "state: final\nreference commitment: " + "c4" * 32 + "\nrequest: " + "10" * 16
-            + "\nscope: categories\n" + counts + "categories: 2\ncategory 1: A\ncategory 2: online-activity\n"
-            f"legal basis: gdpr-17-1-b\nrequested: {time}\neffective: {time}\nfinal: {time}\nepochs: 17 to 18\nattempt: "
-            + "20" * 16 + "\n" + method + "keepers: 3\nkeeper 1: id 7 class E1 erased receipt " + "31" * 32
-            + "\nkeeper 2: id 8 class E2 attested receipt " + "32" * 32 + "\nkeeper 3: id 9 class E4 erased receipt "
-            + "33" * 32 + "\nthreshold: 2 of 3\ncustodians: 1\ncustodian 1: id 9 class E0 erased receipt " + "34" * 32
-            + f"\nrecovery window: closed {time}\nindex era: closed {time}\nsoftware: vaultd 0.1.0\nbackups: 2\nbackup 1: "
-            + "40" * 16 + f" expires {time}\nbackup 2: " + "41" * 16 + " never expires\nkept: 1\nkept 1: hold 4\n"
-            "exclusions: 1\nexclusion 1: export 1\napprovals: 1\napproval 1: " + "50" * 16 + f" at {time}\n"
-            "assumptions: 1\nassumption 1: E0: logically overwritten\ntest clock: no\n")
-    effective = (full.replace("state: final", "state: effective").replace("keeper 2: id 8 class E2 attested receipt "
-                 + "32" * 32, "keeper 2: id 8 class E2 waiting").replace(f"\nfinal: {time}", f"\nfinal: not before {time}")
-                 .replace(f"recovery window: closed {time}", f"recovery window: open until {time}"))
-    texts = {
-        "pending": pending,
-        "effective": effective,
+    """Texts and whole files of the second implementation, one of each state, and what must be refused."""
+    sys.path.insert(0, str(CORPUS.parent.parent / "vectors"))
+    sys.dont_write_bytecode = True
+    import make_certificate_vectors as second
+    time, full = second.TIME, second.FINAL
+    file = second.certificate("final")
+    head, _, checkpoint = file[len(full) + 1:].partition("\n\n")
+    seeds = {
+        "pending": second.PENDING,
+        "effective": second.EFFECTIVE,
         "final": full,
         "doubled": full + full,
         "cut": full[:700],
-        "version": full.replace("destruction v1", "destruction v2"),
+        "version": full.replace("destruction v2", "destruction v1"),
         "many-keepers": full.replace("keepers: 3", "keepers: 18446744073709551615"),
         "swapped": full.replace("backup 1", "backup 2", 1),
         "offset-time": full.replace(time, "2026-07-01T02:00:00+02:00"),
+        "file-pending": second.certificate("pending"),
+        "file-effective": second.certificate("effective"),
+        "file-final": file,
+        "file-version": file.replace("destruction v2", "destruction v1"),
+        "file-forged": file.replace("state: final", "state: effective"),
+        "file-index": file.replace("\nindex 10\n", "\nindex 9\n"),
+        "file-extra": file.replace("\nindex 10\n", "\nextra YWJj\nindex 10\n"),
+        "file-cut": file[:-40],
+        "file-no-proof": full + "\n",
+        "file-note": second.signed(full),
+        "file-long-path": full + "\n" + head + "\n" + head.rsplit("\n", 1)[1] + "\n\n" + checkpoint,
+        "file-size": file.replace("/certificates\n11\n", "/certificates\n18446744073709551615\n"),
     }
-    return {name: text.encode() for name, text in texts.items()}
+    return {name: text.encode() for name, text in seeds.items()}
 
 
 def audit_row():

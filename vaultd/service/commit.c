@@ -5,6 +5,7 @@
 #include "libvault/crypto/aead.h"
 #include "libvault/crypto/sign.h"
 #include "libvault/proof/checkpoint.h"
+#include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/service/vault_internal.h"
 
 struct batch {
@@ -122,12 +123,24 @@ static VT_RESULT batch_checkpoint(struct batch *batch)
     return vt_audit_checkpoint(batch->vault->audit, batch->txn, &signer, NULL);
 }
 
+/* One signature for the certificates of all its calls. */
+static VT_RESULT batch_sign_certificates(struct batch *batch)
+{
+    struct vt_keyring_write *write;
+    bool is_signed;
+    VT_TRY(vt_certificate_log_is_signed(batch->txn, &is_signed));
+    if (is_signed) return VAULT_OK;
+    VT_TRY(batch_write(batch, &write));
+    return vt_certificate_log_sign(vt_keyring_write_view(write), batch->txn);
+}
+
 static VT_RESULT batch_stage(struct batch *batch, struct vt_list *items)
 {
     VT_TRY(batch_begin(batch));
     for (struct vt_list *link = items->next; link != items; link = link->next)
         VT_TRY(item_stage(batch, VT_CONTAINER_OF(link, struct vt_commit_item, link)));
     VT_TRY(batch_reserve(batch));
+    VT_TRY(batch_sign_certificates(batch));
     if (batch->wants_checkpoint) VT_TRY(batch_checkpoint(batch));
     if (batch->write == NULL || batch->is_exclusive || !vt_keyring_write_is_dirty(batch->write)) return VAULT_OK;
     return vt_epoch_write_finish(batch->vault->epoch, batch->write, vt_store_commit_number(batch->txn));

@@ -1,5 +1,6 @@
 /* vaultd/service/svc_audit.c - the log, proofs, certificates: what an auditor reads. No values are in any of it. */
 #include <stdio.h>
+#include <string.h>
 
 #include "libvault/codec/text.h"
 #include "libvault/proof/checkpoint.h"
@@ -15,13 +16,18 @@ static VT_RESULT signer_make(struct vt_call *call, enum vt_system_key_name name,
     return vt_origin_signer_at(call->view, name, 0, out_signer);
 }
 
-static VT_RESULT put_verifier(struct vt_call *call, const struct vt_origin_signer *signer, struct vt_value *map)
+static VT_RESULT put_verifier(struct vt_call *call, const struct vt_note_verifier *verifier, struct vt_value *map)
+{
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_NOTE_KEY_TEXT_MAX);
+    VT_TRY(vt_note_verifier_write(&text, verifier));
+    return vt_put_bytes_text(call, map, "verifier_key", vt_buf_bytes(&text));
+}
+
+static VT_RESULT put_verifier_of(struct vt_call *call, const struct vt_origin_signer *signer, struct vt_value *map)
 {
     struct vt_note_verifier verifier;
-    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_NOTE_KEY_TEXT_MAX);
     VT_TRY(vt_note_verifier_of(&signer->signer, &verifier));
-    VT_TRY(vt_note_verifier_write(&text, &verifier));
-    return vt_put_bytes_text(call, map, "verifier_key", vt_buf_bytes(&text));
+    return put_verifier(call, &verifier, map);
 }
 
 /* audit.tail, export ------------------------------------------------------------------------------------------------- */
@@ -120,7 +126,7 @@ static vault_status audit_checkpoint_prepare(struct vt_call *call)
     VT_TRY(vt_audit_log_size(call->txn, &size));
     VT_TRY(checkpoint_sign(call, &signer, size, &note));
     VT_TRY(vt_put_bytes_text(call, &map, "checkpoint", vt_buf_bytes(&note)));
-    VT_TRY(put_verifier(call, &signer, &map));
+    VT_TRY(put_verifier_of(call, &signer, &map));
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_AUDIT_CHECKPOINT = {.command = "audit.checkpoint", .prepare = audit_checkpoint_prepare};
@@ -212,35 +218,38 @@ const struct vt_handler VT_HANDLER_AUDIT_VERIFY = {.command = "audit.verify", .p
 
 /* certificate.* ------------------------------------------------------------------------------------------------------ */
 
-static VT_RESULT certificate_open(struct vt_call *call, struct vt_bytes note, struct vt_certificate *out_certificate,
-                                  struct vt_origin_signer *signer)
+/* By the vault's keys of all its incarnations; out comes that of the one which the certificate names. */
+static VT_RESULT certificate_open(struct vt_call *call, struct vt_bytes file, struct vt_certificate *out_certificate,
+                                  struct vt_note_verifier *out_verifier)
 {
-    vault_status status = VAULT_E_AUTHENTICITY;
-    for (size_t i = 0; status == VAULT_E_AUTHENTICITY; i++) {
-        struct vt_note_verifier verifier;
-        const vault_status found = vt_origin_signer_at(call->view, VT_SYSTEM_KEY_CERTIFICATE_SIGN, i, signer);
-        if (found == VAULT_E_NOT_FOUND) return status;
-        VT_TRY(found);
-        VT_TRY(vt_note_verifier_of(&signer->signer, &verifier));
-        status = vt_certificate_verify(&call->scratch, note, &verifier, 1, out_certificate, &call->err);
+    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
+    char origin[VT_CERTIFICATE_ORIGIN_LEN];
+    size_t count;
+    VT_TRY(vt_certificate_verifiers(call->view, verifiers, &count));
+    VT_TRY(vt_certificate_verify(&call->scratch, file, verifiers, count, out_certificate, &call->err));
+    vt_certificate_origin_format(out_certificate->vault_id, out_certificate->incarnation, origin);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(verifiers[i].name, origin) != 0) continue;
+        *out_verifier = verifiers[i];
+        return VAULT_OK;
     }
-    return status;
+    return VAULT_E_AUTHENTICITY;
 }
 
 static vault_status certificate_show_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map(), view;
     struct vt_certificate certificate;
-    struct vt_origin_signer signer;
+    struct vt_note_verifier verifier;
     VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     VT_TRY(vt_certificate_get(call->txn, (uint64_t)vt_call_int(call, "number", 0), &note));
-    VT_TRY(certificate_open(call, vt_buf_bytes(&note), &certificate, &signer));
+    VT_TRY(certificate_open(call, vt_buf_bytes(&note), &certificate, &verifier));
     VT_TRY(vt_certificate_view(&call->scratch, &certificate, &view));
     VT_TRY(vt_put_int(call, &map, "number", (int64_t)certificate.number));
     VT_TRY(vt_put_text(call, &map, "state", vt_certificate_state_name(certificate.state)));
     VT_TRY(vt_put_bytes_text(call, &map, "note", vt_buf_bytes(&note)));
     VT_TRY(vt_put_value(call, &map, "certificate", view));
-    VT_TRY(put_verifier(call, &signer, &map));
+    VT_TRY(put_verifier(call, &verifier, &map));
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_CERTIFICATE_SHOW = {.command = "certificate.show", .prepare = certificate_show_prepare};
@@ -249,13 +258,15 @@ static vault_status certificate_verify_prepare(struct vt_call *call)
 {
     struct vt_value map = vt_value_map();
     struct vt_certificate certificate;
-    struct vt_origin_signer signer;
-    const vault_status status = certificate_open(call, vt_call_text(call, "note"), &certificate, &signer);
+    struct vt_note_verifier verifier;
+    const vault_status status = certificate_open(call, vt_call_text(call, "note"), &certificate, &verifier);
     const bool is_judged = status == VAULT_OK || status == VAULT_E_AUTHENTICITY || status == VAULT_E_PARSE ||
                            status == VAULT_E_ARGUMENT || status == VAULT_E_FORMAT;
     VT_ENSURE(is_judged, status);
-    call->err = (struct vt_err){{0}, {0}};
     VT_TRY(vt_put_bool(call, &map, "is_authentic", status == VAULT_OK));
+    if (call->err.message[0] != '\0')
+        VT_TRY(vt_put_bytes_text(call, &map, "reason", vt_bytes_str(call->err.message)));
+    call->err = (struct vt_err){{0}, {0}};      /* the sentence is an answer here, not a failure of the call */
     if (status == VAULT_OK) VT_TRY(vt_put_text(call, &map, "state", vt_certificate_state_name(certificate.state)));
     if (status == VAULT_OK) VT_TRY(vt_put_int(call, &map, "number", (int64_t)certificate.number));
     return vt_call_result(call, &map);

@@ -132,17 +132,28 @@ static VT_RESULT dry_run(struct vt_call *call, const struct vt_scope *scope)
 
 /* Whom --------------------------------------------------------------------------------------------------------------- */
 
+/* How far it has come by now, and the certificate that says so. A request taken back has none any more, also when that overtook a
+ * call that waited for it to become effective. */
+static VT_RESULT put_state(struct vt_call *call, struct vt_txn *txn, uint64_t number, struct vt_value *map)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    enum vt_certificate_state state;
+    const vault_status found = vt_certificate_state_of(txn, number, &state);
+    if (found == VAULT_E_NOT_FOUND) return vt_put_text(call, map, "state", "cancelled");
+    VT_TRY(found);
+    VT_TRY(vt_certificate_get(txn, number, &file));
+    VT_TRY(vt_put_text(call, map, "state", vt_certificate_state_name(state)));
+    return vt_put_bytes_text(call, map, "note", vt_buf_bytes(&file));
+}
+
 /* Asking again for what is pending or erased answers with the first request's certificate: a repeat is harmless. */
 static VT_RESULT repeat_answer(struct vt_call *call, vault_status status)
 {
     struct vt_value map = vt_value_map();
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     const bool is_repeat = (status == VAULT_E_ERASED || status == VAULT_E_SHRED_PENDING) && call->certificate != 0;
     if (!is_repeat) return status;
-    VT_TRY(vt_certificate_get(call->txn, call->certificate, &note));
     VT_TRY(vt_put_int(call, &map, "certificate", (int64_t)call->certificate));
-    VT_TRY(vt_put_text(call, &map, "state", status == VAULT_E_ERASED ? "effective" : "pending"));
-    VT_TRY(vt_put_bytes_text(call, &map, "note", vt_buf_bytes(&note)));
+    VT_TRY(put_state(call, call->txn, call->certificate, &map));
     call->certificate = 0;
     call->err = (struct vt_err){{0}, {0}};
     return vt_call_result(call, &map);
@@ -278,24 +289,10 @@ static vault_status shred_prepare(struct vt_call *call)
 
 /* Answering ---------------------------------------------------------------------------------------------------------- */
 
-/* How far it has come by now. A request taken back has no certificate any more, also when that overtook a call that waited for
- * it to become effective. */
-static VT_RESULT put_state(struct vt_call *call, struct vt_txn *txn, uint64_t number, struct vt_value *map)
-{
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX), effective = VT_BUF_INIT(VT_CERTIFICATE_MAX);
-    const vault_status found = vt_certificate_get(txn, number, &note);
-    if (found == VAULT_E_NOT_FOUND) return vt_put_text(call, map, "state", "cancelled");
-    VT_TRY(found);
-    const bool is_effective = vt_certificate_get_state(txn, number, 1, &effective) == VAULT_OK;
-    VT_TRY(vt_put_text(call, map, "state", is_effective ? "effective" : "pending"));
-    return vt_put_bytes_text(call, map, "note", vt_buf_bytes(&note));
-}
-
 static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const struct shred *shred, struct vt_value *map)
 {
-    const uint64_t number = shred->pending.certificate;
-    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)number));
-    VT_TRY(put_state(call, txn, number, map));
+    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)shred->pending.certificate));
+    VT_TRY(put_state(call, txn, shred->pending.certificate, map));
     if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
     char salt[2 * SALT_LEN + 1];
     vt_hex_encode(VT_BYTES_OF(shred->salt), salt);

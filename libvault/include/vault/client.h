@@ -52,10 +52,19 @@ VAULT_API vault_status vault_tokenize(vault_client *client, const char *template
 VAULT_API vault_status vault_detokenize(vault_client *client, const char *token, const char *purpose, const char *view,
                                         vault_result **out_result, vault_error *error);
 
-/** Check a certificate of destruction without a vault.
+/** Check a certificate of destruction without a vault, and read it.
+ *  @param file  the certificate as it was handed out, text and proof
  *  @param verifier_key  name+hash+base64, obtained beforehand from somebody you trust
- *  @return VAULT_E_AUTHENTICITY, VAULT_E_PARSE, VAULT_E_FORMAT */
-VAULT_API vault_status vault_certificate_verify(const char *note, size_t len, const char *verifier_key,
+ *  @param out_result  a map: "number", "state" ("pending", "effective", "final"), "scope", "requested" and "effective"
+ *                     (times as text; nil while there is none), "final", "keepers" and "custodians" (lists of maps with
+ *                     "id", "class", "state", "receipt"), and the text's further lines, spaces as underscores;
+ *                     yours to free, untouched on failure
+ *  @return VAULT_E_AUTHENTICITY: it is not what the vault of that key signed. VAULT_E_PARSE: no certificate, or no key.
+ *          VAULT_E_FORMAT: of another version. The error's message says which rule was broken */
+VAULT_API vault_status vault_certificate_open(const char *file, size_t len, const char *verifier_key,
+                                              vault_result **out_result, vault_error *error);
+/** The same, when the number is all that is wanted. */
+VAULT_API vault_status vault_certificate_verify(const char *file, size_t len, const char *verifier_key,
                                                 uint64_t *out_number, vault_error *error);
 
 #ifdef __cplusplus

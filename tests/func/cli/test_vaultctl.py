@@ -84,8 +84,9 @@ class Story(WithVault):
         self.assertEqual(self.refused(None, "certificate", "verify", forged, "--key", shown["verifier_key"]),
                          (8, "authenticity"))
         asked = self.run_("auditor", "certificate", "verify", forged, "--format", "json")
-        self.assertEqual((asked.returncode, json.loads(asked.stdout)), (8, {"is_authentic": False}))
-        self.assertIn(b"(authenticity)", asked.stderr)
+        changed = "The text or its proof has been changed: this is not what the vault signed."
+        self.assertEqual((asked.returncode, json.loads(asked.stdout)), (8, {"is_authentic": False, "reason": changed}))
+        self.assertIn(changed.encode() + b" (authenticity)", asked.stderr)
 
     def test_a_value_becomes_a_token_and_comes_back(self):
         self.good("administrator", "schema", "apply",

@@ -167,6 +167,11 @@ START_TEST(who_came_since_has_no_records_but_is_known_and_can_be_forgotten)
 }
 END_TEST
 
+static bool has_part(struct vt_bytes text, const char *part)
+{
+    return memmem(text.data, text.len, part, strlen(part)) != NULL;
+}
+
 START_TEST(the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate)
 {
     struct vt_value result;
@@ -180,6 +185,8 @@ START_TEST(the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certifi
     people_tokenize(&world, "bob", "opaque", PAN, late);
     ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", &result));
     const int64_t certificate = vt_value_get_int(&result, "certificate", 0);
+    VT_AUTO(vt_buf) kept = VT_BUF_INIT(1 << 18);
+    ck_assert_ok(vt_buf_append(&kept, vt_value_get_text(&result, "note")));
     ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob, category: F, now: true}", NULL));
     taken_over(&result);
     ck_assert_int_eq(reported(&result, "subjects_erased"), 1);
@@ -197,6 +204,13 @@ START_TEST(the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certifi
     char params[64];
     snprintf(params, sizeof params, "{number: %lld}", (long long)certificate);
     ck_assert_ok(world_call(&world, "auditor", "certificate.show", params, &result));
+    ck_assert(vt_bytes_equal(vt_value_get_text(&result, "note"), vt_buf_bytes(&kept)));        /* the same bytes for ever */
+    ck_assert(has_part(vt_value_get_text(&result, "verifier_key"), "/1/certificates+"));
+    /* The next one is of the new incarnation. */
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: bob, now: true}", &result));
+    snprintf(params, sizeof params, "{number: %lld}", (long long)vt_value_get_int(&result, "certificate", 0));
+    ck_assert_ok(world_call(&world, "auditor", "certificate.show", params, &result));
+    ck_assert(has_part(vt_value_get_text(&result, "verifier_key"), "/2/certificates+"));
     people_assert_sound(&world);
     world_free(&world);
 }

@@ -206,10 +206,104 @@ START_TEST(nobody_there_and_no_authority_are_told_apart)
 }
 END_TEST
 
-START_TEST(a_certificate_that_is_none_is_refused)
+/* Certificates: made by tests/vectors/make_certificate_vectors.py, another implementation -------------------------------- */
+
+struct loaded {
+    char text[8192];
+    size_t len;
+};
+
+static struct loaded load(const char *name)
 {
+    struct loaded loaded;
+    char path[512];
+    snprintf(path, sizeof path, VT_SOURCE_DIR "/tests/vectors/certificate/%s", name);
+    FILE *file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    loaded.len = fread(loaded.text, 1, sizeof loaded.text - 1, file);
+    ck_assert_uint_gt(loaded.len, 0);
+    loaded.text[loaded.len] = '\0';
+    fclose(file);
+    return loaded;
+}
+
+static bool says(const vault_value *map, const char *key, const char *text)
+{
+    size_t len = 0;
+    const char *data = vault_value_data(vault_value_get(map, key), &len);
+    return data != NULL && len == strlen(text) && memcmp(data, text, len) == 0;
+}
+
+START_TEST(a_certificate_of_another_implementation_is_checked_and_read_without_a_vault)
+{
+    static const char *const STATES[] = {"pending", "effective", "final"};
+    const struct loaded key = load("key");
+    for (size_t i = 0; i < 3; i++) {
+        const struct loaded file = load(STATES[i]);
+        vault_result *result = NULL;
+        vault_error error = {.message = "x"};
+        uint64_t number = 0;
+        ck_assert_ok(vault_certificate_open(file.text, file.len, key.text, &result, &error));
+        ck_assert_str_eq(error.message, "");
+        const vault_value *said = vault_result_value(result);
+        ck_assert(says(said, "state", STATES[i]));
+        ck_assert_int_eq(vault_value_int(vault_value_get(said, "number"), 0), 42);
+        ck_assert(says(said, "requested", "2026-07-01T00:00:00.000Z"));
+        ck_assert_int_eq(says(said, "effective", "2026-07-01T00:00:00.000Z"), i != 0);
+        ck_assert_int_eq(says(said, "final", "2026-07-01T00:00:00.000Z"), i == 2);
+        ck_assert(says(said, "scope", i == 0 ? "whole subject" : "categories"));
+        const vault_value *keepers = vault_value_get(said, "keepers");
+        ck_assert_uint_eq(vault_value_count(keepers), i == 0 ? 1 : 3);
+        ck_assert(says(vault_value_at(keepers, 0), "class", i == 0 ? "E0" : "E1"));
+        ck_assert(says(vault_value_at(keepers, 0), "state", i == 0 ? "waiting" : "erased"));
+        vault_result_free(result);
+        ck_assert_ok(vault_certificate_verify(file.text, file.len, key.text, &number, NULL));
+        ck_assert_uint_eq(number, 42);
+    }
+}
+END_TEST
+
+static void assert_refused(const struct loaded *file, const char *key, vault_status status, const char *sentence)
+{
+    vault_result *result = NULL;
+    vault_error error;
+    ck_assert_status(vault_certificate_open(file->text, file->len, key, &result, &error), status);
+    ck_assert_str_eq(error.message, sentence);
+    ck_assert_ptr_null(result);
+}
+
+START_TEST(a_certificate_that_was_changed_anywhere_is_refused_with_a_sentence)
+{
+    static const char CHANGED[] = "The text or its proof has been changed: this is not what the vault signed.";
+    const struct loaded key = load("key"), whole = load("effective");
+    struct loaded file = whole;
+    memcpy(strstr(file.text, "rows: 12"), "rows: 13", 8);
+    assert_refused(&file, key.text, VAULT_E_AUTHENTICITY, CHANGED);
+    file = whole;
+    memcpy(strstr(file.text, "index 7"), "index 8", 7);
+    assert_refused(&file, key.text, VAULT_E_AUTHENTICITY, CHANGED);
+    file = whole;
+    memcpy(strstr(file.text, "\n11\n"), "\n12\n", 4);
+    assert_refused(&file, key.text, VAULT_E_AUTHENTICITY, "Signature line 1, by a known key, is bad.");
+    file = whole;
+    memcpy(strstr(file.text, "destruction v2"), "destruction v1", 14);
+    assert_refused(&file, key.text, VAULT_E_FORMAT, "This is a certificate of another version than 2, which is read here.");
+    file = whole;
+    file.len = (size_t)(strstr(file.text, "\n\n") - file.text) + 1;
+    assert_refused(&file, key.text, VAULT_E_PARSE, "The certificate has no proof behind its text.");
+}
+END_TEST
+
+START_TEST(a_key_of_another_vault_or_none_is_refused)
+{
+    static const char OTHER[] = "vaultd-keeper/0000000000000001+c801690d+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+    const struct loaded file = load("final");
+    const struct loaded none = {.text = "x", .len = 1};
     uint64_t number = 7;
     vault_error error;
+    assert_refused(&file, "not a key", VAULT_E_PARSE, "The verifier key must be name+hash+base64.");
+    assert_refused(&file, OTHER, VAULT_E_AUTHENTICITY, "No known key has signed the note.");
+    assert_refused(&none, load("key").text, VAULT_E_PARSE, "This is not a certificate of destruction.");
     ck_assert_status(vault_certificate_verify("x", 1, "not a key", &number, &error), VAULT_E_PARSE);
     ck_assert_uint_eq(number, 7);
     ck_assert_str_ne(vault_version(), "");
@@ -219,4 +313,5 @@ END_TEST
 VT_TEST_MAIN("client/public", a_result_is_read_by_key_and_by_place, a_refusal_carries_field_sentence_wait_and_certificate,
              an_answer_to_another_call_closes_the_connection, nested_params_arrive_as_they_were_built,
              params_remember_their_first_failure, nesting_ends_at_the_limit, nobody_there_and_no_authority_are_told_apart,
-             a_certificate_that_is_none_is_refused)
+             a_certificate_of_another_implementation_is_checked_and_read_without_a_vault,
+             a_certificate_that_was_changed_anywhere_is_refused_with_a_sentence, a_key_of_another_vault_or_none_is_refused)

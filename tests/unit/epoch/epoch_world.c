@@ -11,6 +11,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/crypto/digest.h"
+#include "vaultd/core/epoch/certificate_log.h"
 
 const char world_key_file[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -266,6 +267,7 @@ vault_status world_request_status(struct world *world, const struct vt_scope *sc
     ck_assert_ok(vt_txn_begin_write(world->store, &txn));
     ck_assert_ok(vt_keyring_view_begin(world->ring, txn, &view));
     vault_status status = vt_pending_add(view, txn, vt_epoch_evidence(world->epoch), &pending);
+    if (status == VAULT_OK) status = vt_certificate_log_sign(view, txn);
     vt_keyring_view_end(view);
     *out_certificate = pending.certificate;
     if (status != VAULT_OK) {
@@ -337,8 +339,8 @@ vault_status world_subject(struct world *world, unsigned number)
 static struct vt_note_verifier certificate_verifier(struct vt_keyring_view *view)
 {
     struct vt_note_verifier verifier;
-    char origin[VT_ORIGIN_LEN];
-    vt_origin_format(vt_keyring_view_vault_id(view)->bytes, vt_keyring_view_incarnation(view), origin);
+    char origin[VT_CERTIFICATE_ORIGIN_LEN];
+    vt_certificate_origin_format(vt_keyring_view_vault_id(view)->bytes, vt_keyring_view_incarnation(view), origin);
     const struct vt_note_signer signer = {origin, vt_keyring_system_key(view, VT_SYSTEM_KEY_CERTIFICATE_SIGN)};
     ck_assert_ok(vt_note_verifier_of(&signer, &verifier));
     return verifier;

@@ -337,8 +337,9 @@ static void read_certificate(struct world *world, uint64_t number, size_t state,
 {
     struct look look = look_begin(world, false);
     struct vt_bytes text;
+    struct vt_tlog_proof proof;
     ck_assert_ok(vt_certificate_get_state(look.txn, number, state, note));
-    ck_assert_ok(vt_note_text_unverified(vt_buf_bytes(note), &text, NULL));
+    ck_assert_ok(vt_certificate_file_split(vt_buf_bytes(note), &text, &proof, NULL));
     ck_assert_ok(vt_certificate_parse(pool, text, out_certificate, NULL));
     look_end(&look, false);
 }

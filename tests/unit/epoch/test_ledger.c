@@ -289,29 +289,6 @@ START_TEST(a_request_with_a_legal_basis_that_is_no_code_is_refused)
 }
 END_TEST
 
-START_TEST(states_of_a_certificate_are_kept_in_the_order_they_were_reached)
-{
-    struct ring_world world;
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(1024);
-    ring_world_open(&world);
-    struct ring_write change = ring_begin(&world);
-    ck_assert_status(vt_certificate_get(change.txn, 5, &note), VAULT_E_NOT_FOUND);
-    ck_assert_ok(vt_certificate_put(change.txn, 5, vt_bytes_str("first")));
-    ck_assert_ok(vt_certificate_put(change.txn, 5, vt_bytes_str("second")));
-    ck_assert_ok(vt_certificate_get(change.txn, 5, &note));
-    ck_assert(vt_bytes_equal_str(vt_buf_bytes(&note), "second"));
-    vt_buf_reset(&note);
-    ck_assert_ok(vt_certificate_get_state(change.txn, 5, 0, &note));
-    ck_assert(vt_bytes_equal_str(vt_buf_bytes(&note), "first"));
-    ck_assert_status(vt_certificate_get_state(change.txn, 5, 2, &note), VAULT_E_NOT_FOUND);
-    const uint8_t number[8] = {0, 0, 0, 0, 0, 0, 0, 6}, broken[] = {0, 0, 0, 9, 'x'};
-    ck_assert_ok(vt_store_put(change.txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number), VT_BYTES_OF(broken), VT_PUT_DEFAULT));
-    ck_assert_status(vt_certificate_get(change.txn, 6, &note), VAULT_E_CORRUPT);
-    ring_abort(&change);
-    ring_world_free(&world);
-}
-END_TEST
-
 START_TEST(an_effective_certificate_needs_enough_receipts)
 {
     struct ring_world world;
@@ -362,5 +339,4 @@ VT_TEST_MAIN("epoch/ledger",
              a_pending_request_of_a_later_format_is_refused_by_name, a_ledger_row_moved_to_another_number_does_not_open,
              nothing_of_a_request_lies_open_in_the_store, a_pending_request_is_found_by_every_scope_that_it_covers,
              pending_requests_are_loaded_into_the_stamps, a_request_with_a_legal_basis_that_is_no_code_is_refused,
-             states_of_a_certificate_are_kept_in_the_order_they_were_reached,
              an_effective_certificate_needs_enough_receipts)

@@ -9,7 +9,7 @@
 #include "tests/support/suite.h"
 
 static const char EFFECTIVE_TEXT[] =
-    "vaultd certificate of destruction v1\n"
+    "vaultd certificate of destruction v2\n"
     "vault: 000102030405060708090a0b0c0d0e0f\n"
     "incarnation: 1\n"
     "number: 42\n"
@@ -60,7 +60,7 @@ static const char EFFECTIVE_TEXT[] =
     "test clock: no\n";
 
 static const char PENDING_TEXT[] =
-    "vaultd certificate of destruction v1\n"
+    "vaultd certificate of destruction v2\n"
     "vault: 000102030405060708090a0b0c0d0e0f\n"
     "incarnation: 1\n"
     "number: 43\n"
@@ -431,7 +431,7 @@ END_TEST
 
 START_TEST(another_version_of_the_text_is_refused_by_name)
 {
-    ck_assert_status(parse_replaced(EFFECTIVE_TEXT, "destruction v1", "destruction v2", NULL), VAULT_E_FORMAT);
+    ck_assert_status(parse_replaced(EFFECTIVE_TEXT, "destruction v2", "destruction v1", NULL), VAULT_E_FORMAT);
     ck_assert_status(parse(VT_BYTES_EMPTY, NULL), VAULT_E_FORMAT);
 }
 END_TEST
@@ -662,82 +662,293 @@ START_TEST(the_commitment_is_the_hash_of_salt_and_reference)
 }
 END_TEST
 
-/* Notes ------------------------------------------------------------------------------------------------------------ */
+/* Files ------------------------------------------------------------------------------------------------------------ */
 
 static const struct vt_key SEED = {{0xce, 0x27}}, LOG_SEED = {{0x10, 0x9}};
 #define ORIGIN "vaultd/000102030405060708090a0b0c0d0e0f/1"
+#define CERTIFICATES ORIGIN "/certificates"
 
 static void verifiers(struct vt_note_verifier out_keys[2])
 {
-    ck_assert_ok(vt_note_verifier_of(&(struct vt_note_signer){ORIGIN, &SEED}, &out_keys[0]));
+    ck_assert_ok(vt_note_verifier_of(&(struct vt_note_signer){CERTIFICATES, &SEED}, &out_keys[0]));
     ck_assert_ok(vt_note_verifier_of(&(struct vt_note_signer){ORIGIN, &LOG_SEED}, &out_keys[1]));
 }
 
-START_TEST(a_signed_certificate_verifies_and_shows_its_text_as_it_stands)
+/* A log of five leaves, of which the text is the fourth. */
+enum { LEAVES = 5, PLACE = 3 };
+struct tree {
+    struct vt_merkle_hash leaves[LEAVES];
+    struct vt_tlog_proof proof;
+    struct vt_buf note;
+};
+
+static void tree_of(struct vt_bytes text, const struct vt_note_signer *signer, struct tree *tree)
+{
+    struct vt_checkpoint checkpoint = {.size = LEAVES};
+    struct vt_merkle_hash pair, quad;
+    *tree = (struct tree){.note = VT_BUF_INIT(4096), .proof = {.index = PLACE, .path.count = 3}};
+    for (size_t i = 0; i < LEAVES; i++) ck_assert_ok(vt_merkle_leaf(vt_bytes(&i, sizeof i), &tree->leaves[i]));
+    ck_assert_ok(vt_merkle_leaf(text, &tree->leaves[PLACE]));
+    ck_assert_ok(vt_merkle_node(&tree->leaves[0], &tree->leaves[1], &pair));
+    ck_assert_ok(vt_merkle_node(&tree->leaves[2], &tree->leaves[3], &quad));
+    ck_assert_ok(vt_merkle_node(&pair, &quad, &quad));
+    ck_assert_ok(vt_merkle_node(&quad, &tree->leaves[4], &checkpoint.root));
+    tree->proof.path.hashes[0] = tree->leaves[2];
+    tree->proof.path.hashes[1] = pair;
+    tree->proof.path.hashes[2] = tree->leaves[4];
+    memcpy(checkpoint.origin, signer->name, strlen(signer->name));
+    ck_assert_ok(vt_checkpoint_sign(&checkpoint, signer, 1, &tree->note));
+    tree->proof.checkpoint = vt_buf_bytes(&tree->note);
+}
+
+static void file_of(struct vt_bytes text, const struct vt_note_signer *signer, struct vt_buf *out_file)
+{
+    struct tree tree;
+    tree_of(text, signer, &tree);
+    vt_buf_reset(out_file);
+    ck_assert_ok(vt_certificate_file_write(out_file, text, &tree.proof));
+    vt_buf_release(&tree.note);
+}
+
+static const struct vt_note_signer SIGNER = {CERTIFICATES, &SEED};
+
+static void issue(const struct vt_certificate *certificate, struct vt_buf *out_file)
+{
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    ck_assert_ok(vt_certificate_write(&text, certificate, NULL));
+    file_of(vt_buf_bytes(&text), &SIGNER, out_file);
+}
+
+static vault_status verify(struct vt_bytes file, const struct vt_note_verifier *key, struct vt_err *err)
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct vt_certificate read = {.number = 0};
+    const vault_status status = vt_certificate_verify(&pool, file, key, 1, &read, err);
+    ck_assert_uint_eq(read.number, status == VAULT_OK ? 42 : 0);
+    return status;
+}
+
+START_TEST(a_certificate_verifies_by_its_proof_and_shows_its_text_as_it_stands)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     struct sample sample;
-    struct vt_certificate read;
     struct vt_note_verifier keys[2];
+    struct vt_err err = {{0}, {0}};
+    static const char PROOF[] = "\nc2sp.org/tlog-proof@v1\nindex 3\n";
     verifiers(keys);
-    ck_assert_ok(vt_certificate_sign(effective(&sample), &SEED, &note, NULL));
-    ck_assert_int_eq(memcmp(note.data, EFFECTIVE_TEXT, sizeof EFFECTIVE_TEXT - 1), 0);
-    ck_assert_ok(vt_certificate_verify(&pool, vt_buf_bytes(&note), keys, 2, &read, NULL));
-    ck_assert_uint_eq(read.number, 42);
-    ck_assert_status(vt_certificate_verify(&pool, vt_buf_bytes(&note), keys + 1, 1, &read, NULL), VAULT_E_AUTHENTICITY);
+    issue(effective(&sample), &file);
+    ck_assert_int_eq(memcmp(file.data, EFFECTIVE_TEXT, sizeof EFFECTIVE_TEXT - 1), 0);
+    ck_assert_int_eq(memcmp(file.data + sizeof EFFECTIVE_TEXT - 1, PROOF, sizeof PROOF - 1), 0);
+    ck_assert_ok(verify(vt_buf_bytes(&file), &keys[0], NULL));
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[1], &err), VAULT_E_AUTHENTICITY);
+    ck_assert_str_eq(err.message, "No known key has signed the note.");
 }
 END_TEST
 
-START_TEST(every_flipped_bit_of_a_signed_certificate_is_noticed)
+START_TEST(what_is_split_is_written_again_as_it_was)
 {
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    VT_AUTO(vt_buf) again = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct sample sample;
+    struct vt_tlog_proof proof;
+    struct vt_bytes text;
+    issue(final(&sample), &file);
+    ck_assert_ok(vt_certificate_file_split(vt_buf_bytes(&file), &text, &proof, NULL));
+    ck_assert_uint_eq(proof.index, PLACE);
+    ck_assert_uint_eq(proof.path.count, 3);
+    ck_assert_ok(vt_certificate_file_write(&again, text, &proof));
+    ck_assert(vt_bytes_equal(vt_buf_bytes(&again), vt_buf_bytes(&file)));
+    proof.extra = vt_bytes_str("x");
+    ck_assert_status(vt_certificate_file_write(&again, text, &proof), VAULT_E_ARGUMENT);
+    proof.extra = VT_BYTES_EMPTY;
+    ck_assert_status(vt_certificate_file_write(&again, VT_BYTES_EMPTY, &proof), VAULT_E_ARGUMENT);
+}
+END_TEST
+
+START_TEST(every_flipped_bit_of_a_certificate_is_noticed)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     struct sample sample;
     struct vt_note_verifier keys[2];
     verifiers(keys);
-    ck_assert_ok(vt_certificate_sign(effective(&sample), &SEED, &note, NULL));
-    for (size_t i = 0; i < 8 * note.len; i++) {
-        VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
-        struct vt_certificate read;
-        note.data[i / 8] ^= (uint8_t)(1 << i % 8);
-        const vault_status status = vt_certificate_verify(&pool, vt_buf_bytes(&note), keys, 1, &read, NULL);
-        ck_assert_msg(status == VAULT_E_PARSE || status == VAULT_E_AUTHENTICITY, "bit %zu", i);
-        note.data[i / 8] ^= (uint8_t)(1 << i % 8);
+    issue(effective(&sample), &file);
+    const size_t title = sizeof VT_CERTIFICATE_FIRST_LINE - 1;
+    for (size_t i = 0; i < 8 * file.len; i++) {
+        file.data[i / 8] ^= (uint8_t)(1 << i % 8);
+        const vault_status status = verify(vt_buf_bytes(&file), &keys[0], NULL);
+        const bool is_named = status == VAULT_E_FORMAT && i / 8 <= title;       /* another version */
+        ck_assert_msg(status == VAULT_E_PARSE || status == VAULT_E_AUTHENTICITY || is_named, "bit %zu", i);
+        file.data[i / 8] ^= (uint8_t)(1 << i % 8);
     }
+}
+END_TEST
+
+START_TEST(a_certificate_cut_short_anywhere_is_refused)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct sample sample;
+    struct vt_note_verifier keys[2];
+    verifiers(keys);
+    issue(effective(&sample), &file);
+    for (size_t len = 0; len < file.len; len++)
+        ck_assert_status(verify(vt_bytes(file.data, len), &keys[0], NULL), VAULT_E_PARSE);
+    ck_assert_ok(verify(vt_buf_bytes(&file), &keys[0], NULL));
+    ck_assert_ok(vt_buf_append_byte(&file, '\n'));
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[0], NULL), VAULT_E_PARSE);
+}
+END_TEST
+
+/* A file of this text with its proof, after something has been done to the proof. */
+static vault_status verify_changed(void (*change)(struct tree *tree), struct vt_err *err)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct vt_note_verifier keys[2];
+    struct tree tree;
+    verifiers(keys);
+    tree_of(vt_bytes_str(EFFECTIVE_TEXT), &SIGNER, &tree);
+    change(&tree);
+    ck_assert_ok(vt_certificate_file_write(&file, vt_bytes_str(EFFECTIVE_TEXT), &tree.proof));
+    vt_buf_release(&tree.note);
+    return verify(vt_buf_bytes(&file), &keys[0], err);
+}
+
+static void change_nothing(struct tree *tree)
+{
+    (void)tree;
+}
+static void change_index(struct tree *tree)
+{
+    tree->proof.index = 2;
+}
+static void change_index_past_the_end(struct tree *tree)
+{
+    tree->proof.index = LEAVES;
+}
+static void drop_a_hash(struct tree *tree)
+{
+    tree->proof.path.count--;
+}
+static void add_a_hash(struct tree *tree)
+{
+    tree->proof.path.hashes[tree->proof.path.count++] = tree->leaves[0];
+}
+static void swap_hashes(struct tree *tree)
+{
+    tree->proof.path.hashes[0] = tree->proof.path.hashes[2];
+}
+
+START_TEST(a_proof_of_another_place_or_path_is_refused_with_a_reason)
+{
+    static void (*const changes[])(struct tree *tree) = {change_index, change_index_past_the_end, drop_a_hash, add_a_hash,
+                                                         swap_hashes};
+    ck_assert_ok(verify_changed(change_nothing, NULL));
+    for (size_t i = 0; i < VT_ARRAY_LEN(changes); i++) {
+        struct vt_err err = {{0}, {0}};
+        ck_assert_status(verify_changed(changes[i], &err), VAULT_E_AUTHENTICITY);
+        ck_assert_str_eq(err.message, "The text or its proof has been changed: this is not what the vault signed.");
+    }
+}
+END_TEST
+
+START_TEST(the_proof_of_one_certificate_does_not_prove_another)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    VT_AUTO(vt_buf) claimed = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct sample sample;
+    struct tree tree;
+    struct vt_note_verifier keys[2];
+    verifiers(keys);
+    tree_of(vt_bytes_str(EFFECTIVE_TEXT), &SIGNER, &tree);
+    ck_assert_ok(vt_certificate_write(&claimed, final(&sample), NULL));     /* well-formed, and never signed */
+    ck_assert_ok(vt_certificate_file_write(&file, vt_buf_bytes(&claimed), &tree.proof));
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[0], NULL), VAULT_E_AUTHENTICITY);
+    vt_buf_release(&tree.note);
 }
 END_TEST
 
 START_TEST(a_certificate_signed_under_another_vaults_name_is_refused)
 {
-    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
-    const struct vt_note_signer other = {"vaultd/000102030405060708090a0b0c0d0e0f/2", &SEED};
-    struct vt_note_verifier key;
-    struct vt_certificate read;
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    const char *const names[] = {"vaultd/000102030405060708090a0b0c0d0e0f/2/certificates",
+                                 "vaultd/100102030405060708090a0b0c0d0e0f/1/certificates", ORIGIN};
+    for (size_t i = 0; i < VT_ARRAY_LEN(names); i++) {
+        const struct vt_note_signer other = {names[i], &SEED};
+        struct vt_note_verifier key;
+        struct vt_err err;
+        ck_assert_ok(vt_note_verifier_of(&other, &key));
+        file_of(vt_bytes_str(EFFECTIVE_TEXT), &other, &file);
+        ck_assert_status(verify(vt_buf_bytes(&file), &key, &err), VAULT_E_AUTHENTICITY);
+        ck_assert_str_eq(err.field, "vault");
+    }
+}
+END_TEST
+
+START_TEST(what_is_signed_and_no_certificate_is_refused)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct vt_note_verifier keys[2];
     struct vt_err err;
-    ck_assert_ok(vt_note_verifier_of(&other, &key));
-    ck_assert_ok(vt_note_sign(vt_bytes_str(EFFECTIVE_TEXT), &other, 1, &note));
-    ck_assert_status(vt_certificate_verify(&pool, vt_buf_bytes(&note), &key, 1, &read, &err), VAULT_E_AUTHENTICITY);
+    verifiers(keys);
+    file_of(vt_bytes_str("hello\n"), &SIGNER, &file);
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[0], &err), VAULT_E_PARSE);
+    ck_assert_str_eq(err.message, "This is not a certificate of destruction.");
+    file_of(vt_bytes_str(VT_CERTIFICATE_FIRST_LINE "\nvault: x\n"), &SIGNER, &file);
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[0], &err), VAULT_E_PARSE);
     ck_assert_str_eq(err.field, "vault");
 }
 END_TEST
 
-START_TEST(a_signed_note_that_is_no_certificate_is_refused)
+START_TEST(a_file_of_another_version_or_without_a_proof_is_refused_by_name)
 {
-    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
-    const struct vt_note_signer signer = {ORIGIN, &SEED};
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     struct vt_note_verifier keys[2];
-    struct vt_certificate read;
+    struct vt_err err;
+    static const char OLDER[] = VT_CERTIFICATE_TITLE "1\nvault: x\n\n\xe2\x80\x94 x y\n";
     verifiers(keys);
-    ck_assert_ok(vt_note_sign(vt_bytes_str("hello\n"), &signer, 1, &note));
-    ck_assert_status(vt_certificate_verify(&pool, vt_buf_bytes(&note), keys, 2, &read, NULL), VAULT_E_FORMAT);
+    ck_assert_status(verify(vt_bytes_str(OLDER), &keys[0], &err), VAULT_E_FORMAT);
+    ck_assert_str_eq(err.message, "This is a certificate of another version than 2, which is read here.");
+    ck_assert_status(verify(vt_bytes_str(EFFECTIVE_TEXT), &keys[0], &err), VAULT_E_PARSE);
+    ck_assert_str_eq(err.message, "The certificate has no proof behind its text.");
+    /* The text as a signed note: what version 1 was. */
+    ck_assert_ok(vt_note_sign(vt_bytes_str(EFFECTIVE_TEXT), &SIGNER, 1, &file));
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[0], &err), VAULT_E_PARSE);
+    ck_assert_str_eq(err.message, "What follows the text is no proof of it.");
 }
 END_TEST
 
-/* A log of two rows, the second of which records a certificate. */
+START_TEST(extra_data_that_nobody_signed_is_refused)
+{
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    struct vt_note_verifier keys[2];
+    struct tree tree;
+    struct vt_err err;
+    verifiers(keys);
+    tree_of(vt_bytes_str(EFFECTIVE_TEXT), &SIGNER, &tree);
+    tree.proof.extra = vt_bytes_str("more");
+    ck_assert_ok(vt_buf_append_str(&file, EFFECTIVE_TEXT));
+    ck_assert_ok(vt_buf_append_byte(&file, '\n'));
+    ck_assert_ok(vt_tlog_proof_write(&file, &tree.proof));
+    ck_assert_status(verify(vt_buf_bytes(&file), &keys[0], &err), VAULT_E_PARSE);
+    ck_assert_str_eq(err.message, "The proof carries extra data, which nobody has signed.");
+    vt_buf_release(&tree.note);
+}
+END_TEST
+
+START_TEST(a_certificate_past_the_maximum_is_refused)
+{
+    static uint8_t large[VT_CERTIFICATE_MAX + 1];
+    struct vt_note_verifier keys[2];
+    struct vt_err err;
+    verifiers(keys);
+    memcpy(large, EFFECTIVE_TEXT, sizeof EFFECTIVE_TEXT - 1);
+    ck_assert_status(verify(VT_BYTES_OF(large), &keys[0], &err), VAULT_E_PARSE);
+    ck_assert_str_eq(err.message, "The certificate is too long.");
+}
+END_TEST
+
+/* An audit log of two rows, the second of which records the checkpoint of a certificate. */
 struct logged {
-    struct vt_buf note, row, file;
+    struct vt_buf certificate, row, file;
     struct vt_note_verifier keys[2];
 };
 
@@ -769,21 +980,29 @@ static void write_proof(struct logged *logged, const char *origin, size_t leaf_l
     ck_assert_ok(vt_tlog_proof_write(&logged->file, &proof));
 }
 
+static void write_evidence(const struct logged *logged, struct vt_buf *items)
+{
+    struct vt_tlog_proof proof;
+    struct vt_bytes text;
+    ck_assert_ok(vt_certificate_file_split(vt_buf_bytes(&logged->certificate), &text, &proof, NULL));
+    ck_assert_ok(vt_audit_evidence_write(items, proof.checkpoint));
+}
+
 static void logged_init(struct logged *logged)
 {
     VT_AUTO(vt_buf) items = VT_BUF_INIT(4096);
     struct sample sample;
-    logged->note = logged->row = logged->file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    logged->certificate = logged->row = logged->file = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     verifiers(logged->keys);
-    ck_assert_ok(vt_certificate_sign(effective(&sample), &SEED, &logged->note, NULL));
-    ck_assert_ok(vt_audit_evidence_write(&items, vt_buf_bytes(&logged->note)));
+    issue(effective(&sample), &logged->certificate);
+    write_evidence(logged, &items);
     write_row(&logged->row, vt_buf_bytes(&items));
     write_proof(logged, ORIGIN, VT_AUDIT_LEAF_FIXED_LEN);
 }
 
 static void logged_release(struct logged *logged)
 {
-    vt_buf_release(&logged->note);
+    vt_buf_release(&logged->certificate);
     vt_buf_release(&logged->row);
     vt_buf_release(&logged->file);
 }
@@ -793,8 +1012,8 @@ static vault_status verify_logged(const struct logged *logged, size_t key_count)
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
     struct vt_certificate read;
     struct vt_checkpoint checkpoint;
-    VT_TRY(vt_certificate_verify_logged(&pool, vt_buf_bytes(&logged->note), vt_buf_bytes(&logged->file), logged->keys,
-                                        key_count, &read, &checkpoint, NULL));
+    VT_TRY(vt_certificate_verify_logged(&pool, vt_buf_bytes(&logged->certificate), vt_buf_bytes(&logged->file),
+                                        logged->keys, key_count, &read, &checkpoint, NULL));
     ck_assert_uint_eq(read.number, 42);
     ck_assert_uint_eq(checkpoint.size, 2);
     return VAULT_OK;
@@ -817,11 +1036,11 @@ START_TEST(a_proof_of_another_entry_does_not_prove_the_certificate)
     struct logged logged;
     logged_init(&logged);
     /* A genuine certificate of the same vault, but not the one that was logged. */
-    vt_buf_reset(&logged.note);
-    ck_assert_ok(vt_certificate_sign(pending(&sample), &SEED, &logged.note, NULL));
+    vt_buf_reset(&logged.certificate);
+    issue(pending(&sample), &logged.certificate);
     ck_assert_status(verify_logged(&logged, 2), VAULT_E_AUTHENTICITY);
     /* A row whose items are not those of its leaf. */
-    ck_assert_ok(vt_audit_evidence_write(&other, vt_buf_bytes(&logged.note)));
+    write_evidence(&logged, &other);
     vt_buf_truncate(&logged.row, VT_AUDIT_LEAF_FIXED_LEN);
     ck_assert_ok(vt_buf_append(&logged.row, vt_buf_bytes(&other)));
     write_proof(&logged, ORIGIN, VT_AUDIT_LEAF_FIXED_LEN);
@@ -902,9 +1121,13 @@ VT_TEST_MAIN("proof/certificate", a_certificate_is_written_as_documented, what_i
              only_keepers_whose_erasing_proves_something_can_make_a_shred_final,
              every_class_has_a_name_and_an_assumption_that_begins_with_it,
              the_commitment_is_the_hash_of_salt_and_reference,
-             a_signed_certificate_verifies_and_shows_its_text_as_it_stands,
-             every_flipped_bit_of_a_signed_certificate_is_noticed,
-             a_certificate_signed_under_another_vaults_name_is_refused, a_signed_note_that_is_no_certificate_is_refused,
+             a_certificate_verifies_by_its_proof_and_shows_its_text_as_it_stands, what_is_split_is_written_again_as_it_was,
+             every_flipped_bit_of_a_certificate_is_noticed, a_certificate_cut_short_anywhere_is_refused,
+             a_proof_of_another_place_or_path_is_refused_with_a_reason,
+             the_proof_of_one_certificate_does_not_prove_another,
+             a_certificate_signed_under_another_vaults_name_is_refused, what_is_signed_and_no_certificate_is_refused,
+             a_file_of_another_version_or_without_a_proof_is_refused_by_name, extra_data_that_nobody_signed_is_refused,
+             a_certificate_past_the_maximum_is_refused,
              a_certificate_is_proven_to_be_in_the_log, a_proof_of_another_entry_does_not_prove_the_certificate,
              a_proof_from_another_log_or_without_a_row_does_not_prove_the_certificate,
              the_view_has_every_key_of_the_text, the_view_holds_numbers_texts_and_lists)

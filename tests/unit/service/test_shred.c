@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "libvault/base/fault.h"
+#include "libvault/proof/certificate.h"
 #include "tests/support/world.h"
 
 static const char CARDS[] = "name: cards\ndoc: Cards.\ncardinality: many\nforget: record\nfields:\n"
@@ -535,6 +536,105 @@ START_TEST(a_keeper_that_refuses_to_erase_says_why_in_the_list_of_keepers_and_in
 }
 END_TEST
 
+/* What certificate.verify says of a file. */
+static void assert_judged(struct vt_bytes file, bool is_authentic, const char *reason)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    struct vt_value params = vt_value_map(), result;
+    ck_assert_ok(vt_value_put(&pool, &params, "note", vt_value_text(file), NULL));
+    ck_assert_ok(world_call_value(&world, "auditor", "certificate.verify", &params, &result));
+    ck_assert_int_eq(vt_value_get_bool(&result, "is_authentic", !is_authentic), is_authentic);
+    if (is_authentic) ck_assert_ptr_null(vt_value_get(&result, "reason"));
+    else ck_assert(says(&result, "reason", reason));
+}
+
+/* From the blank line behind the hashes on. */
+static struct vt_bytes checkpoint_of(struct vt_bytes file)
+{
+    const uint8_t *proof = memmem(file.data, file.len, "\nc2sp.org/", 10);
+    ck_assert_ptr_nonnull(proof);
+    const uint8_t *gap = memmem(proof, file.len - (size_t)(proof - file.data), "\n\n", 2);
+    ck_assert_ptr_nonnull(gap);
+    return vt_bytes(gap, file.len - (size_t)(gap - file.data));
+}
+
+START_TEST(the_certificates_of_a_batch_share_one_signature_and_each_verifies_alone)
+{
+    static const char *const CALLS[] = {"{subjects: [ada, bob, eve]}", "{subjects: [ada, bob, eve], now: true}"};
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    create("eve");
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_ok(world_call(&world, "privacy", "subject.shred", CALLS[i], &result));
+        const struct vt_bytes first = vt_value_get_text(item_of(&result, 0), "note");
+        for (size_t j = 0; j < 3; j++) {
+            const struct vt_bytes file = vt_value_get_text(item_of(&result, j), "note");
+            ck_assert(says(item_of(&result, j), "state", i == 0 ? "pending" : "effective"));
+            ck_assert(vt_bytes_equal(checkpoint_of(file), checkpoint_of(first)));
+            assert_judged(file, true, NULL);
+        }
+    }
+    teardown();
+}
+END_TEST
+
+START_TEST(a_forged_certificate_is_refused_with_a_reason)
+{
+    struct vt_value result;
+    VT_AUTO(vt_buf) file = VT_BUF_INIT(1 << 18);
+    setup();
+    create("ada");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", &result));
+    ck_assert_ok(vt_buf_append(&file, vt_value_get_text(&result, "note")));
+    assert_judged(vt_bytes(file.data, file.len - 1), false, "The note does not end in a signature line.");
+    uint8_t *records = memmem(file.data, file.len, "\nrecords: 2\n", 12);
+    ck_assert_ptr_nonnull(records);
+    records[10] = '9';
+    assert_judged(vt_buf_bytes(&file), false, "The text or its proof has been changed: this is not what the vault signed.");
+    assert_judged(vt_bytes_str("hello\n"), false, "This is not a certificate of destruction.");
+    teardown();
+}
+END_TEST
+
+static void verifier_from(const struct vt_value *result, struct vt_note_verifier *out_verifier)
+{
+    ck_assert_ok(vt_note_verifier_parse(vt_value_get_text(result, "verifier_key"), out_verifier));
+}
+
+START_TEST(the_audit_log_proves_that_a_certificate_was_recorded)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 22);
+    struct vt_value shown, checkpoint, proven;
+    struct vt_note_verifier verifiers[2];
+    struct vt_certificate certificate;
+    char params[64];
+    size_t recorded = 0;
+    setup();
+    create("ada");
+    create("bob");
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [ada, bob], now: true}", NULL));
+    ck_assert_ok(world_call(&world, "auditor", "certificate.show", "{number: 2}", &shown));
+    ck_assert_ok(world_call(&world, "auditor", "audit.checkpoint", NULL, &checkpoint));
+    verifier_from(&shown, &verifiers[0]);
+    verifier_from(&checkpoint, &verifiers[1]);
+    ck_assert_str_ne(verifiers[0].name, verifiers[1].name);
+    for (int sequence = 0; sequence < 20; sequence++) {
+        snprintf(params, sizeof params, "{sequence: %d}", sequence);
+        if (world_call(&world, "auditor", "audit.prove", params, &proven) != VAULT_OK) break;
+        if (vt_value_get(&proven, "proof") == NULL) continue;      /* behind the last stored checkpoint */
+        const vault_status status =
+            vt_certificate_verify_logged(&pool, vt_value_get_text(&shown, "note"), vt_value_get_text(&proven, "proof"),
+                                         verifiers, 2, &certificate, NULL, NULL);
+        ck_assert(status == VAULT_OK || status == VAULT_E_AUTHENTICITY);
+        recorded += status == VAULT_OK;
+    }
+    ck_assert_uint_eq(recorded, 1);
+    teardown();
+}
+END_TEST
+
 VT_TEST_MAIN("shred",
 #ifdef VT_FAULTS
              what_is_dropped_while_an_epoch_waits_to_be_finished_waits_for_the_next_one,
@@ -553,4 +653,6 @@ VT_TEST_MAIN("shred",
              a_close_that_is_asked_for_forgets_what_was_deleted_and_corrected_without_a_pending_shred,
              asking_again_for_a_part_that_is_erased_answers_with_the_same_certificate,
              a_certificate_names_keepers_by_the_ids_that_the_list_of_keepers_shows,
-             a_keeper_that_refuses_to_erase_says_why_in_the_list_of_keepers_and_in_status)
+             a_keeper_that_refuses_to_erase_says_why_in_the_list_of_keepers_and_in_status,
+             the_certificates_of_a_batch_share_one_signature_and_each_verifies_alone,
+             a_forged_certificate_is_refused_with_a_reason, the_audit_log_proves_that_a_certificate_was_recorded)

@@ -12,7 +12,9 @@ what it cannot open is a statement about the files and not about the vault. Read
     journal    the journal's records
     keepers    keeper files, raw keepers, their slots
     wraps      the wrapped unseal key, and the secrets that open it
-    notes      signed notes: manifests, certificates, receipts, checkpoints
+    notes      signed notes: manifests, receipts, checkpoints
+    certificates
+               certificates of destruction and the log that proves them
     tree       root records, pages of the tree, key blocks
     rows       rows of a person, references, fields
     system     ledger, pending requests, configuration, tokens, audit payloads, kept answers, places of rotations

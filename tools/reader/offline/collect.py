@@ -7,7 +7,7 @@ import hashlib
 import sys
 from typing import Callable, Iterator, Optional
 
-from . import journal, keepers, lmdb, notes, system, tables, tree, wraps
+from . import certificates, journal, keepers, lmdb, notes, system, tables, tree, wraps
 from .codec import ZERO16, Malformed, UnknownVersion, number
 from .pile import DATA, JOURNAL, KEEPER, NOTE, RAW_KEEPER, SHARE, File, Pile, Place
 from .seal import MARK, OVERHEAD
@@ -52,7 +52,8 @@ class Found:
         self.loose_rows: list[Item] = []
         self.loose_key_blocks: list[Item] = []
         self.meta: dict[tuple[bytes, bytes], Item] = {}             # (name, digest): closing batches, places of rotations
-        self.certificates: dict[tuple[str, int], dict[str, notes.Note]] = {}    # (vault id, number) -> state -> note
+        self.certificates: dict[tuple[str, int], dict[str, certificates.Certificate]] = {}  # (vault id, number) -> by state
+        self.logs: dict[int, certificates.Log] = {}                 # file -> its log of certificates
         self.manifests: list[tuple[notes.Note, int]] = []           # note, file
         self.subjects: set[bytes] = set()                           # every sid that any file names
 
@@ -136,8 +137,18 @@ class Found:
         self.item(tables.PENDING, raw, place, is_used, key)
 
     def take_certificate(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
-        for note in notes.parse_certificates(raw):
-            self.certificates.setdefault((note.lines.get("vault", ""), number(key, 0, 8)), {})[note.lines.get("state", "")] = note
+        for certificate in certificates.parse_row(raw, place.file):
+            self.certificate(number(key, 0, 8), certificate, is_used)
+
+    def certificate(self, count: int, certificate: certificates.Certificate, is_used: bool) -> None:
+        states = self.certificates.setdefault((certificate.lines.get("vault", ""), count), {})
+        state = certificate.lines.get("state", "")
+        if is_used or state not in states:
+            states[state] = certificate
+
+    def take_log(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
+        if is_used:
+            self.logs.setdefault(place.file, certificates.Log()).take(key, raw)
 
     def take_meta(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         if key == b"root":
@@ -244,14 +255,21 @@ class Found:
         self.slots += keepers.read_keeper(file, file.kind == RAW_KEEPER)
 
     def read_note(self, file: File) -> None:
-        note = notes.parse_note(bytes(file.map[:1 << 20]))
+        raw = bytes(file.map[:1 << 20])
+        if raw.startswith(certificates.TITLE.encode()):
+            self.read_certificate(file, raw)
+            return
+        note = notes.parse_note(raw)
         file.summary = note.title
         if note.title == notes.MANIFEST:
             self.manifests.append((note, file.number))
             file.summary += f", backup {note.lines.get('backup', '')[:8]}, epoch {note.lines.get('epoch', '')}"
-        elif note.title == notes.CERTIFICATE and note.lines.get("number", "").isdigit():
-            name = (note.lines.get("vault", ""), int(note.lines["number"]))
-            self.certificates.setdefault(name, {})[note.lines.get("state", "")] = note
+
+    def read_certificate(self, file: File, raw: bytes) -> None:
+        certificate = certificates.parse_file(raw, file.number)
+        file.summary = certificates.FIRST_LINE
+        if certificate.lines.get("number", "").isdigit():
+            self.certificate(int(certificate.lines["number"]), certificate, True)
 
     def read_share(self, file: File) -> None:
         file.notes.append("not used: give it with --unseal share:FILE")
@@ -269,7 +287,7 @@ def sealed_taker(table: int) -> Taker:
 
 TAKERS: dict[int, Taker] = {
     tables.META: Found.take_meta, tables.PAGE: Found.take_page, tables.KEYBLOCK: Found.take_key_block, tables.ROW: Found.take_row,
-    tables.PENDING: Found.take_pending, tables.CERTIFICATE: Found.take_certificate,
+    tables.PENDING: Found.take_pending, tables.CERTIFICATE: Found.take_certificate, tables.CERTIFICATE_LOG: Found.take_log,
     **{table: sealed_taker(table) for table in (tables.TOKEN, tables.AUDIT, tables.LEDGER, tables.CONFIG, tables.IDEMPOTENCY)}}
 
 

@@ -2,7 +2,7 @@
 import hashlib
 from typing import Iterator, NamedTuple, Optional
 
-from . import notes, rows, system, tables, tree
+from . import certificates, notes, rows, system, tables, tree
 from .beside import Beside
 from .codec import category_number
 from .collect import Found, Item
@@ -202,9 +202,21 @@ class Findings:
 
     # What surrounds.
 
-    def signature(self, note: notes.Note) -> str:
-        """Who signed a manifest or a certificate, as far as the signing key was reached."""
-        name = f"vaultd/{note.lines.get('vault', '')}/{note.lines.get('incarnation', '')}"
+    def certificate_signature(self, certificate: certificates.Certificate) -> str:
+        """Whether the text leads to a checkpoint of its vault's log, and who signed that."""
+        checkpoint = certificates.proven_by(certificate, self.found.logs.get(certificate.file))
+        if checkpoint is None:
+            return "NOT proven: the text does not lead to a checkpoint" if certificate.proof is not None else \
+                "not proven: the log of certificates is not there as a whole"
+        if checkpoint.origin != certificate.origin():
+            return "NOT proven: the checkpoint is that of another log"
+        return self.signature(checkpoint.note, certificate.origin())
+
+    def manifest_signature(self, note: notes.Note) -> str:
+        return self.signature(note, f"vaultd/{note.lines.get('vault', '')}/{note.lines.get('incarnation', '')}")
+
+    def signature(self, note: notes.Note, name: str) -> str:
+        """Who signed a manifest or a checkpoint, as far as the signing key was reached."""
         answers = [notes.is_signed_by(note, name, key.key) for _, _, key in self.fix.keys_named(0, "sys:certificate-sign")]
         if True in answers:
             return "signed by the vault"
@@ -217,7 +229,7 @@ class Findings:
             digests = {file.number: hashlib.sha256(file.map).hexdigest() for file in self.found.pile.files if file.kind == DATA}
         for note, file in self.found.manifests:
             same = [number for number, digest in digests.items() if digest == note.lines.get("file-sha256")]
-            yield note, file, self.signature(note), same
+            yield note, file, self.manifest_signature(note), same
 
 
 def chain(step: Step, depth: int = 0) -> Iterator[tuple[int, Step]]:

@@ -1,4 +1,4 @@
-"""Signed notes: manifests of backups, certificates, receipts. docs/FORMAT.md, "Signed notes" and the sections of each.
+"""Signed notes: manifests of backups, checkpoints, receipts. docs/FORMAT.md, "Signed notes" and the sections of each.
 
 They hold no key and no person. They are read to say which copy a file is and what a shred was; a signature is checked when
 the fixpoint has reached the key that signs.
@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from .codec import Malformed
 
 MANIFEST = "vaultd backup manifest v1"
-CERTIFICATE = "vaultd certificate of destruction v1"
 RECEIPT = "vaultd keeper receipt v1"
 
 
@@ -64,15 +63,3 @@ def is_signed_by(note: Note, name: str, seed: bytes) -> Optional[bool]:
             except InvalidSignature:
                 return False
     return None
-
-
-def parse_certificates(raw: bytes) -> list[Note]:
-    """The value of a row of CERTIFICATE: {length 4, signed note} for each state reached."""
-    notes, at = [], 0
-    while at + 4 <= len(raw):
-        length = int.from_bytes(raw[at:at + 4], "big")
-        if at + 4 + length > len(raw):
-            raise Malformed("a certificate's row ends early")
-        notes.append(parse_note(raw[at + 4:at + 4 + length]))
-        at += 4 + length
-    return notes

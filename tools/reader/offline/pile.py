@@ -97,7 +97,7 @@ def readable_kind(path: str, unreadable: list[tuple[str, str]]) -> Iterator[str]
         unreadable.append((path, "neither a file, a directory nor a partition"))
 
 
-NOTE_HEADS = (b"vaultd backup manifest v1\n", b"vaultd certificate of destruction v1\n", b"vaultd keeper receipt v1\n",
+NOTE_HEADS = (b"vaultd backup manifest v1\n", b"vaultd certificate of destruction v", b"vaultd keeper receipt v1\n",
               b"vaultd export manifest v1\n", b"c2sp.org/tlog-proof@v1\n", b"vaultd/")
 LMDB_MAGIC = (0xBEEFC0DE).to_bytes(4, "little")
 RAW_SIZE = 3 << 20

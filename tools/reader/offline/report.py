@@ -3,10 +3,10 @@ from typing import Iterator, Optional
 
 from . import system
 from .beside import Beside
+from .certificates import Certificate
 from .codec import category_name, time_text
 from .findings import Findings, Scope, Tally, Verdict, chain
 from .fixpoint import Step
-from .notes import Note
 from .pile import Place
 from .watch import Canaries, Values
 
@@ -84,7 +84,7 @@ class Report:
                         "record": entry.scope.record or None, "certificate": entry.certificate, "epoch": entry.epoch,
                         "time": time_text(entry.time)} for entry in sorted(self.beside.ledger)],
             "certificates": [{"vault": vault, "number": number, "states": sorted(states), "scope": note.lines.get("scope"),
-                              "epochs": note.lines.get("epochs"), "signature": self.findings.signature(note)}
+                              "epochs": note.lines.get("epochs"), "signature": self.findings.certificate_signature(note)}
                              for (vault, number), states in sorted(self.found.certificates.items()) for note in [newest(states)]],
             "subjects": {sid.hex(): self.subject_json(sid, categories) for sid, categories in self.findings.subjects.items()},
             "rows_without_subject": self.findings.nobodys.sealed,
@@ -163,7 +163,7 @@ class Report:
         for (_, number), states in sorted(self.found.certificates.items()):
             note = newest(states)
             yield (f"  certificate {number}: {note.lines.get('state')}, {note.lines.get('scope')}, epochs "
-                   f"{note.lines.get('epochs')}; {self.findings.signature(note)}")
+                   f"{note.lines.get('epochs')}; {self.findings.certificate_signature(note)}")
 
     def subjects_text(self) -> Iterator[str]:
         subjects = self.findings.subjects
@@ -198,8 +198,8 @@ class Report:
                 yield f"  line {sighting.canary}{' IN THE CLEAR' if sighting.is_raw else ''}: {sighting.where}"
 
 
-def newest(states: dict[str, Note]) -> Note:
-    """Of the notes of one certificate that of the last state."""
+def newest(states: dict[str, Certificate]) -> Certificate:
+    """Of the texts of one certificate that of the last state."""
     return next(states[state] for state in ("final", "effective", "pending", *states) if state in states)
 
 

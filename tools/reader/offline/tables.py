@@ -9,13 +9,13 @@ from typing import Optional
 from .seal import MARK, OVERHEAD
 
 META, PAGE, KEYBLOCK, RECORD, ROW, TOKEN, AUDIT, AUDIT_NODE, LEDGER, LEDGER_SID, PENDING, CERTIFICATE, CONFIG, JOB, \
-    IDEMPOTENCY, BACKUP, BLOB = range(17)
-STORE = 17                              # the store's own: format, commit_base
+    IDEMPOTENCY, BACKUP, BLOB, CERTIFICATE_LOG = range(18)
+STORE = 18                              # the store's own: format, commit_base
 
 NAMES = {b"meta": META, b"page": PAGE, b"keyblock": KEYBLOCK, b"record": RECORD, b"row": ROW, b"token": TOKEN, b"audit": AUDIT,
          b"audit_node": AUDIT_NODE, b"ledger": LEDGER, b"ledger_sid": LEDGER_SID, b"pending": PENDING,
          b"certificate": CERTIFICATE, b"config": CONFIG, b"job": JOB, b"idempotency": IDEMPOTENCY, b"backup": BACKUP,
-         b"blob": BLOB, b"store": STORE}
+         b"blob": BLOB, b"certificate_log": CERTIFICATE_LOG, b"store": STORE}
 
 PAGE_VALUE = 4080
 TOKEN_VALUE = 170
@@ -50,7 +50,9 @@ def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
     if table == AUDIT:
         return len(key) == 8 and length >= 109 and head[:1] == b"\1" and 1 <= head[1] <= 5
     if table == CERTIFICATE:
-        return len(key) == 8 and head[4:].startswith(b"vaultd ")
+        return len(key) == 8 and head[:1] == b"\2" and head[16:].startswith(b"vaultd ")
+    if table == CERTIFICATE_LOG:
+        return len(key) == 9 and length > 0
     if table == STORE:
         return key in (b"format", b"commit_base")
     if table not in SHAPES:

@@ -260,7 +260,7 @@ static VT_RESULT tables_restore(struct restore *restore)
     /* Never from the backup: keyring, what was forgotten, who may do what, the log. */
     static const enum vt_table LIVE[] = {VT_TABLE_META,        VT_TABLE_PAGE,       VT_TABLE_KEYBLOCK,   VT_TABLE_LEDGER,
                                          VT_TABLE_LEDGER_SID,  VT_TABLE_PENDING,    VT_TABLE_CERTIFICATE, VT_TABLE_CONFIG,
-                                         VT_TABLE_AUDIT,       VT_TABLE_AUDIT_NODE, VT_TABLE_BACKUP};
+                                         VT_TABLE_AUDIT,       VT_TABLE_AUDIT_NODE, VT_TABLE_BACKUP,     VT_TABLE_CERTIFICATE_LOG};
     for (size_t i = 0; i < VT_ARRAY_LEN(LIVE); i++) VT_TRY(copy_table(restore, restore->live, LIVE[i], NULL));
     /* A dead token must still answer; a state of now wins over one of then. */
     VT_TRY(copy_table(restore, restore->backup, VT_TABLE_TOKEN, &restore->report.tokens));

@@ -1,12 +1,15 @@
-/* Certificates: how they are made from a pending request and its effect, and where they lie. */
+/* Certificates: how they are made from a pending request and its effect, how they are issued, and where they lie. */
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/core/epoch/ledger_internal.h"
 
 enum {
     CERTIFICATE_POOL_MAX = 1024 * 1024,
     CERTIFICATE_STATES_MAX = 4 * VT_CERTIFICATE_MAX,
+    ENTRY_VERSION = 2,
+    ENTRY_HEAD_LEN = 16,        /* version 1 | state 1 | zero 2 | length of the text 4 | index in the log 8 */
     ASSUMPTIONS_MAX = 8,
 };
 
@@ -94,18 +97,14 @@ static void fill(struct filling *filling, struct vt_keyring_view *view, const st
     fill_prospects(filling, evidence);
 }
 
-static VT_RESULT sign_and_put(struct filling *filling, struct vt_keyring_view *view, struct vt_txn *txn,
-                              const struct vt_evidence *evidence, const struct vt_pending *pending)
+static VT_RESULT describe_and_issue(struct filling *filling, struct vt_keyring_view *view, struct vt_txn *txn,
+                                    const struct vt_evidence *evidence, const struct vt_pending *pending)
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(CERTIFICATE_POOL_MAX);
-    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_CERTIFICATE_MAX);
     struct vt_certificate *certificate = &filling->certificate;
     if (evidence->describe != NULL)
         VT_TRY(evidence->describe(evidence->context, view, pending, &pool, certificate));
-    const struct vt_key *seed = vt_keyring_system_key(view, VT_SYSTEM_KEY_CERTIFICATE_SIGN);
-    VT_ENSURE(seed != NULL, VAULT_E_CORRUPT);
-    VT_TRY(vt_certificate_sign(certificate, seed, &note, NULL));
-    return vt_certificate_put(txn, certificate->number, vt_buf_bytes(&note));
+    return vt_certificate_issue(txn, certificate);
 }
 
 VT_RESULT vt_certificate_pending(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
@@ -114,7 +113,7 @@ VT_RESULT vt_certificate_pending(struct vt_keyring_view *view, struct vt_txn *tx
     struct filling filling;
     fill(&filling, view, evidence, pending);
     filling.certificate.state = VT_CERTIFICATE_PENDING;
-    return sign_and_put(&filling, view, txn, evidence, pending);
+    return describe_and_issue(&filling, view, txn, evidence, pending);
 }
 
 VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
@@ -135,55 +134,134 @@ VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *
     certificate->rows = destroyed->rows;
     certificate->index_entries = destroyed->index_entries;
     certificate->tokens = destroyed->tokens;
-    return sign_and_put(&filling, view, txn, evidence, pending);
+    return describe_and_issue(&filling, view, txn, evidence, pending);
 }
 
-/* Where they lie: {length 4 | note} for each state reached ----------------------------------------------------------- */
+/* Where they lie: an entry for each state reached, oldest first ------------------------------------------------------ */
 
-static VT_RESULT states_of(struct vt_txn *txn, uint64_t number, struct vt_bytes *out_states)
+struct entry {
+    enum vt_certificate_state state;
+    uint64_t index;             /* of its leaf in the log */
+    struct vt_bytes text;
+};
+
+static VT_RESULT row_of(struct vt_txn *txn, uint64_t number, struct vt_bytes *out_row)
 {
     uint8_t number_bytes[8];
     vt_put_u64(number_bytes, number);
-    return vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number_bytes), out_states);
+    return vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number_bytes), out_row);
 }
 
-static VT_RESULT next_state(struct vt_bytes *states, struct vt_bytes *out_note)
+/* The first entry of @p row, which then begins behind it. @return VAULT_E_NOT_FOUND at the end */
+static VT_RESULT next_entry(struct vt_bytes *row, struct entry *out_entry)
 {
-    VT_ENSURE(states->len != 0, VAULT_E_NOT_FOUND);
-    VT_ENSURE(states->len >= 4 && vt_get_u32(states->data) <= states->len - 4, VAULT_E_CORRUPT);
-    *out_note = vt_bytes(states->data + 4, vt_get_u32(states->data));
-    *states = vt_bytes(out_note->data + out_note->len, states->len - 4 - out_note->len);
+    const uint8_t *at = row->data;
+    VT_ENSURE(row->len != 0, VAULT_E_NOT_FOUND);
+    VT_ENSURE(at[0] == ENTRY_VERSION, VAULT_E_FORMAT);
+    VT_ENSURE(row->len >= ENTRY_HEAD_LEN && vt_get_u32(at + 4) <= row->len - ENTRY_HEAD_LEN, VAULT_E_CORRUPT);
+    VT_ENSURE(vt_certificate_state_name(at[1]) != NULL && vt_get_u16(at + 2) == 0, VAULT_E_CORRUPT);
+    *out_entry = (struct entry){.state = at[1], .index = vt_get_u64(at + 8),
+                                .text = vt_bytes(at + ENTRY_HEAD_LEN, vt_get_u32(at + 4))};
+    *row = vt_bytes(out_entry->text.data + out_entry->text.len, row->len - ENTRY_HEAD_LEN - out_entry->text.len);
     return VAULT_OK;
 }
 
-VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_note)
+static VT_RESULT newest_entry(struct vt_bytes row, struct entry *out_entry)
 {
-    struct vt_bytes states, note, newest = VT_BYTES_EMPTY;
+    struct entry entry, newest = {0};
     vault_status status;
-    VT_TRY(states_of(txn, number, &states));
-    while ((status = next_state(&states, &note)) == VAULT_OK) newest = note;
-    VT_ENSURE(status == VAULT_E_NOT_FOUND && newest.len != 0, VAULT_E_CORRUPT);
-    return vt_buf_append(out_note, newest);
+    while ((status = next_entry(&row, &entry)) == VAULT_OK) newest = entry;
+    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
+    VT_ENSURE(newest.text.len != 0, VAULT_E_CORRUPT);
+    *out_entry = newest;
+    return VAULT_OK;
 }
 
-VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_note)
+static VT_RESULT newest_of(struct vt_txn *txn, uint64_t number, struct entry *out_entry)
 {
-    struct vt_bytes states, note;
-    VT_TRY(states_of(txn, number, &states));
-    for (size_t i = 0; i <= index; i++) VT_TRY(next_state(&states, &note));
-    return vt_buf_append(out_note, note);
+    struct vt_bytes row;
+    VT_TRY(row_of(txn, number, &row));
+    return newest_entry(row, out_entry);
 }
 
-VT_RESULT vt_certificate_put(struct vt_txn *txn, uint64_t number, struct vt_bytes note)
+/* What is stored without its signature is damage: whoever issues signs before the commit. */
+static VT_RESULT file_of(struct vt_txn *txn, const struct entry *entry, struct vt_buf *out_file)
 {
-    VT_AUTO(vt_buf) states = VT_BUF_INIT(CERTIFICATE_STATES_MAX);
-    struct vt_bytes before;
+    struct vt_tlog_proof proof;
+    const vault_status status = vt_certificate_log_prove(txn, entry->index, &proof);
+    VT_ENSURE(status != VAULT_E_NOT_FOUND, VAULT_E_CORRUPT);
+    VT_TRY(status);
+    return vt_certificate_file_write(out_file, entry->text, &proof);
+}
+
+VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_file)
+{
+    struct entry entry;
+    VT_TRY(newest_of(txn, number, &entry));
+    return file_of(txn, &entry, out_file);
+}
+
+VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_file)
+{
+    struct vt_bytes row;
+    struct entry entry;
+    VT_TRY(row_of(txn, number, &row));
+    for (size_t i = 0; i <= index; i++) VT_TRY(next_entry(&row, &entry));
+    return file_of(txn, &entry, out_file);
+}
+
+VT_RESULT vt_certificate_state_of(struct vt_txn *txn, uint64_t number, enum vt_certificate_state *out_state)
+{
+    struct entry entry;
+    VT_TRY(newest_of(txn, number, &entry));
+    *out_state = entry.state;
+    return VAULT_OK;
+}
+
+VT_RESULT vt_certificate_read(struct vt_txn *txn, uint64_t number, struct vt_pool *pool,
+                              struct vt_certificate *out_certificate)
+{
+    struct entry entry;
+    VT_TRY(newest_of(txn, number, &entry));
+    const struct vt_bytes text = vt_pool_copy(pool, entry.text);
+    VT_ENSURE(text.data != NULL, VAULT_E_MEMORY);
+    const vault_status status = vt_certificate_parse(pool, text, out_certificate, NULL);
+    return status == VAULT_E_PARSE ? VAULT_E_CORRUPT : status;
+}
+
+static VT_RESULT entry_write(struct vt_buf *out, const struct entry *entry)
+{
+    uint8_t head[ENTRY_HEAD_LEN] = {ENTRY_VERSION, (uint8_t)entry->state};
+    vt_put_u32(head + 4, (uint32_t)entry->text.len);
+    vt_put_u64(head + 8, entry->index);
+    VT_TRY(vt_buf_append(out, VT_BYTES_OF(head)));
+    return vt_buf_append(out, entry->text);
+}
+
+/* The states so far, to be gone on with. @return VAULT_E_EXISTS when @p state is none that comes next */
+static VT_RESULT states_before(struct vt_txn *txn, uint64_t number, enum vt_certificate_state state, struct vt_buf *out_row)
+{
+    struct vt_bytes row;
+    struct entry newest;
+    const vault_status status = row_of(txn, number, &row);
+    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;
+    VT_TRY(status);
+    VT_TRY(newest_entry(row, &newest));
+    VT_ENSURE(newest.state < state, VAULT_E_EXISTS);
+    return vt_buf_append(out_row, row);
+}
+
+VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate)
+{
+    VT_AUTO(vt_buf) row = VT_BUF_INIT(CERTIFICATE_STATES_MAX);
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_CERTIFICATE_MAX - VT_CERTIFICATE_PROOF_MAX);
+    struct entry entry = {.state = certificate->state};
     uint8_t number_bytes[8];
-    const vault_status status = states_of(txn, number, &before);
-    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
-    if (status == VAULT_OK) VT_TRY(vt_buf_append(&states, before));
-    VT_TRY(vt_buf_append_u32(&states, (uint32_t)note.len));
-    VT_TRY(vt_buf_append(&states, note));
-    vt_put_u64(number_bytes, number);
-    return vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number_bytes), vt_buf_bytes(&states), VT_PUT_DEFAULT);
+    VT_TRY(states_before(txn, certificate->number, certificate->state, &row));
+    VT_TRY(vt_certificate_write(&text, certificate, NULL));
+    entry.text = vt_buf_bytes(&text);
+    VT_TRY(vt_certificate_log_add(txn, entry.text, &entry.index));
+    VT_TRY(entry_write(&row, &entry));
+    vt_put_u64(number_bytes, certificate->number);
+    return vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number_bytes), vt_buf_bytes(&row), VT_PUT_DEFAULT);
 }

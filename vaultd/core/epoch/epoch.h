@@ -124,7 +124,8 @@ void vt_epoch_committed(struct vt_epoch_closing *closing, bool kept);
 /** S5 and S6, epoch thread: fence, FINALIZE at the keepers (m-k+1 receipts needed), zeroise R_e. Repeats are harmless.
  *  @return VAULT_E_KEEPER while too few have answered, VAULT_E_TIMEOUT while readers hold old keys: call again later */
 VT_RESULT vt_epoch_finalize(struct vt_epoch_closing *closing);
-/** S7, committer: certificates in state effective into @p txn, with receipt hashes. Repeats are harmless.
+/** S7, committer: certificates in state effective into @p txn, with receipt hashes, and one checkpoint that signs them.
+ *  Repeats are harmless.
  *  S8 is the caller's: wake who waits. */
 VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn);
 /** Is its new root durable already? Before vt_epoch_commit(): it is one that was left unfinished, handed out again, and forgets

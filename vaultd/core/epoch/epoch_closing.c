@@ -2,6 +2,7 @@
 #include "libvault/base/fault.h"
 #include "libvault/crypto/digest.h"
 #include "libvault/crypto/rng.h"
+#include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/core/epoch/epoch_internal.h"
 
 enum { FENCE_TIMEOUT_MS = 10 * 1000, RETRY_AFTER_MS = 30 * 1000 };
@@ -420,8 +421,11 @@ VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_vi
     effect_of(closing, keepers, &effect);
     for (size_t i = 0; i < closing->count; i++) {
         const struct vt_closing_item *item = &closing->items[i];
-        VT_TRY(vt_certificate_effective(view, txn, &closing->owner->evidence, &item->pending, &item->destroyed, &effect));
+        const vault_status issued =
+            vt_certificate_effective(view, txn, &closing->owner->evidence, &item->pending, &item->destroyed, &effect);
+        VT_ENSURE(issued == VAULT_OK || issued == VAULT_E_EXISTS, issued);
     }
+    VT_TRY(vt_certificate_log_sign(view, txn));
     VT_TRY(vt_closing_receipts_put(closing, txn));
     return vt_closing_rows_delete(txn);
 }

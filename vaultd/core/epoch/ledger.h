@@ -94,14 +94,26 @@ struct vt_effect {
     int64_t at_ms;
     const struct vt_certificate_keeper *keepers;    /* DONE or WAITING; evidence's order and count */
 };
-/** Append the certificate in state effective to @p txn. @return also VAULT_E_ARGUMENT when @p effect does not suffice */
+/** Issue the certificate in state effective. @return also VAULT_E_ARGUMENT when @p effect does not suffice, VAULT_E_EXISTS as
+ *  vt_certificate_issue() */
 VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
                                    const struct vt_pending *pending, const struct vt_destroyed *destroyed,
                                    const struct vt_effect *effect);
 
-/** Signed notes of a certificate, newest state last. @return VAULT_E_NOT_FOUND. @param out_note the newest, appended */
-VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_note);
-/** The state at @p index (0: pending). @return VAULT_E_NOT_FOUND when it has not been reached */
-VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_note);
-/** Append a further state. */
-VT_RESULT vt_certificate_put(struct vt_txn *txn, uint64_t number, struct vt_bytes note);
+/** Issue a certificate in the state that it says: its text becomes a leaf of the log of certificates (certificate_log.h) and
+ *  is kept beside those of the states before. No signature is made here: vt_certificate_log_sign() signs all of the
+ *  transaction's at once and must run before its commit; the vault's committer does so for every transaction.
+ *  @return VAULT_E_EXISTS when that state or a later one has been issued: it stays as it is. VAULT_E_ARGUMENT as
+ *  vt_certificate_check(), VAULT_E_TOO_LARGE */
+VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate);
+/** The certificate in its newest state, to be issued again in a later one; its parts from @p pool. The store's word, not
+ *  verified. @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT, VAULT_E_FORMAT */
+VT_RESULT vt_certificate_read(struct vt_txn *txn, uint64_t number, struct vt_pool *pool,
+                              struct vt_certificate *out_certificate);
+/** Which state it has reached. @return as vt_certificate_read() */
+VT_RESULT vt_certificate_state_of(struct vt_txn *txn, uint64_t number, enum vt_certificate_state *out_state);
+/** The file (text and proof, libvault/proof/certificate.h) of its newest state, appended; the same bytes for ever.
+ *  @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT (unsigned, too), VAULT_E_FORMAT */
+VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_file);
+/** That of the state issued as number @p index, from 0. @return VAULT_E_NOT_FOUND when there were not that many */
+VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_file);

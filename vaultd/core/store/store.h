@@ -28,17 +28,18 @@ enum vt_table {
     VT_TABLE_LEDGER,        /* sequence 8 -> sealed ledger entry */
     VT_TABLE_LEDGER_SID,    /* sid 16 | category 2 | record 8 | sequence 8 -> empty */
     VT_TABLE_PENDING,       /* sid 16 | category 2 | record 8 -> sealed pending shred */
-    VT_TABLE_CERTIFICATE,   /* number 8 -> signed notes of the states reached */
+    VT_TABLE_CERTIFICATE,   /* number 8 -> texts of the states reached, and where they lie in the log of certificates */
     VT_TABLE_CONFIG,        /* kind 1 | tenant 8 | SHA-256(name)[0:16] -> sealed schema, template, credential */
     VT_TABLE_JOB,           /* job id 16 -> progress of imports, rotations, restores */
     VT_TABLE_IDEMPOTENCY,   /* principal 16 | HMAC of key 16 -> expiry 8 | incarnation 8 | sealed first answer */
     VT_TABLE_BACKUP,        /* backup id 16 -> registered backup */
     VT_TABLE_BLOB,          /* blob 16 | chunk 4 -> sealed chunk */
+    VT_TABLE_CERTIFICATE_LOG, /* level 1 | index 8 -> leaf hashes, hash of a complete subtree, checkpoint */
     VT_TABLE_COUNT
 };
 
 /** Version of the format in docs/FORMAT.md "Store"; a store of another version is VAULT_E_FORMAT. */
-enum { VT_STORE_FORMAT = 1 };
+enum { VT_STORE_FORMAT = 2 };
 /** Longest key and longest value of any table, bytes. Longer data is cut into chunks (VT_TABLE_BLOB). */
 enum { VT_STORE_KEY_MAX = 256, VT_STORE_VALUE_MAX = 16 * 1024 * 1024 };
 /** Read transactions open at one time. */
