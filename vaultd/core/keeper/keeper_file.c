@@ -1,17 +1,16 @@
 /* E0: two blocks in one file. An ordinary change goes to the older block alone, so that a torn write leaves the newer one.
  * A change that erases goes to both, one after the other: the newer state is whole before the older block, which still has the
  * share, is overwritten. A block that holds what the newer state does not is finished off when the file is opened. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/file.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
+#include "vaultd/core/keeper/block_file.h"
 #include "vaultd/core/keeper/keeper_machine.h"
 
-enum { BLOCK_LEN = VT_KEEPER_BLOCK_LEN, BLOCK_COUNT = 2 };
+enum { BLOCK_LEN = VT_BLOCK_LEN, BLOCK_COUNT = VT_BLOCK_COUNT };
+_Static_assert((int)BLOCK_LEN == (int)VT_KEEPER_BLOCK_LEN, "a state fills a block");
 
 struct keeper_file {
     struct vt_keeper_machine machine;
@@ -40,37 +39,17 @@ static struct keeper_file *file_of(struct vt_keeper_machine *machine)
 
 /* Writing --------------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT write_bytes(int fd, const uint8_t *block, off_t at)
-{
-    size_t done = 0;
-    VT_ENSURE(!vt_fault_hit(VT_FAULT_KEEPER), VAULT_E_IO);
-    while (done < BLOCK_LEN) {
-        const ssize_t wrote = pwrite(fd, block + done, BLOCK_LEN - done, at + (off_t)done);
-        if (wrote < 0 && errno == EINTR) continue;
-        VT_ENSURE(wrote > 0, VAULT_E_IO);
-        done += (size_t)wrote;
-    }
-    return VAULT_OK;
-}
-
-static VT_RESULT sync_file(int fd)
-{
-    VT_ENSURE(!vt_fault_hit(VT_FAULT_KEEPER), VAULT_E_IO);
-    VT_ENSURE(fdatasync(fd) == 0, VAULT_E_IO);
-    return VAULT_OK;
-}
-
 static VT_RESULT write_state(struct keeper_file *file, unsigned index, const struct vt_keeper_state *state,
                              const char *written_point, const char *synced_point)
 {
     uint8_t *block = vt_secret_alloc(BLOCK_LEN);
     VT_ENSURE(block != NULL, VAULT_E_MEMORY);
     vault_status status = vt_keeper_state_encode(state, block);
-    if (status == VAULT_OK) status = write_bytes(file->fd, block, (off_t)index * BLOCK_LEN);
+    if (status == VAULT_OK) status = vt_block_file_write(file->fd, index, block);
     vt_secret_free(block);
     VT_TRY(status);
     vt_fault_step(written_point);
-    VT_TRY(sync_file(file->fd));
+    VT_TRY(vt_block_file_sync(file->fd));
     vt_fault_step(synced_point);
     return VAULT_OK;
 }
@@ -93,20 +72,6 @@ static vault_status file_replace(struct vt_keeper_machine *machine, const struct
 }
 
 /* Reading --------------------------------------------------------------------------------------------------------- */
-
-static VT_RESULT read_block(int fd, unsigned index, uint8_t *out_block)
-{
-    size_t done = 0;
-    VT_ENSURE(!vt_fault_hit(VT_FAULT_KEEPER), VAULT_E_IO);
-    while (done < BLOCK_LEN) {
-        const ssize_t got = pread(fd, out_block + done, BLOCK_LEN - done, (off_t)index * BLOCK_LEN + (off_t)done);
-        if (got < 0 && errno == EINTR) continue;
-        VT_ENSURE(got >= 0, VAULT_E_IO);
-        VT_ENSURE(got > 0, VAULT_E_CORRUPT);        /* shorter than two blocks */
-        done += (size_t)got;
-    }
-    return VAULT_OK;
-}
 
 /* A torn block may hold remnants of a share, and an interrupted erasure left the whole of one: finish it. */
 static VT_RESULT repair(struct keeper_file *file, struct vt_keeper_state *state)
@@ -136,27 +101,13 @@ static VT_RESULT choose_state(struct keeper_file *file, const struct vt_keeper_s
     return repair(file, out_state);
 }
 
-static VT_RESULT check_descriptor(int fd)
-{
-    struct stat info;
-    VT_ENSURE(fstat(fd, &info) == 0 && S_ISREG(info.st_mode), VAULT_E_IO);
-    VT_ENSURE((info.st_mode & 077) == 0 && info.st_nlink == 1, VAULT_E_STATE);
-    VT_ENSURE(info.st_size == BLOCK_COUNT * BLOCK_LEN, VAULT_E_CORRUPT);
-    return VAULT_OK;
-}
-
 /* Another process's is opened by its name each time: what the name no longer leads to (moved away, unmounted, replaced) would
  * say the same for ever. Without the lock, which its owner holds: a block that is being written is not whole, and then the
  * other one is. */
 static VT_RESULT look_again(struct keeper_file *file)
 {
-    const int fd = open(file->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    VT_ENSURE(fd >= 0, errno == ENOENT ? VAULT_E_KEEPER : VAULT_E_IO);
-    const vault_status status = check_descriptor(fd);
-    if (status != VAULT_OK) {
-        close(fd);
-        return status;
-    }
+    int fd;
+    VT_TRY(vt_block_file_look(file->path, &fd));
     if (file->fd >= 0) close(file->fd);
     file->fd = fd;
     return VAULT_OK;
@@ -174,7 +125,7 @@ static vault_status file_load(struct vt_keeper_machine *machine, struct vt_keepe
     vault_status statuses[BLOCK_COUNT] = {VAULT_E_CORRUPT, VAULT_E_CORRUPT};
     vault_status status = VAULT_OK;
     for (unsigned i = 0; i < BLOCK_COUNT && status == VAULT_OK; i++) {
-        status = read_block(file->fd, i, room->block);
+        status = vt_block_file_read(file->fd, i, room->block);
         if (status == VAULT_OK) statuses[i] = vt_keeper_state_decode(room->block, &room->states[i]);
     }
     if (status == VAULT_OK) status = choose_state(file, room->states, statuses, out_state);
@@ -209,59 +160,17 @@ static const struct vt_keeper_medium_ops file_medium = {
 
 /* Opening and creating -------------------------------------------------------------------------------------------- */
 
-static VT_RESULT write_fresh(int fd)
+static vault_status fill_fresh(uint8_t out_blocks[BLOCK_COUNT * BLOCK_LEN])
 {
-    struct {
-        uint8_t block[BLOCK_LEN];
-        struct vt_keeper_state state;
-    } *room = vt_secret_alloc(sizeof *room);
-    VT_ENSURE(room != NULL, VAULT_E_MEMORY);
-    vault_status status = vt_keeper_state_init(&room->state);
+    struct vt_keeper_state *state = vt_secret_alloc(sizeof *state);
+    VT_ENSURE(state != NULL, VAULT_E_MEMORY);
+    vault_status status = vt_keeper_state_init(state);
     for (unsigned i = 0; i < BLOCK_COUNT && status == VAULT_OK; i++) {
-        room->state.sequence++;
-        status = vt_keeper_state_encode(&room->state, room->block);
-        if (status == VAULT_OK) status = write_bytes(fd, room->block, (off_t)i * BLOCK_LEN);
+        state->sequence++;
+        status = vt_keeper_state_encode(state, out_blocks + (size_t)i * BLOCK_LEN);
     }
-    vt_secret_free(room);
-    VT_TRY(status);
-    return fsync(fd) == 0 ? VAULT_OK : VAULT_E_IO;
-}
-
-/* Made beside its place and moved in without replacing anything, so that no half-made keeper is ever found. */
-static VT_RESULT create_file(const char *path)
-{
-    char *fresh;
-    VT_ENSURE(asprintf(&fresh, "%s.new", path) >= 0, VAULT_E_MEMORY);
-    const int fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    vault_status status = fd < 0 ? VAULT_E_IO : write_fresh(fd);
-    if (fd >= 0) close(fd);
-    if (status == VAULT_OK && renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
-        status = errno == EEXIST ? VAULT_E_EXISTS : VAULT_E_IO;
-    if (status != VAULT_OK && fd >= 0) unlink(fresh);
-    free(fresh);
-    VT_TRY(status);
-    return vt_keeper_sync_folder(path);
-}
-
-static VT_RESULT open_descriptor(const char *path, bool must_exist, int *out_fd)
-{
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        VT_ENSURE(!must_exist, VAULT_E_KEEPER);
-        VT_TRY(create_file(path));
-        fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    }
-    VT_ENSURE(fd >= 0, VAULT_E_IO);
-    *out_fd = fd;
-    return VAULT_OK;
-}
-
-static VT_RESULT open_and_lock(const char *path, bool must_exist, int *out_fd)
-{
-    VT_TRY(open_descriptor(path, must_exist, out_fd));
-    VT_TRY(check_descriptor(*out_fd));
-    VT_ENSURE(flock(*out_fd, LOCK_EX | LOCK_NB) == 0, errno == EWOULDBLOCK ? VAULT_E_LOCKED : VAULT_E_IO);
-    return VAULT_OK;
+    vt_secret_free(state);
+    return status;
 }
 
 static VT_RESULT file_new(const char *path, const char *name, bool is_read_only, struct keeper_file **out_file)
@@ -284,7 +193,7 @@ VT_RESULT vt_keeper_file_open(const char *path, const char *name, bool must_exis
     struct keeper_file *file;
     VT_TRY(file_new(path, name, false, &file));
     VT_AUTO_PTR(vt_keeper) keeper = &file->machine.base;
-    VT_TRY(open_and_lock(path, must_exist, &file->fd));
+    VT_TRY(vt_block_file_open(path, must_exist, fill_fresh, &file->fd));
     VT_TRY(vt_keeper_machine_load(&file->machine));
     *out_keeper = VT_MOVE(keeper);
     return VAULT_OK;
