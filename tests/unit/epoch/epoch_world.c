@@ -75,13 +75,14 @@ static void cut_free(struct vt_keeper *keeper)
 static const struct vt_keeper_ops cut_ops = {cut_info,  cut_read,  cut_prepare, cut_finalize,
                                              cut_abort, cut_floor, cut_raise,   cut_free};
 
-static struct vt_keeper *cut_new(const char *path, const char *name, bool is_down)
+static struct vt_keeper *cut_new(const struct world_shape *shape, unsigned index, const char *path, const char *name)
 {
     struct cut_keeper *keeper = calloc(1, sizeof *keeper);
     ck_assert_ptr_nonnull(keeper);
     keeper->base.ops = &cut_ops;
-    keeper->is_down = is_down;
-    ck_assert_ok(vt_keeper_file_open(path, name, false, &keeper->inner));
+    keeper->is_down = (shape->absent >> index & 1) != 0;
+    if (shape->open_keeper != NULL) keeper->inner = shape->open_keeper(shape->context, index);
+    else ck_assert_ok(vt_keeper_file_open(path, name, false, &keeper->inner));
     return &keeper->base;
 }
 
@@ -125,7 +126,7 @@ static void open_keepers(struct world *world)
         char name[24], path[200];
         snprintf(name, sizeof name, "keeper-%u", i);
         world_path(world, name, path, sizeof path);
-        world->keepers[i] = cut_new(path, name, (world->shape.absent >> i & 1) != 0);
+        world->keepers[i] = cut_new(&world->shape, i, path, name);
     }
 }
 

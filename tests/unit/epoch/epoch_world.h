@@ -10,6 +10,8 @@ struct world_shape {
     bool has_journal;
     bool has_fault_store;           /* the fault store lies over the real one */
     unsigned absent;                /* bit i: keeper i cannot be reached when the world opens */
+    struct vt_keeper *(*open_keeper)(void *context, unsigned index);    /* NULL: file keepers below the directory */
+    void *context;
 };
 struct world {
     char dir[128];

@@ -202,10 +202,28 @@ static VT_RESULT roll_forward(const struct survey *survey, const struct vt_epoch
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
+/* Keepers that hold shares in memory alone and were restarted: the floor is that of this epoch, and nothing lies above it. */
+static unsigned count_forgetful(const struct survey *survey)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < survey->epoch->options.keeper_count; i++) {
+        const struct vt_keeper_view *view = &survey->keepers[i];
+        count += view->is_reachable && view->slot_count == 0 && survey->epoch->infos[i].keeper_class == VT_KEEPER_E4 &&
+                 view->floor.incarnation == survey->current.incarnation && view->floor.epoch == survey->current.epoch;
+    }
+    return count;
+}
+
 static VT_RESULT explain_absence(const struct survey *survey)
 {
     const unsigned k = survey->epoch->options.quorum, m = (unsigned)survey->epoch->options.keeper_count;
     const unsigned present = vt_shares_present(survey->epoch, survey->keepers, &survey->current);
+    const unsigned forgetful = count_forgetful(survey);
+    if (forgetful != 0)
+        return vt_fail(survey->err, VAULT_E_KEEPER, NULL,
+                       "%u of %u keepers have lost their share with their memory, having been restarted while the vault was closed "
+                       "or before it closed another epoch; %u hold a share and %u are needed.",
+                       forgetful, m, present, k);
     if (present_may_be_readable(survey))
         return vt_fail(survey->err, VAULT_E_KEEPER, NULL, "%u of %u keepers answered and %u hold a share; %u are needed.",
                        survey->reachable, m, present, k);
