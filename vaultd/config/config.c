@@ -10,6 +10,7 @@
 #include "libvault/codec/limits.h"
 #include "libvault/codec/text.h"
 #include "libvault/codec/yaml.h"
+#include "libvault/proof/note.h"
 
 enum { CONFIG_POOL_MAX = 8 * 1024 * 1024, KEEPERS_MAX = 16, NAMES_MAX = 256, KEEPER_NAME_MAX = 64,
        TEXT_BYTES_MAX = 4096 };
@@ -29,6 +30,8 @@ struct vt_config {
     size_t keeper_count;
     const char *names[NAMES_MAX];
     size_t name_count;
+    uint8_t fingerprints[VT_CONFIG_FINGERPRINTS_MAX][VT_CONFIG_FINGERPRINT_LEN];
+    size_t fingerprint_count;
 };
 
 static vault_status memory_short(struct vt_err *err)
@@ -73,14 +76,24 @@ static bool is_log_level(struct vt_bytes text)
            vt_bytes_equal_str(text, "debug");
 }
 
-static bool is_listen(struct vt_bytes text)
+/* HOST:PORT; @p is_address asks for an IP address and a port. */
+static bool is_listen(struct vt_bytes text, bool is_address)
 {
     char copy[VT_CONFIG_HOST_MAX + 16], host[VT_CONFIG_HOST_MAX];
     const char *port;
     if (text.len >= sizeof copy) return false;
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
-    return vt_config_listen_split(copy, host, &port) == VAULT_OK;
+    if (vt_config_listen_split(copy, host, &port) != VAULT_OK) return false;
+    return !is_address || vt_config_host_is_address(host);
+}
+
+static bool is_keeper_name(struct vt_bytes name)
+{
+    if (name.len == 0 || name.len > KEEPER_NAME_MAX) return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] <= ' ' || name.data[i] > '~') return false;
+    return true;
 }
 
 static VT_RESULT check_text(enum vt_setting setting, struct vt_bytes text, const struct origin *origin, struct vt_err *err)
@@ -90,7 +103,12 @@ static VT_RESULT check_text(enum vt_setting setting, struct vt_bytes text, const
     if (!is_plain) return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "The text is empty or too long.");
     if (setting == VT_SET_LOG_LEVEL && !is_log_level(text))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "log.level must be error, warn, info or debug.");
-    if (setting == VT_SET_LISTEN && !is_listen(text))
+    if (setting == VT_SET_KEEPER_NAME && !is_keeper_name(text))
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "A keeper's name is 1 to 64 visible ASCII characters.");
+    if (setting == VT_SET_KEEPER_LISTEN && !is_listen(text, true))
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, name,
+                      "keeper.listen must be IP:PORT or [IPv6]:PORT, the port 0 to 65535.");
+    if (setting == VT_SET_LISTEN && !is_listen(text, false))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "listen must be HOST:PORT or [IPv6]:PORT, the port 0 to 65535.");
     return VAULT_OK;
 }
@@ -140,57 +158,106 @@ static VT_RESULT set_names(struct vt_config *config, const struct vt_value *list
     return VAULT_OK;
 }
 
-static bool is_keeper_name(struct vt_bytes name)
+struct keeper_place {
+    const char *kind;
+    struct vt_bytes path, verifier;         /* the verifier's data is NULL for all but a remote one */
+};
+#define KIND_REMOTE "remote"
+
+/* Resolving a name could take longer than any deadline, so a remote keeper has an address. */
+static VT_RESULT check_place(const struct keeper_place *place, const struct origin *origin, struct vt_err *err)
 {
-    if (name.len == 0 || name.len > KEEPER_NAME_MAX) return false;
-    for (size_t i = 0; i < name.len; i++)
-        if (name.data[i] <= ' ' || name.data[i] > '~') return false;
-    return true;
+    struct vt_note_verifier verifier;
+    if (strcmp(place->kind, KIND_REMOTE) != 0) return check_text(VT_SET_KEEPERS, place->path, origin, err);
+    if (!is_listen(place->path, true))
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers",
+                      "The place of a remote keeper must be IP:PORT or [IPv6]:PORT.");
+    if (vt_note_verifier_parse(place->verifier, &verifier) != VAULT_OK)
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers",
+                      "The verifier of a remote keeper is the text that vaultd --keeper prints behind verifier= at its start.");
+    return VAULT_OK;
 }
 
-static VT_RESULT add_keeper(struct vt_config *config, struct vt_bytes name, const char *kind, struct vt_bytes path,
+/* A keeper that is complete, its texts borrowed. */
+static VT_RESULT add_keeper(struct vt_config *config, struct vt_bytes name, const struct keeper_place *place,
                             const struct origin *origin, struct vt_err *err)
 {
     if (config->keeper_count == KEEPERS_MAX)
         return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "keepers has from 1 to 16 entries.");
     if (!is_keeper_name(name))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "A keeper's name is 1 to 64 visible ASCII characters.");
-    VT_TRY(check_text(VT_SET_KEEPERS, path, origin, err));
+    VT_TRY(check_place(place, origin, err));
     for (size_t i = 0; i < config->keeper_count; i++)
-        if (vt_bytes_equal_str(name, config->keepers[i].name) || vt_bytes_equal_str(path, config->keepers[i].path))
+        if (vt_bytes_equal_str(name, config->keepers[i].name) || vt_bytes_equal_str(place->path, config->keepers[i].path))
             return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "Two keepers have one name or one place.");
     struct vt_config_keeper *keeper = &config->keepers[config->keeper_count];
-    if (keep_text(config, name, &keeper->name) != VAULT_OK || keep_text(config, path, &keeper->path) != VAULT_OK)
+    *keeper = (struct vt_config_keeper){.kind = place->kind};
+    if (keep_text(config, name, &keeper->name) != VAULT_OK || keep_text(config, place->path, &keeper->path) != VAULT_OK)
         return memory_short(err);
-    keeper->kind = kind;
+    if (place->verifier.data != NULL && keep_text(config, place->verifier, &keeper->verifier) != VAULT_OK) return memory_short(err);
     config->keeper_count++;
     return VAULT_OK;
 }
 
-static const char *const KEEPER_KINDS[] = {"file", "raw"};
+static const char *const KEEPER_KINDS[] = {"file", "raw", KIND_REMOTE};
+
+/* The kind is the key beside the name. */
+static bool read_place(const struct vt_value *map, struct keeper_place *out_place)
+{
+    if (map->kind != VT_VALUE_MAP) return false;
+    for (size_t i = 0; i < VT_ARRAY_LEN(KEEPER_KINDS); i++) {
+        const struct vt_bytes path = vt_value_get_text(map, KEEPER_KINDS[i]);
+        if (path.data == NULL) continue;
+        const struct vt_bytes verifier = vt_value_get_text(map, "verifier");
+        const bool is_remote = strcmp(KEEPER_KINDS[i], KIND_REMOTE) == 0;
+        *out_place = (struct keeper_place){KEEPER_KINDS[i], path, verifier};
+        return is_remote == (verifier.data != NULL) && map->map.count == (is_remote ? 3 : 2);
+    }
+    return false;
+}
 
 static VT_RESULT read_keeper(struct vt_config *config, const struct vt_value *map, struct origin *origin, struct vt_err *err)
 {
+    struct keeper_place place;
     origin->line = map->line;
     const struct vt_bytes name = vt_value_get_text(map, "name");
-    if (map->kind == VT_VALUE_MAP && map->map.count == 2 && name.data != NULL)
-        for (size_t i = 0; i < VT_ARRAY_LEN(KEEPER_KINDS); i++) {
-            const struct vt_bytes path = vt_value_get_text(map, KEEPER_KINDS[i]);
-            if (path.data != NULL) return add_keeper(config, name, KEEPER_KINDS[i], path, origin, err);
-        }
+    if (name.data != NULL && read_place(map, &place)) return add_keeper(config, name, &place, origin, err);
     return refuse(err, VAULT_E_TYPE, origin, "keepers",
-                  "A keeper has the key name and one of file and raw, both text, and no others.");
+                  "A keeper has the key name and one of file, raw and remote, with remote also verifier, all text, and no others.");
 }
 
 static VT_RESULT set_keepers(struct vt_config *config, const struct vt_value *list, struct origin *origin, struct vt_err *err)
 {
     if (list->kind != VT_VALUE_ARRAY)
-        return refuse(err, VAULT_E_TYPE, origin, "keepers", "keepers is a list of maps with name and file or raw.");
+        return refuse(err, VAULT_E_TYPE, origin, "keepers", "keepers is a list of maps with name and file, raw or remote.");
     if (list->array.count == 0)
         return refuse(err, VAULT_E_INVALID_VALUE, origin, "keepers", "keepers has from 1 to 16 entries.");
     config->settings[VT_SET_KEEPERS] = (struct setting){.line = origin->line};
     config->keeper_count = 0;
     for (size_t i = 0; i < list->array.count; i++) VT_TRY(read_keeper(config, &list->array.items[i], origin, err));
+    return VAULT_OK;
+}
+
+static VT_RESULT add_fingerprint(struct vt_config *config, const struct vt_value *item, struct origin *origin, struct vt_err *err)
+{
+    uint8_t *into = config->fingerprints[config->fingerprint_count];
+    origin->line = item->line;
+    if (item->kind != VT_VALUE_TEXT || vt_hex_decode(item->bytes, into, VT_CONFIG_FINGERPRINT_LEN) != VAULT_OK)
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, VT_SETTINGS[VT_SET_KEEPER_VAULTS].name,
+                      "A fingerprint is the SHA-256 of a TLS certificate in DER: 64 hex digits, in quotes when all are decimal.");
+    config->fingerprint_count++;
+    return VAULT_OK;
+}
+
+static VT_RESULT set_fingerprints(struct vt_config *config, const struct vt_value *list, struct origin *origin, struct vt_err *err)
+{
+    const char *name = VT_SETTINGS[VT_SET_KEEPER_VAULTS].name;
+    if (list->kind != VT_VALUE_ARRAY) return refuse(err, VAULT_E_TYPE, origin, name, "keeper.vaults is a list of fingerprints.");
+    if (list->array.count == 0 || list->array.count > VT_CONFIG_FINGERPRINTS_MAX)
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "keeper.vaults has from 1 to 8 fingerprints.");
+    config->settings[VT_SET_KEEPER_VAULTS] = (struct setting){.line = origin->line};
+    config->fingerprint_count = 0;
+    for (size_t i = 0; i < list->array.count; i++) VT_TRY(add_fingerprint(config, &list->array.items[i], origin, err));
     return VAULT_OK;
 }
 
@@ -213,6 +280,8 @@ static VT_RESULT set_value(struct vt_config *config, enum vt_setting setting, co
         return set_names(config, value, &origin, err);
     case VT_SETTING_KEEPERS:
         return set_keepers(config, value, &origin, err);
+    case VT_SETTING_FINGERPRINTS:
+        return set_fingerprints(config, value, &origin, err);
     }
     return VAULT_E_TYPE;
 }
@@ -329,7 +398,8 @@ static VT_RESULT set_keeper_flag(struct vt_config *config, const struct origin *
     if (config->settings[VT_SET_KEEPERS].flag == NULL) config->keeper_count = 0;
     char name[32];
     snprintf(name, sizeof name, "keeper-%zu", config->keeper_count + 1);
-    VT_TRY(add_keeper(config, vt_bytes_str(name), "file", vt_bytes_str(file), origin, err));
+    const struct keeper_place place = {"file", vt_bytes_str(file), VT_BYTES_EMPTY};
+    VT_TRY(add_keeper(config, vt_bytes_str(name), &place, origin, err));
     config->settings[VT_SET_KEEPERS] = (struct setting){.flag = origin->flag};
     return VAULT_OK;
 }
@@ -402,7 +472,8 @@ static bool path_lies_in(const char *path, const char *dir)
 static VT_RESULT check_keepers_lie_outside(const struct vt_config *config, struct vt_err *err)
 {
     for (size_t i = 0; i < config->keeper_count; i++)
-        if (path_lies_in(config->keepers[i].path, config->settings[VT_SET_DATA_DIR].text))
+        if (config->keepers[i].verifier == NULL &&
+            path_lies_in(config->keepers[i].path, config->settings[VT_SET_DATA_DIR].text))
             return vt_fail(err, VAULT_E_INVALID_VALUE, "keepers",
                            "The keeper %s lies in data_dir, whose copies would then hold its share: put it outside, on a device of "
                            "its own.",
@@ -410,19 +481,73 @@ static VT_RESULT check_keepers_lie_outside(const struct vt_config *config, struc
     return VAULT_OK;
 }
 
+static vault_status missing(const struct vt_config *config, enum vt_setting setting, struct vt_err *err)
+{
+    return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[setting].name, "The setting %s is missing: %s", VT_SETTINGS[setting].name,
+                   config->file != NULL ? "add it to the file; --sample-config shows every setting."
+                                        : "name a file with --config, or try vaultd out with --dev; see --help.");
+}
+
+static bool has_remote_keeper(const struct vt_config *config)
+{
+    for (size_t i = 0; i < config->keeper_count; i++)
+        if (config->keepers[i].verifier != NULL) return true;
+    return false;
+}
+
+/* A remote keeper's share is gone when it is restarted: the others must be enough. */
+static VT_RESULT check_remote_keepers(const struct vt_config *config, struct vt_err *err)
+{
+    static const enum vt_setting NEEDED[] = {VT_SET_REMOTE_CA, VT_SET_REMOTE_CERTIFICATE, VT_SET_REMOTE_KEY};
+    if (!has_remote_keeper(config)) return VAULT_OK;
+    for (size_t i = 0; i < VT_ARRAY_LEN(NEEDED); i++)
+        if (!vt_config_is_set(config, NEEDED[i])) return missing(config, NEEDED[i], err);
+    if (config->keeper_count > (size_t)vt_config_int(config, VT_SET_QUORUM)) return VAULT_OK;
+    return vt_fail(err, VAULT_E_INVALID_VALUE, "quorum",
+                   "A remote keeper has its share in memory alone, so there must be more keepers than the quorum: with none to "
+                   "spare its next restart would lose the vault.");
+}
+
 VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err)
 {
     for (int i = 0; i < VT_SET_COUNT; i++)
         if (VT_SETTINGS[i].is_required && !vt_config_is_set(config, (enum vt_setting)i))
-            return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[i].name, "The setting %s is missing: %s", VT_SETTINGS[i].name,
-                           config->file != NULL ? "add it to the file; --sample-config shows every setting."
-                                                : "name a file with --config, or try vaultd out with --dev; see --help.");
+            return missing(config, (enum vt_setting)i, err);
     if (!is_dev) VT_TRY(check_keepers_lie_outside(config, err));
     if ((size_t)vt_config_int(config, VT_SET_QUORUM) > config->keeper_count)
         return vt_fail(err, VAULT_E_INVALID_VALUE, "quorum", "The quorum is larger than the number of keepers.");
+    VT_TRY(check_remote_keepers(config, err));
     if (vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_MIB) > vt_config_int(config, VT_SET_CONNECTIONS_MEMORY_TOTAL_MIB))
         return vt_fail(err, VAULT_E_INVALID_VALUE, "connections.memory_mib",
                        "One connection's memory is larger than connections.memory_total_mib, that of all of them.");
+    return VAULT_OK;
+}
+
+static bool is_keeper_setting(int setting)
+{
+    return strncmp(VT_SETTINGS[setting].name, "keeper.", strlen("keeper.")) == 0;
+}
+
+/* What a keeper's process has in common with a vault, beside the settings of its own group. */
+static bool is_shared_setting(int setting)
+{
+    static const enum vt_setting SHARED[] = {VT_SET_DATA_DIR,  VT_SET_TLS_CERTIFICATE,  VT_SET_TLS_KEY,
+                                             VT_SET_LOG_LEVEL, VT_SET_TIMEOUTS_IDLE_MS, VT_SET_TIMEOUTS_HANDSHAKE_MS};
+    for (size_t i = 0; i < VT_ARRAY_LEN(SHARED); i++)
+        if (SHARED[i] == (enum vt_setting)setting) return true;
+    return false;
+}
+
+VT_RESULT vt_config_check_keeper(const struct vt_config *config, struct vt_err *err)
+{
+    static const enum vt_setting NEEDED[] = {VT_SET_DATA_DIR, VT_SET_TLS_CERTIFICATE, VT_SET_TLS_KEY, VT_SET_KEEPER_CLIENT_CA,
+                                             VT_SET_KEEPER_VAULTS};
+    for (size_t i = 0; i < VT_ARRAY_LEN(NEEDED); i++)
+        if (!vt_config_is_set(config, NEEDED[i])) return missing(config, NEEDED[i], err);
+    for (int i = 0; i < VT_SET_COUNT; i++)
+        if (vt_config_is_set(config, (enum vt_setting)i) && !is_keeper_setting(i) && !is_shared_setting(i))
+            return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[i].name, "The setting %s is one of a vault, and a keeper is none.",
+                           VT_SETTINGS[i].name);
     return VAULT_OK;
 }
 
@@ -484,6 +609,12 @@ const struct vt_config_keeper *vt_config_keeper(const struct vt_config *config, 
     return &config->keepers[index];
 }
 
+const uint8_t (*vt_config_fingerprints(const struct vt_config *config, size_t *out_count))[VT_CONFIG_FINGERPRINT_LEN]
+{
+    *out_count = config->fingerprint_count;
+    return config->fingerprints;
+}
+
 /* Printing ---------------------------------------------------------------------------------------------------------- */
 
 static VT_RESULT print_list(const struct vt_config *config, enum vt_setting setting, struct vt_buf *out)
@@ -501,6 +632,17 @@ static VT_RESULT print_list(const struct vt_config *config, enum vt_setting sett
     return vt_buf_append_str(out, "]");
 }
 
+static VT_RESULT print_fingerprints(const struct vt_config *config, struct vt_buf *out)
+{
+    char text[2 * VT_CONFIG_FINGERPRINT_LEN + 1];
+    VT_TRY(vt_buf_append_str(out, "["));
+    for (size_t i = 0; i < config->fingerprint_count; i++) {
+        vt_hex_encode(vt_bytes(config->fingerprints[i], VT_CONFIG_FINGERPRINT_LEN), text);
+        VT_TRY(vt_buf_printf(out, "%s%s", i != 0 ? ", " : "", text));
+    }
+    return vt_buf_append_str(out, "]");
+}
+
 static VT_RESULT print_value(const struct vt_config *config, enum vt_setting setting, struct vt_buf *out)
 {
     const struct setting *value = &config->settings[setting];
@@ -509,6 +651,8 @@ static VT_RESULT print_value(const struct vt_config *config, enum vt_setting set
         return vt_buf_printf(out, "%lld", (long long)value->integer);
     case VT_SETTING_TEXT:
         return vt_buf_append_str(out, value->text != NULL ? value->text : "(none)");
+    case VT_SETTING_FINGERPRINTS:
+        return print_fingerprints(config, out);
     default:
         return print_list(config, setting, out);
     }

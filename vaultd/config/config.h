@@ -12,6 +12,14 @@ enum vt_setting {
     VT_SET_TLS_KEY,
     VT_SET_KEEPERS,
     VT_SET_QUORUM,
+    VT_SET_REMOTE_CA,
+    VT_SET_REMOTE_CERTIFICATE,
+    VT_SET_REMOTE_KEY,
+    VT_SET_REMOTE_DEADLINE_MS,
+    VT_SET_KEEPER_NAME,
+    VT_SET_KEEPER_LISTEN,
+    VT_SET_KEEPER_CLIENT_CA,
+    VT_SET_KEEPER_VAULTS,
     VT_SET_JOURNAL_DIR,
     VT_SET_JOURNAL_SYNC_INTERVAL_MS,
     VT_SET_EPOCH_CLOSE_AFTER_COUNT,
@@ -32,14 +40,14 @@ enum vt_setting {
     VT_SET_LOG_LEVEL,
     VT_SET_COUNT
 };
-enum vt_setting_kind { VT_SETTING_TEXT, VT_SETTING_INT, VT_SETTING_NAMES, VT_SETTING_KEEPERS };
+enum vt_setting_kind { VT_SETTING_TEXT, VT_SETTING_INT, VT_SETTING_NAMES, VT_SETTING_KEEPERS, VT_SETTING_FINGERPRINTS };
 struct vt_setting_row {
     const char *name;               /* "tls.certificate": key certificate of map tls */
     enum vt_setting_kind kind;
     const char *unit;               /* of an integer; "" for a plain count */
     int64_t least, most;            /* of an integer */
     const char *otherwise;          /* default, as it would stand in the file; NULL: none */
-    bool is_required;               /* outside dev mode */
+    bool is_required;               /* of a vault outside dev mode */
     bool is_reloadable;             /* SIGHUP */
     const char *doc;                /* one sentence or more */
 };
@@ -65,10 +73,16 @@ enum { VT_CONFIG_HOST_MAX = 256 };
  *  @param out_port  borrowed from @p listen
  *  @return VAULT_E_ARGUMENT when it is neither */
 VT_RESULT vt_config_listen_split(const char *listen, char out_host[VT_CONFIG_HOST_MAX], const char **out_port);
+/** Whether the host of a setting that vt_config_listen_split() splits is an IP address and no name. */
+bool vt_config_host_is_address(const char *host);
 /** What hangs together: required settings are there, no keeper lies in data_dir (by their paths; dev mode puts one there and is
- *  not asked), the quorum fits the keepers, one connection's memory into that of all.
+ *  not asked), the quorum fits the keepers, with one to spare where a remote one is among them, one connection's memory into that
+ *  of all.
  *  @return VAULT_E_ARGUMENT, VAULT_E_INVALID_VALUE with the setting as field */
 VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err);
+/** The same for the process of a remote keeper, which has a few settings of the vault's and those of the group `keeper`; any
+ *  other one that is set is refused, since nothing would come of it. */
+VT_RESULT vt_config_check_keeper(const struct vt_config *config, struct vt_err *err);
 
 const char *vt_config_text(const struct vt_config *config, enum vt_setting setting);       /* NULL when not set */
 int64_t vt_config_int(const struct vt_config *config, enum vt_setting setting);
@@ -76,11 +90,15 @@ bool vt_config_is_set(const struct vt_config *config, enum vt_setting setting); 
 const char *const *vt_config_names(const struct vt_config *config, enum vt_setting setting, size_t *out_count);
 struct vt_config_keeper {
     const char *name;
-    const char *kind;                   /* "file" or "raw"; static storage */
-    const char *path;
+    const char *kind;                   /* "file", "raw" or "remote"; static storage */
+    const char *path;                   /* IP:PORT of a remote one */
+    const char *verifier;               /* of a remote one: the verifier key of its receipts; else NULL */
 };
 size_t vt_config_keeper_count(const struct vt_config *config);
 const struct vt_config_keeper *vt_config_keeper(const struct vt_config *config, size_t index);
+enum { VT_CONFIG_FINGERPRINTS_MAX = 8, VT_CONFIG_FINGERPRINT_LEN = 32 };
+/** Setting keeper.vaults: SHA-256 of TLS certificates. */
+const uint8_t (*vt_config_fingerprints(const struct vt_config *config, size_t *out_count))[VT_CONFIG_FINGERPRINT_LEN];
 
 /** One line per setting: name, value, origin (default, FILE:LINE or flag). */
 VT_RESULT vt_config_print(const struct vt_config *config, struct vt_buf *out);

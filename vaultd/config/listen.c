@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "libvault/codec/text.h"
@@ -17,4 +18,10 @@ VT_RESULT vt_config_listen_split(const char *listen, char out_host[VT_CONFIG_HOS
     out_host[len] = '\0';
     *out_port = colon + 1;
     return VAULT_OK;
+}
+
+bool vt_config_host_is_address(const char *host)
+{
+    uint8_t binary[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, binary) == 1 || inet_pton(AF_INET6, host, binary) == 1;
 }

@@ -14,15 +14,30 @@ static VT_RESULT sample_doc(const struct vt_setting_row *row, const char *indent
     return vt_buf_append_str(out, "\n");
 }
 
+static const struct {
+    enum vt_setting setting;
+    const char *text;
+} EXAMPLES[] = {
+    {VT_SET_DATA_DIR, "/var/lib/vaultd"},
+    {VT_SET_TLS_CERTIFICATE, "/etc/vaultd/tls/server.pem"},
+    {VT_SET_TLS_KEY, "/etc/vaultd/tls/server.key"},
+    {VT_SET_REMOTE_CA, "/etc/vaultd/keepers/ca.pem"},
+    {VT_SET_REMOTE_CERTIFICATE, "/etc/vaultd/keepers/vault.pem"},
+    {VT_SET_REMOTE_KEY, "/etc/vaultd/keepers/vault.key"},
+    {VT_SET_KEEPER_CLIENT_CA, "/etc/vaultd/keepers/ca.pem"},
+    {VT_SET_JOURNAL_DIR, "/mnt/journal/vaultd"},
+};
+
 static const char *example_of(const struct vt_setting_row *row)
 {
     if (row->otherwise != NULL) return row->otherwise;
     if (row->kind == VT_SETTING_NAMES) return "[customer-care, billing]";
     if (row->kind == VT_SETTING_KEEPERS) return "[{name: local, file: /etc/vaultd/keeper-1.vtk}]";
-    return row == &VT_SETTINGS[VT_SET_DATA_DIR]          ? "/var/lib/vaultd"
-           : row == &VT_SETTINGS[VT_SET_JOURNAL_DIR]     ? "/mnt/journal/vaultd"
-           : row == &VT_SETTINGS[VT_SET_TLS_CERTIFICATE] ? "/etc/vaultd/tls/server.pem"
-                                                         : "/etc/vaultd/tls/server.key";
+    if (row->kind == VT_SETTING_FINGERPRINTS)
+        return "[00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff]";
+    for (size_t i = 0; i < VT_ARRAY_LEN(EXAMPLES); i++)
+        if (row == &VT_SETTINGS[EXAMPLES[i].setting]) return EXAMPLES[i].text;
+    return "";
 }
 
 VT_RESULT vt_config_sample(struct vt_buf *out)

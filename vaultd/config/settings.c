@@ -10,10 +10,31 @@ const struct vt_setting_row VT_SETTINGS[VT_SET_COUNT] = {
     [VT_SET_TLS_KEY] = {"tls.key", VT_SETTING_TEXT, "", 0, 0, NULL, true, false,
                         "File of its private key, PEM. The file is read again on SIGHUP."},
     [VT_SET_KEEPERS] = {"keepers", VT_SETTING_KEEPERS, "", 1, 16, NULL, true, false,
-                        "Keepers of the root key, each with name and file (class E0) or raw (a partition or a file "
-                        "of 3 MiB, class E1), outside data_dir and on devices of their own."},
+                        "Keepers of the root key, each with name and file (class E0), raw (a partition or a file "
+                        "of 3 MiB, class E1), outside data_dir and on devices of their own, or remote (IP:PORT of a vaultd "
+                        "--keeper, class E4) and verifier (the key that it prints at its start)."},
     [VT_SET_QUORUM] = {"quorum", VT_SETTING_INT, "keepers", 1, 16, "1", false, false,
                        "Keepers that together open the vault."},
+    [VT_SET_REMOTE_CA] = {"remote.ca", VT_SETTING_TEXT, "", 0, 0, NULL, false, false,
+                          "File of the CA of remote keepers' TLS certificates, PEM. Needed with a remote keeper."},
+    [VT_SET_REMOTE_CERTIFICATE] = {"remote.certificate", VT_SETTING_TEXT, "", 0, 0, NULL, false, false,
+                                   "File of the TLS certificate with which the vault comes to its remote keepers, PEM; of this "
+                                   "vault alone. Read again at each connecting."},
+    [VT_SET_REMOTE_KEY] = {"remote.key", VT_SETTING_TEXT, "", 0, 0, NULL, false, false,
+                           "File of its private key, PEM. Read again at each connecting."},
+    [VT_SET_REMOTE_DEADLINE_MS] = {"remote.deadline_ms", VT_SETTING_INT, "ms", 100, 60000, "5000", false, false,
+                                   "How long a remote keeper has for one operation, connecting included; one that let it pass is "
+                                   "not asked again for as long."},
+    [VT_SET_KEEPER_NAME] = {"keeper.name", VT_SETTING_TEXT, "", 0, 0, "keeper", false, false,
+                            "With --keeper: what the keeper calls itself, 1 to 64 visible ASCII characters."},
+    [VT_SET_KEEPER_LISTEN] = {"keeper.listen", VT_SETTING_TEXT, "", 0, 0, "127.0.0.1:7471", false, false,
+                              "With --keeper: IP address and port where it listens for its vault."},
+    [VT_SET_KEEPER_CLIENT_CA] = {"keeper.client_ca", VT_SETTING_TEXT, "", 0, 0, NULL, false, false,
+                                 "With --keeper, required: file of the CA of the vault's TLS certificate, PEM. Read again on "
+                                 "SIGHUP."},
+    [VT_SET_KEEPER_VAULTS] = {"keeper.vaults", VT_SETTING_FINGERPRINTS, "", 1, VT_CONFIG_FINGERPRINTS_MAX, NULL, false, false,
+                              "With --keeper, required: SHA-256 fingerprints of the TLS certificates that may ask, in hex, from "
+                              "1 to 8: the vault's, and its next one while it is being replaced."},
     [VT_SET_JOURNAL_DIR] = {"journal.dir", VT_SETTING_TEXT, "", 0, 0, NULL, false, false,
                             "Directory of the delta journal, on a device of its own; without it a lost disk loses the vault."},
     [VT_SET_JOURNAL_SYNC_INTERVAL_MS] = {"journal.sync_interval_ms", VT_SETTING_INT, "ms", 0, 60000, "0", false, false,

@@ -15,6 +15,10 @@ static vault_status read_text(struct vt_config *config, const char *yaml, struct
     return vt_config_read(config, "f.yaml", vt_bytes_str(yaml), err);
 }
 
+#define KEEPER_KEYS                                                                                                    \
+    "f.yaml line 1: A keeper has the key name and one of file, raw and remote, with remote also verifier, all text, "  \
+    "and no others."
+#define VERIFIER "vaultd-keeper/0123456789abcdef+568ccd5b+AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 #define COMPLETE                                                                                                       \
     "data_dir: /v\n"                                                                                                   \
     "tls: {certificate: /c, key: /k}\n"                                                                                \
@@ -102,16 +106,30 @@ START_TEST(what_is_wrong_in_the_file_is_refused_with_its_line)
         {"purposes:\n- billing\n- Not A Name\n", VAULT_E_INVALID_VALUE,
          "f.yaml line 3: A purpose is a name: a-z, then a-z, 0-9, _ . or -."},
         {"purposes: [a, a]\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: A purpose stands in the list twice."},
-        {"keepers: /a\n", VAULT_E_TYPE, "f.yaml line 1: keepers is a list of maps with name and file or raw."},
+        {"keepers: /a\n", VAULT_E_TYPE, "f.yaml line 1: keepers is a list of maps with name and file, raw or remote."},
         {"keepers: []\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: keepers has from 1 to 16 entries."},
         {"keepers: [/a]\n", VAULT_E_TYPE,
-         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
+         KEEPER_KEYS},
         {"keepers: [{name: a}]\n", VAULT_E_TYPE,
-         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
+         KEEPER_KEYS},
         {"keepers: [{name: a, tape: /a}]\n", VAULT_E_TYPE,
-         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
+         KEEPER_KEYS},
+        {"keepers: [{name: a, remote: '127.0.0.1:1'}]\n", VAULT_E_TYPE, KEEPER_KEYS},
+        {"keepers: [{name: a, file: /a, verifier: '" VERIFIER "'}]\n", VAULT_E_TYPE, KEEPER_KEYS},
+        {"keepers: [{name: a, remote: 'host:7471', verifier: '" VERIFIER "'}]\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: The place of a remote keeper must be IP:PORT or [IPv6]:PORT."},
+        {"keepers: [{name: a, remote: '127.0.0.1:1', verifier: 'vaultd-keeper/1+2+3'}]\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: The verifier of a remote keeper is the text that vaultd --keeper prints behind verifier= at its start."},
+        {"keeper: {vaults: 12}\n", VAULT_E_TYPE, "f.yaml line 1: keeper.vaults is a list of fingerprints."},
+        {"keeper: {vaults: []}\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: keeper.vaults has from 1 to 8 fingerprints."},
+        {"keeper: {vaults: [ab]}\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: A fingerprint is the SHA-256 of a TLS certificate in DER: 64 hex digits, in quotes when all are decimal."},
+        {"keeper: {name: a b}\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: A keeper's name is 1 to 64 visible ASCII characters."},
+        {"keeper: {listen: 'localhost:7471'}\n", VAULT_E_INVALID_VALUE,
+         "f.yaml line 1: keeper.listen must be IP:PORT or [IPv6]:PORT, the port 0 to 65535."},
+        {"remote: {deadline_ms: 99}\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: remote.deadline_ms must be from 100 to 60000."},
         {"keepers: [{name: a, file: /a, x: 1}]\n", VAULT_E_TYPE,
-         "f.yaml line 1: A keeper has the key name and one of file and raw, both text, and no others."},
+         KEEPER_KEYS},
         {"keepers: [{name: 'a b', file: /a}]\n", VAULT_E_INVALID_VALUE,
          "f.yaml line 1: A keeper's name is 1 to 64 visible ASCII characters."},
         {"keepers: [{name: a, file: ''}]\n", VAULT_E_INVALID_VALUE, "f.yaml line 1: The text is empty or too long."},
@@ -238,7 +256,7 @@ START_TEST(a_keeper_in_the_data_directory_is_refused_outside_dev_mode)
         struct vt_err err = {0};
         ck_assert_ok(read_text(config, COMPLETE, NULL));
         ck_assert_ok(vt_config_set(config, VT_SET_DATA_DIR, "--data", CASES[i].dir, NULL));
-        ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", CASES[i].keeper, NULL));
+        ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper-file", CASES[i].keeper, NULL));
         const vault_status wanted = CASES[i].is_inside ? VAULT_E_INVALID_VALUE : VAULT_OK;
         ck_assert_msg(vt_config_check(config, false, &err) == wanted, "%s %s", CASES[i].dir, CASES[i].keeper);
         ck_assert_str_eq(err.field, CASES[i].is_inside ? "keepers" : "");
@@ -262,8 +280,8 @@ START_TEST(flags_override_the_file_and_keeper_flags_replace_its_list)
     VT_AUTO_PTR(vt_config) config = fresh();
     ck_assert_ok(read_text(config, COMPLETE "listen: 1.2.3.4:5\n", NULL));
     ck_assert_ok(vt_config_set(config, VT_SET_LISTEN, "--listen", "127.0.0.1:0", NULL));
-    ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", "/x", NULL));
-    ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper", "/y", NULL));
+    ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper-file", "/x", NULL));
+    ck_assert_ok(vt_config_set(config, VT_SET_KEEPERS, "--keeper-file", "/y", NULL));
     ck_assert_str_eq(vt_config_text(config, VT_SET_LISTEN), "127.0.0.1:0");
     ck_assert_uint_eq(vt_config_keeper_count(config), 2);
     ck_assert_str_eq(vt_config_keeper(config, 0)->path, "/x");
@@ -283,6 +301,97 @@ START_TEST(a_flag_that_does_not_fit_is_refused_by_its_name)
     ck_assert_status(vt_config_set(config, VT_SET_LISTEN, "--listen", "", &err), VAULT_E_INVALID_VALUE);
     ck_assert_status(vt_config_set(config, VT_SET_PURPOSES, "--purposes", "x", &err), VAULT_E_UNSUPPORTED);
     ck_assert_int_eq(vt_config_int(config, VT_SET_QUORUM), 1);
+}
+END_TEST
+
+#define REMOTE(name, port) "{name: " name ", remote: '127.0.0.1:" port "', verifier: '" VERIFIER "'}"
+#define BESIDES "data_dir: /v\ntls: {certificate: /c, key: /k}\n"
+
+START_TEST(a_remote_keeper_has_an_address_and_a_verifier)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    ck_assert_ok(read_text(config, BESIDES "keepers: [{name: a, file: /a}, " REMOTE("b", "1") ", {name: c, remote: '[::1]:2', "
+                           "verifier: '" VERIFIER "'}]\nquorum: 2\nremote: {ca: /a, certificate: /b, key: /c}\n", NULL));
+    ck_assert_ok(vt_config_check(config, false, NULL));
+    ck_assert_ptr_null(vt_config_keeper(config, 0)->verifier);
+    ck_assert_str_eq(vt_config_keeper(config, 1)->kind, "remote");
+    ck_assert_str_eq(vt_config_keeper(config, 1)->path, "127.0.0.1:1");
+    ck_assert_str_eq(vt_config_keeper(config, 1)->verifier, VERIFIER);
+    ck_assert_str_eq(vt_config_keeper(config, 2)->path, "[::1]:2");
+    ck_assert_int_eq(vt_config_int(config, VT_SET_REMOTE_DEADLINE_MS), 5000);
+}
+END_TEST
+
+START_TEST(remote_keepers_need_a_certificate_and_one_to_spare)
+{
+    static const struct {
+        const char *yaml, *field;
+        vault_status status;
+    } CASES[] = {
+        {BESIDES "keepers: [" REMOTE("a", "1") "]\nremote: {ca: /a, certificate: /b, key: /c}\n", "quorum", VAULT_E_INVALID_VALUE},
+        {BESIDES "keepers: [" REMOTE("a", "1") ", " REMOTE("b", "2") "]\nquorum: 2\nremote: {ca: /a, certificate: /b, key: /c}\n",
+         "quorum", VAULT_E_INVALID_VALUE},
+        {BESIDES "keepers: [{name: a, file: /a}, " REMOTE("b", "2") "]\nquorum: 2\nremote: {ca: /a, certificate: /b, key: /c}\n",
+         "quorum", VAULT_E_INVALID_VALUE},
+        {BESIDES "keepers: [{name: a, file: /a}, " REMOTE("b", "2") "]\n", "remote.ca", VAULT_E_ARGUMENT},
+        {BESIDES "keepers: [{name: a, file: /a}, " REMOTE("b", "2") "]\nremote: {ca: /a, key: /c}\n", "remote.certificate",
+         VAULT_E_ARGUMENT},
+        {BESIDES "keepers: [{name: a, file: /a}, " REMOTE("b", "2") "]\nremote: {ca: /a, certificate: /c}\n", "remote.key",
+         VAULT_E_ARGUMENT},
+        {BESIDES "keepers: [{name: a, file: /a}, " REMOTE("b", "2") "]\nremote: {ca: /a, certificate: /b, key: /c}\n", "",
+         VAULT_OK},
+    };
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {{0}, {0}};
+        ck_assert_ok(read_text(config, CASES[i].yaml, NULL));
+        ck_assert_status(vt_config_check(config, false, &err), CASES[i].status);
+        ck_assert_str_eq(err.field, CASES[i].field);
+    }
+}
+END_TEST
+
+#define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+#define OF_A_KEEPER BESIDES "keeper: {name: far, client_ca: /a, vaults: [" FINGERPRINT "], listen: '0.0.0.0:7471'}\n"
+
+START_TEST(a_keepers_process_has_settings_of_its_own)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    size_t count;
+    ck_assert_ok(read_text(config, OF_A_KEEPER "timeouts: {idle_ms: 1000}\nlog: {level: warn}\n", NULL));
+    ck_assert_ok(vt_config_check_keeper(config, NULL));
+    ck_assert_str_eq(vt_config_text(config, VT_SET_KEEPER_NAME), "far");
+    const uint8_t(*fingerprints)[VT_CONFIG_FINGERPRINT_LEN] = vt_config_fingerprints(config, &count);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(fingerprints[0][1], 0x11);
+    ck_assert_uint_eq(fingerprints[0][31], 0xff);
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(TEXT_MAX);
+    ck_assert_ok(vt_config_print(config, &text));
+    ck_assert_ok(vt_buf_append_byte(&text, 0));
+    ck_assert_ptr_nonnull(strstr((const char *)text.data, "keeper.vaults = [00112233445566778899aabbccddeeff0011"));
+}
+END_TEST
+
+START_TEST(what_a_keepers_process_misses_or_has_no_use_for_is_named)
+{
+    static const struct {
+        const char *yaml, *field;
+    } CASES[] = {
+        {"tls: {certificate: /c, key: /k}\nkeeper: {client_ca: /a, vaults: [" FINGERPRINT "]}\n", "data_dir"},
+        {"data_dir: /v\nkeeper: {client_ca: /a, vaults: [" FINGERPRINT "]}\n", "tls.certificate"},
+        {BESIDES "keeper: {vaults: [" FINGERPRINT "]}\n", "keeper.client_ca"},
+        {BESIDES "keeper: {client_ca: /a}\n", "keeper.vaults"},
+        {OF_A_KEEPER "listen: 127.0.0.1:7470\n", "listen"},
+        {OF_A_KEEPER "keepers: [{name: a, file: /a}]\n", "keepers"},
+        {OF_A_KEEPER "quorum: 2\n", "quorum"},
+    };
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {{0}, {0}};
+        ck_assert_ok(read_text(config, CASES[i].yaml, NULL));
+        ck_assert_status(vt_config_check_keeper(config, &err), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(err.field, CASES[i].field);
+    }
 }
 END_TEST
 
@@ -331,5 +440,7 @@ VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is
              more_memory_for_one_connection_than_for_all_is_refused,
              a_listener_is_a_host_and_a_port, a_keeper_in_the_data_directory_is_refused_outside_dev_mode,
              a_quorum_larger_than_the_keepers_is_refused, flags_override_the_file_and_keeper_flags_replace_its_list,
-             a_flag_that_does_not_fit_is_refused_by_its_name, printing_says_where_each_value_is_from,
+             a_flag_that_does_not_fit_is_refused_by_its_name, a_remote_keeper_has_an_address_and_a_verifier,
+             remote_keepers_need_a_certificate_and_one_to_spare, a_keepers_process_has_settings_of_its_own,
+             what_a_keepers_process_misses_or_has_no_use_for_is_named, printing_says_where_each_value_is_from,
              the_sample_file_reads_when_its_settings_are_uncommented)
