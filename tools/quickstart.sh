@@ -155,7 +155,7 @@ mkdir "$data/second"
 narrate "Restored beside the live vault, to look at:" as operator backup restore --from "$data/backup" \
     --to "$data/second/restored" --check-only
 live_address=$said_address live_ca=$said_ca live_credentials=$said_credentials
-start_vault second --data "$data/second/restored" --read-only --keeper "$data/live/keeper/keeper-1.vtk" \
+start_vault second --data "$data/second/restored" --read-only --keeper-file "$data/live/keeper/keeper-1.vtk" \
     --unseal-key "$data/live/keeper/unseal.key"
 said_credentials=$live_credentials
 refused "There the token of $forgotten answers with the certificate;" \

@@ -12,6 +12,7 @@
 #include "libvault/base/thread.h"
 #include "libvault/wire/tls.h"
 #include "vaultd/dev.h"
+#include "vaultd/remote/link.h"
 #include "vaultd/server/notify.h"
 #include "vaultd/server/server.h"
 #include "vaultd/service/take_over.h"
@@ -24,6 +25,7 @@ struct daemon {
     struct vt_vault *vault;
     struct vt_server *server;
     char socket_path[VT_PATH_MAX];
+    struct vt_vault_id vault_id;        /* all zero: not initialised when its parts were opened */
     char listen[VT_PATH_MAX];           /* after a restart: with the port that clients know */
 };
 
@@ -67,13 +69,49 @@ static const char *directory_failure(vault_status status)
     return "reading or writing failed. Look at the permissions of the directory and at the room on its disk.";
 }
 
+/* A keeper that stays away for a day is one line, and its return another. */
+static void log_keeper(void *context, const char *name, vault_status status, const char *why)
+{
+    (void)context;
+    vt_log(status == VAULT_OK ? VT_LOG_INFO : VT_LOG_WARN, status == VAULT_OK ? "keeper.back" : "keeper.away",
+           "name=%s status=%s message=\"%s\"", name, vault_status_code(status), why);
+}
+
+/* Kinds that need the network are the daemon's: vaultd/core knows none. docs/decisions/0017. */
+static VT_RESULT open_remote_keeper(const struct daemon *daemon, const struct vt_config_keeper *setting, bool is_read_only,
+                                    struct vt_keeper **out_keeper, struct vt_err *err)
+{
+    const struct vt_config *config = daemon->options->config;
+    char host[VT_CONFIG_HOST_MAX];
+    struct vt_link_options to = {.host = host, .ca_file = vt_config_text(config, VT_SET_REMOTE_CA),
+                                 .certificate_file = vt_config_text(config, VT_SET_REMOTE_CERTIFICATE),
+                                 .key_file = vt_config_text(config, VT_SET_REMOTE_KEY)};
+    const struct vt_remote_options options = {.name = setting->name, .verifier_key = setting->verifier,
+                                              .deadline_ms = (uint32_t)vt_config_int(config, VT_SET_REMOTE_DEADLINE_MS),
+                                              .is_read_only = is_read_only, .vault_id = daemon->vault_id, .changed = log_keeper};
+    struct vt_link *link = NULL;
+    VT_TRY(vt_config_listen_split(setting->path, host, &to.port));
+    VT_TRY(vt_link_open(&to, &link, err));
+    const vault_status status = vt_remote_keeper_open(&options, link, out_keeper);
+    if (status == VAULT_OK) return VAULT_OK;
+    return vt_fail(err, status, "keepers", "The remote keeper %s cannot be used: its verifier is not that of a keeper's receipts.",
+                   setting->name);
+}
+
+static VT_RESULT open_by_kind(const struct daemon *daemon, const struct vt_config_keeper *setting, enum vt_keeper_use use,
+                              struct vt_keeper **out_keeper, struct vt_err *err)
+{
+    if (setting->verifier != NULL) return open_remote_keeper(daemon, setting, use == VT_KEEPER_LOOK, out_keeper, err);
+    return vt_keeper_open(setting->kind, setting->path, setting->name, use, out_keeper, err);
+}
+
 static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config_keeper *setting, bool must_exist,
                              struct vt_keeper **out_keeper, struct vt_err *err)
 {
     VT_AUTO_PTR(vt_keeper) keeper = NULL;
     const bool is_read_only = daemon->options->is_read_only;
     const enum vt_keeper_use use = is_read_only ? VT_KEEPER_LOOK : must_exist ? VT_KEEPER_MUST_EXIST : VT_KEEPER_MAKE;
-    VT_TRY(vt_keeper_open(setting->kind, setting->path, setting->name, use, &keeper, err));
+    VT_TRY(open_by_kind(daemon, setting, use, &keeper, err));
     const vault_status status = vt_keeper_compare_device(keeper, vt_config_text(daemon->options->config, VT_SET_DATA_DIR));
     if (status != VAULT_OK)
         return vt_fail(err, status, "keepers", "On which device the keeper %s lies cannot be seen: %s", setting->path,
@@ -113,7 +151,7 @@ static VT_RESULT check_keepers_are_free(const struct daemon *daemon, const char 
         VT_AUTO_PTR(vt_keeper) keeper = NULL;
         const struct vt_config_keeper *setting = vt_config_keeper(config, i);
         struct vt_err why = {{0}, {0}};
-        vault_status status = vt_keeper_open(setting->kind, setting->path, setting->name, VT_KEEPER_LOOK, &keeper, &why);
+        vault_status status = open_by_kind(daemon, setting, VT_KEEPER_LOOK, &keeper, &why);
         if (status == VAULT_E_KEEPER) continue;
         if (status != VAULT_OK) *err = why;
         VT_TRY(status);
@@ -159,9 +197,22 @@ static bool store_has_vault(struct vt_store *store)
     return vt_store_stats(store, &stats) == VAULT_OK && stats.entries[VT_TABLE_META] != 0;
 }
 
+/* Remote keepers are told which vault asks, and it is known without any key. */
+static VT_RESULT learn_vault_id(struct daemon *daemon, struct vt_store *store, struct vt_err *err)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    struct vt_root_record root;
+    vault_status status = vt_txn_begin_read(store, &txn);
+    if (status == VAULT_OK) status = vt_keyring_root_record(txn, &root);
+    daemon->vault_id = status == VAULT_OK ? root.vault_id : (struct vt_vault_id){{0}};
+    if (status == VAULT_OK || status == VAULT_E_NOT_INITIALISED) return VAULT_OK;
+    return vt_fail(err, status, "data_dir", "The store's root record cannot be read: %s", vault_status_text(status));
+}
+
 static VT_RESULT open_parts(struct daemon *daemon, struct vt_vault_options *parts, struct vt_err *err)
 {
     VT_TRY(open_store(daemon, &parts->store, err));
+    VT_TRY(learn_vault_id(daemon, parts->store, err));
     VT_TRY(open_keepers(daemon, store_has_vault(parts->store), parts->keepers, &parts->keeper_count, err));
     return open_journal(daemon, &parts->journal, err);
 }
@@ -282,7 +333,7 @@ static VT_RESULT make_run_dir(struct daemon *daemon, struct vt_err *err)
 
 /* Serving ------------------------------------------------------------------------------------------------------------- */
 
-static void set_log_level(const struct vt_config *config)
+void vt_daemon_set_log_level(const struct vt_config *config)
 {
     static const char *const NAMES[] = {"error", "warn", "info", "debug"};
     for (size_t i = 0; i < VT_ARRAY_LEN(NAMES); i++)
@@ -295,7 +346,7 @@ static VT_RESULT reload_settings(const struct vt_options *options, struct vt_err
     struct vt_options fresh;
     VT_TRY(vt_options_read(options->argc, options->argv, &fresh, err));
     const vault_status status = options->is_dev ? VAULT_OK : vt_config_check(fresh.config, false, err);
-    if (status == VAULT_OK) set_log_level(fresh.config);
+    if (status == VAULT_OK) vt_daemon_set_log_level(fresh.config);
     vt_options_release(&fresh);
     return status;
 }
@@ -404,7 +455,7 @@ static VT_RESULT start(struct daemon *daemon, struct vt_err *err)
     if (options->is_dev) warn_dev();
     if (options->is_dev) VT_TRY(vt_dev_prepare(options, err));
     VT_TRY(vt_config_check(options->config, options->is_dev, err));
-    set_log_level(options->config);
+    vt_daemon_set_log_level(options->config);
     VT_TRY(check_store(daemon, err));               /* before anything is made where a disk may not be mounted */
     VT_TRY(make_run_dir(daemon, err));
     set_clock(daemon);

@@ -6,3 +6,5 @@
 /** Serve until SIGTERM or SIGINT; SIGHUP reloads. @return why it could not start, VAULT_E_TIMEOUT when the drain had to cut
  *  connections off; err says it in a sentence */
 VT_RESULT vt_daemon_run(struct vt_options *options, struct vt_err *err);
+/** Setting log.level. */
+void vt_daemon_set_log_level(const struct vt_config *config);

@@ -6,15 +6,17 @@
 
 const char VT_USAGE[] =
     "usage: vaultd [--config FILE] [options]\n"
+    "       vaultd --keeper --config FILE [--data DIR]\n"
     "\n"
     "  --config FILE        settings, YAML; see --sample-config\n"
+    "  --keeper             be a keeper, which holds a share of another vault's root key in memory (class E4), and no vault\n"
     "  --check-config       read the settings, say what is wrong, end\n"
     "  --print-config       print every setting with its origin, end\n"
     "  --sample-config      print a sample file, end\n"
     "  --data DIR           setting data_dir\n"
     "  --listen HOST:PORT   setting listen; port 0 takes a free one\n"
     "  --journal DIR        setting journal.dir\n"
-    "  --keeper FILE        setting keepers, repeatable\n"
+    "  --keeper-file FILE   setting keepers, repeatable\n"
     "  --quorum N           setting quorum\n"
     "  --dev                development: loopback, generated TLS certificates, unsealed by a key file beside the data\n"
     "  --read-only          serve a restored vault for inspection; nothing is changed, no keeper is written to\n"
@@ -25,7 +27,8 @@ const char VT_USAGE[] =
     "exit status: 0 ended in order; 2 no vault to serve; 3 option, setting or certificate; 4 unseal key file; 5 refused as things\n"
     "are; 7 ended before all was done; 8 files, disks or keepers; 9 the address to listen on. See docs/OPERATIONS.md.\n";
 
-enum { OPT_CONFIG = 256, OPT_CHECK, OPT_PRINT, OPT_SAMPLE, OPT_DEV, OPT_DATA, OPT_LISTEN, OPT_JOURNAL, OPT_KEEPER, OPT_QUORUM,
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_PRINT, OPT_SAMPLE, OPT_DEV, OPT_DATA, OPT_LISTEN, OPT_JOURNAL, OPT_KEEPER,
+       OPT_KEEPER_FILE, OPT_QUORUM,
        OPT_UNSEAL_KEY, OPT_READ_ONLY, OPT_TEST_CLOCK, OPT_VERSION, OPT_HELP };
 
 static const struct option OPTIONS[] = {
@@ -33,7 +36,8 @@ static const struct option OPTIONS[] = {
     {"print-config", no_argument, NULL, OPT_PRINT},          {"sample-config", no_argument, NULL, OPT_SAMPLE},
     {"dev", no_argument, NULL, OPT_DEV},                     {"data", required_argument, NULL, OPT_DATA},
     {"listen", required_argument, NULL, OPT_LISTEN},         {"journal", required_argument, NULL, OPT_JOURNAL},
-    {"keeper", required_argument, NULL, OPT_KEEPER},         {"quorum", required_argument, NULL, OPT_QUORUM},
+    {"keeper", no_argument, NULL, OPT_KEEPER},               {"keeper-file", required_argument, NULL, OPT_KEEPER_FILE},
+    {"quorum", required_argument, NULL, OPT_QUORUM},
     {"unseal-key", required_argument, NULL, OPT_UNSEAL_KEY}, {"read-only", no_argument, NULL, OPT_READ_ONLY},
     {"test-clock", required_argument, NULL, OPT_TEST_CLOCK}, {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},                   {NULL, 0, NULL, 0},
@@ -99,7 +103,8 @@ static VT_RESULT set_flag(int option, char **argv, struct vt_options *options, s
     case OPT_DATA: return vt_config_set(options->config, VT_SET_DATA_DIR, "--data", optarg, err);
     case OPT_LISTEN: return vt_config_set(options->config, VT_SET_LISTEN, "--listen", optarg, err);
     case OPT_JOURNAL: return vt_config_set(options->config, VT_SET_JOURNAL_DIR, "--journal", optarg, err);
-    case OPT_KEEPER: return vt_config_set(options->config, VT_SET_KEEPERS, "--keeper", optarg, err);
+    case OPT_KEEPER: options->is_keeper = true; return VAULT_OK;
+    case OPT_KEEPER_FILE: return vt_config_set(options->config, VT_SET_KEEPERS, "--keeper-file", optarg, err);
     case OPT_QUORUM: return vt_config_set(options->config, VT_SET_QUORUM, "--quorum", optarg, err);
     default: return refuse_option(option, argv, err);
     }
@@ -107,6 +112,9 @@ static VT_RESULT set_flag(int option, char **argv, struct vt_options *options, s
 
 static VT_RESULT check_flags(const struct vt_options *options, struct vt_err *err)
 {
+    if (options->is_keeper && (options->is_dev || options->is_read_only || options->has_test_clock))
+        return vt_fail(err, VAULT_E_ARGUMENT, NULL,
+                       "--keeper goes with --config and --data only; the flag of a keeper's file is --keeper-file.");
     if (options->unseal_key_file != NULL && !options->is_dev)
         return vt_fail(err, VAULT_E_ARGUMENT, NULL, "--unseal-key goes with --dev only: a production vault starts sealed.");
 #ifndef VT_TEST_CLOCK

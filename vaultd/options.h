@@ -6,7 +6,7 @@
 enum vt_mode { VT_MODE_SERVE, VT_MODE_CHECK, VT_MODE_PRINT, VT_MODE_SAMPLE, VT_MODE_VERSION, VT_MODE_HELP };
 struct vt_options {
     enum vt_mode mode;
-    bool is_dev, is_read_only, has_test_clock;
+    bool is_keeper, is_dev, is_read_only, has_test_clock;
     int64_t test_clock_ms;              /* where the test clock starts */
     const char *unseal_key_file;        /* NULL: dev mode's own */
     struct vt_config *config;           /* owned */

@@ -268,7 +268,7 @@ class Story(unittest.TestCase):
         self.assertEqual(report["subjects_kept"], len(self.people) - 1)
         self.assertGreater(report["rows_erased"], 1)
         keeper = os.path.join(self.daemon.data, "keeper")
-        restored = Daemon(VAULTD, directory=root, arguments=["--read-only", "--keeper", os.path.join(keeper, "keeper-1.vtk"),
+        restored = Daemon(VAULTD, directory=root, arguments=["--read-only", "--keeper-file", os.path.join(keeper, "keeper-1.vtk"),
                                                              "--unseal-key", os.path.join(keeper, "unseal.key")])
         try:
             from vault_client import Client

@@ -770,7 +770,7 @@ class Life(unittest.TestCase):
         shutil.copytree(os.path.join(live.data, "store"), os.path.join(copy, "store"))
         os.chmod(copy, 0o700)
         keeper = os.path.join(live.data, "keeper", "keeper-1.vtk")
-        arguments = ["--dev", "--read-only", "--data", copy, "--listen", "127.0.0.1:0", "--keeper", keeper,
+        arguments = ["--dev", "--read-only", "--data", copy, "--listen", "127.0.0.1:0", "--keeper-file", keeper,
                      "--unseal-key", os.path.join(live.data, "keeper", "unseal.key")]
         with open(keeper, "rb") as handle:
             before = handle.read()
@@ -796,7 +796,7 @@ class Life(unittest.TestCase):
         os.chmod(stolen, 0o700)
         live.start()
         keeper = os.path.join(live.data, "keeper", "keeper-1.vtk")
-        served_as = ["--dev", "--read-only", "--listen", "127.0.0.1:0", "--keeper", keeper,
+        served_as = ["--dev", "--read-only", "--listen", "127.0.0.1:0", "--keeper-file", keeper,
                      "--unseal-key", os.path.join(live.data, "keeper", "unseal.key"), "--data"]
         arguments = [*served_as, copy]
         with live.client("operator") as operator:
@@ -831,7 +831,7 @@ class Life(unittest.TestCase):
             operator.call("backup.restore", **{"from": backup, "to": copy, "check_only": True})
         unseal_key = os.path.join(live.data, "keeper", "unseal.key")
         arguments = ["--dev", "--read-only", "--listen", "127.0.0.1:0", "--unseal-key", unseal_key, "--data", copy,
-                     "--keeper", os.path.join(live.data, "keeper", "keeper-1.vtk")]
+                     "--keeper-file", os.path.join(live.data, "keeper", "keeper-1.vtk")]
         served = Daemon(BINARY, directory=live.root, dev=False, arguments=arguments)
         self.addCleanup(served.remove)
         with Client(served.address, served.said["ca"], live_credential(live, "privacy")) as reader:
