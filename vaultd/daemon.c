@@ -120,12 +120,36 @@ static VT_RESULT open_keeper(const struct daemon *daemon, const struct vt_config
     return VAULT_OK;
 }
 
+/* Not there, or damaged: it may come back, and the others may be enough. Anything else is for who set it up to mend. */
+static bool may_be_away(vault_status status)
+{
+    return status == VAULT_E_KEEPER || status == VAULT_E_IO || status == VAULT_E_CORRUPT;
+}
+
+/* One that an initialised vault had, or is to get, may be away when the daemon starts. */
+static VT_RESULT open_or_await(const struct daemon *daemon, const struct vt_config_keeper *setting, bool must_exist,
+                               struct vt_keeper **out_keeper, vault_status *out_why, struct vt_err *err)
+{
+    const vault_status status = *out_why = open_keeper(daemon, setting, must_exist, out_keeper, err);
+    if (status == VAULT_OK || !must_exist || daemon->options->is_read_only || !may_be_away(status)) return status;
+    vt_log(VT_LOG_WARN, "keeper.away", "name=%s status=%s message=\"%s\"", setting->name, vault_status_code(status), err->message);
+    return vt_keeper_open_later(setting->kind, setting->path, setting->name,
+                                vt_config_text(daemon->options->config, VT_SET_DATA_DIR), out_keeper);
+}
+
 static VT_RESULT open_keepers(const struct daemon *daemon, bool must_exist, struct vt_keeper **out_keepers, size_t *out_count,
                               struct vt_err *err)
 {
     const struct vt_config *config = daemon->options->config;
-    for (*out_count = 0; *out_count < vt_config_keeper_count(config); ++*out_count)
-        VT_TRY(open_keeper(daemon, vt_config_keeper(config, *out_count), must_exist, &out_keepers[*out_count], err));
+    const size_t count = vt_config_keeper_count(config);
+    vault_status why = VAULT_OK;
+    size_t away = 0;
+    for (*out_count = 0; *out_count < count; ++*out_count) {
+        VT_TRY(open_or_await(daemon, vt_config_keeper(config, *out_count), must_exist, &out_keepers[*out_count], &why, err));
+        away += why != VAULT_OK;
+    }
+    if (away == count) return why;                  /* err has the sentence: not one is there */
+    *err = (struct vt_err){{0}, {0}};
     return VAULT_OK;
 }
 

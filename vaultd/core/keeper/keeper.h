@@ -84,7 +84,8 @@ struct vt_keeper_ops {
     /** All non-empty slots, oldest epoch first; theirs is the caller's to compare: a keeper may belong to another vault. */
     vault_status (*read)(struct vt_keeper *keeper, struct vt_keeper_slot out_slots[VT_KEEPER_SLOTS], size_t *out_count);
     /** @return VAULT_E_CONFLICT when the vault is another, (incarnation, epoch) is not the next after the floor (a keeper
-     *  that has never finalised takes any), or another attempt is prepared */
+     *  that has never finalised takes any), or another attempt is prepared; VAULT_E_KEEPER when what is open is not what the
+     *  keeper's name leads to any more */
     vault_status (*prepare)(struct vt_keeper *keeper, const struct vt_keeper_slot *slot);
     /** A keeper that missed the PREPARE erases all it has: it returns with an old share and must not serve it.
      *  @return VAULT_E_ROLLBACK below the floor, VAULT_E_NOT_FOUND when the keeper holds nothing of any vault,
@@ -132,6 +133,12 @@ enum vt_keeper_use {
  *  @return VAULT_E_ARGUMENT for another kind; otherwise as the kind's own function. @p err has a sentence that says what to do */
 VT_RESULT vt_keeper_open(const char *kind, const char *path, const char *name, enum vt_keeper_use use,
                          struct vt_keeper **out_keeper, struct vt_err *err);
+/** One that cannot be opened now, for a vault that has others to spare: it is tried again with each operation and answers as one
+ *  that is away until it is there. It is never made. Texts are copied. */
+VT_RESULT vt_keeper_open_later(const char *kind, const char *path, const char *name, const char *store_dir,
+                               struct vt_keeper **out_keeper);
+/** Make such a one, if it is still not there; any other is left alone. @return as vt_keeper_open() */
+VT_RESULT vt_keeper_make(struct vt_keeper *keeper, struct vt_err *err);
 /** Tell a keeper where the store lies, so that vt_keeper_info can warn when one disk holds both. Nothing to do for one that
  *  lies on no device of this machine. @return VAULT_E_IO */
 VT_RESULT vt_keeper_compare_device(struct vt_keeper *keeper, const char *store_dir);

@@ -147,6 +147,11 @@ static vault_status file_device(struct vt_keeper_machine *machine, dev_t *out_de
     return VAULT_OK;
 }
 
+static bool file_is_in_place(struct vt_keeper_machine *machine)
+{
+    return vt_keeper_is_at(file_of(machine)->fd, file_of(machine)->path);
+}
+
 static void file_free(struct vt_keeper_machine *machine)
 {
     struct keeper_file *file = file_of(machine);
@@ -156,7 +161,8 @@ static void file_free(struct vt_keeper_machine *machine)
 }
 
 static const struct vt_keeper_medium_ops file_medium = {
-    .load = file_load, .replace = file_replace, .describe = file_describe, .device = file_device, .free = file_free};
+    .load = file_load, .replace = file_replace, .describe = file_describe, .device = file_device, .is_in_place = file_is_in_place,
+    .free = file_free};
 
 /* Opening and creating -------------------------------------------------------------------------------------------- */
 

@@ -172,6 +172,11 @@ static VT_RESULT take_over(struct vt_keeper_machine *machine, struct vt_keeper_s
 
 /* The operations ---------------------------------------------------------------------------------------------------- */
 
+static bool is_in_place(struct vt_keeper_machine *machine)
+{
+    return machine->medium->is_in_place == NULL || machine->medium->is_in_place(machine);
+}
+
 static vault_status machine_info(struct vt_keeper *keeper, struct vt_keeper_info *out_info)
 {
     struct vt_keeper_machine *machine = machine_of(keeper);
@@ -179,7 +184,7 @@ static vault_status machine_info(struct vt_keeper *keeper, struct vt_keeper_info
     struct vt_note_verifier verifier;
     VT_AUTO(vt_buf) text = VT_BUF_INIT(sizeof info.verifier_key - 1);
     char signer_name[64];
-    info.is_reachable = freshen(machine) == VAULT_OK;
+    info.is_reachable = freshen(machine) == VAULT_OK && is_in_place(machine);
     machine->medium->describe(machine, &info);
     info.is_same_device_as_store = machine->is_same_device;
     info.keeper_id = machine->state->keeper_id;
@@ -257,6 +262,7 @@ static vault_status machine_prepare(struct vt_keeper *keeper, const struct vt_ke
     struct vt_keeper_machine *machine = machine_of(keeper);
     bool is_here;
     VT_TRY(change_begin(machine));
+    VT_ENSURE(is_in_place(machine), VAULT_E_KEEPER);
     VT_TRY(prepare_check(machine->state, slot, &is_here));
     if (is_here) return VAULT_OK;
 
@@ -480,4 +486,11 @@ VT_RESULT vt_keeper_sync_folder(const char *path)
     const bool is_synced = fsync(fd) == 0;
     close(fd);
     return is_synced ? VAULT_OK : VAULT_E_IO;
+}
+
+bool vt_keeper_is_at(int fd, const char *path)
+{
+    struct stat open_one, named;
+    return fstat(fd, &open_one) == 0 && lstat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
+           open_one.st_ino == named.st_ino;
 }

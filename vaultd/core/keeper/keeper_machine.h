@@ -54,6 +54,9 @@ struct vt_keeper_medium_ops {
     void (*describe)(struct vt_keeper_machine *machine, struct vt_keeper_info *info);
     /** The device that the state lies on. NULL: none of this machine's. */
     vault_status (*device)(struct vt_keeper_machine *machine, dev_t *out_device);
+    /** Does the name still lead to what is open? A share that is put into a file whose name leads elsewhere is not there at the
+     *  next start. NULL: it cannot be otherwise. */
+    bool (*is_in_place)(struct vt_keeper_machine *machine);
     void (*free)(struct vt_keeper_machine *machine);        /* with the struct that starts with the machine */
 };
 
@@ -76,3 +79,5 @@ VT_RESULT vt_keeper_machine_init(struct vt_keeper_machine *machine, const struct
 VT_RESULT vt_keeper_machine_load(struct vt_keeper_machine *machine);
 /** Make the name @p path durable in its folder. @return VAULT_E_IO, VAULT_E_MEMORY */
 VT_RESULT vt_keeper_sync_folder(const char *path);
+/** Is what @p path leads to what @p fd has open? */
+bool vt_keeper_is_at(int fd, const char *path);

@@ -51,7 +51,7 @@ struct keeper_raw {
     unsigned newest, newest_floor;
     uint64_t floor_sequence;
     enum vt_keeper_class keeper_class;
-    char *path;                         /* for who only looks: opened by its name each time */
+    char *path;                         /* who only looks opens it by its name each time */
     vt_medium_gather_fn gather;
     struct vt_medium_facts place;       /* when it was opened */
 };
@@ -360,6 +360,11 @@ static vault_status raw_device(struct vt_keeper_machine *machine, dev_t *out_dev
     return VAULT_OK;
 }
 
+static bool raw_is_in_place(struct vt_keeper_machine *machine)
+{
+    return vt_keeper_is_at(raw_of(machine)->fd, raw_of(machine)->path);
+}
+
 static void raw_free(struct vt_keeper_machine *machine)
 {
     struct keeper_raw *raw = raw_of(machine);
@@ -373,7 +378,8 @@ static void raw_free(struct vt_keeper_machine *machine)
 }
 
 static const struct vt_keeper_medium_ops raw_medium = {
-    .load = raw_load, .replace = raw_replace, .describe = raw_describe, .device = raw_device, .free = raw_free};
+    .load = raw_load, .replace = raw_replace, .describe = raw_describe, .device = raw_device, .is_in_place = raw_is_in_place,
+    .free = raw_free};
 
 /* Making and opening ------------------------------------------------------------------------------------------------ */
 
