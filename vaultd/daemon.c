@@ -131,7 +131,8 @@ static VT_RESULT open_or_await(const struct daemon *daemon, const struct vt_conf
                                struct vt_keeper **out_keeper, vault_status *out_why, struct vt_err *err)
 {
     const vault_status status = *out_why = open_keeper(daemon, setting, must_exist, out_keeper, err);
-    if (status == VAULT_OK || !must_exist || daemon->options->is_read_only || !may_be_away(status)) return status;
+    const bool may_wait = must_exist && !daemon->options->is_read_only && setting->verifier == NULL;
+    if (status == VAULT_OK || !may_wait || !may_be_away(status)) return status;
     vt_log(VT_LOG_WARN, "keeper.away", "name=%s status=%s message=\"%s\"", setting->name, vault_status_code(status), err->message);
     return vt_keeper_open_later(setting->kind, setting->path, setting->name,
                                 vt_config_text(daemon->options->config, VT_SET_DATA_DIR), out_keeper);

@@ -34,6 +34,7 @@ enum vt_seal_kind {
     VT_SEAL_EXPORT = 15,
     VT_SEAL_JOB = 16,          /* job id 16 */
     VT_SEAL_CLOSING = 17,      /* epoch 8 | attempt 16 | part 4 */
+    VT_SEAL_KEEPERS = 21,      /* nothing more: there is one */
 };
 
 /** The common head of every context; the kind's own fields follow, fixed-width, big-endian. */

@@ -41,6 +41,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"dropped_since", VT_T_TIME, 0, 0, "keys of corrected or deleted records wait for that, too"},
                          {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest; absent while none can close"},
                          {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device, last_error"},
+                         {"tolerance", VT_T_MAP, 0, 0, "as keeper.list"},
                          {"can_become_final", VT_T_BOOL, 0, 0, "whether the keepers would do for final certificates"},
                          {"journal", VT_T_MAP, 0, 0, "records, bytes, unsynced commits, the commit that it covers from, same device"},
                          {"loss_bound", VT_T_TEXT, 0, 0, "one sentence: what losing the disk now would cost"},
@@ -120,7 +121,35 @@ const struct vt_command VT_CMD_KEEPER_LIST = {
     .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_WHILE_SEALED, .source = "docs/KEYS.md",
     .results = VT_FIELDS({"keepers", VT_T_LIST, VT_REQUIRED, 0,
                           "one map each; id as in certificates; last_error: why the last change was refused"},
-                         {"quorum", VT_T_INT, VT_REQUIRED, 0, "k"}),
+                         {"quorum", VT_T_INT, VT_REQUIRED, 0, "k"},
+                         {"tolerance", VT_T_MAP, VT_REQUIRED, 0,
+                          "for opening, preparing and erasing: possible, needed, present, may_fail; as they last answered"}),
+};
+
+const struct vt_command VT_CMD_KEEPER_CHECK = {
+    .id = 25, .name = "keeper.check", .summary = "Ask every keeper now: what it holds, whether its share fits, its receipt.",
+    .since = "0.1", .scope = VT_SCOPE_STATUS, .effect = VT_READS, .flags = VT_SLOW | VT_WHILE_SEALED,
+    .source = "docs/OPERATIONS.md",
+    .results = VT_FIELDS({"is_sound", VT_T_BOOL, VT_REQUIRED, 0, "every keeper answers and holds a share that fits"},
+                         {"keepers", VT_T_LIST, VT_REQUIRED, 0,
+                          "as keeper.list, and vault (this, none, another), holds, share (fits, wrong, none, unchecked), receipt "
+                          "of the present epoch's close (verified, missing, wrong)"},
+                         {"tolerance", VT_T_MAP, VT_REQUIRED, 0, "as keeper.list"},
+                         {"findings", VT_T_LIST, VT_REQUIRED, 0, "full sentences"}),
+    .errors = VT_ERRORS(VAULT_E_BUSY),
+};
+
+const struct vt_command VT_CMD_KEEPER_CHANGE = {
+    .id = 26, .name = "keeper.change", .summary = "Give the shares of the next epoch to the keepers of the settings; it begins now.",
+    .since = "0.1", .scope = VT_SCOPE_ADMIN, .effect = VT_DESTROYS, .flags = VT_SLOW | VT_CONFIRM, .source = "docs/OPERATIONS.md",
+    .args = VT_FIELDS({"leave", VT_T_LIST, 0, 16, "names of keepers that give their share up; take them out of the settings afterwards"},
+                      {"lost", VT_T_LIST, 0, 16, "names of keepers that are gone for good with what they held: your word, recorded"},
+                      {"dry_run", VT_T_BOOL, 0, 0, "say what would be done"}),
+    .results = VT_FIELDS({"stay", VT_T_LIST, VT_REQUIRED, 0, "name, id"}, {"join", VT_T_LIST, VT_REQUIRED, 0, "name, id"},
+                         {"leave", VT_T_LIST, VT_REQUIRED, 0, "name, id"}, {"lost", VT_T_LIST, VT_REQUIRED, 0, "name, id"},
+                         {"quorum", VT_T_INT, VT_REQUIRED, 0, "of the settings"},
+                         {"epoch", VT_T_INT, VT_REQUIRED, 0, "the present one"}),
+    .errors = VT_ERRORS(VAULT_E_KEEPER, VAULT_E_STATE, VAULT_E_BUSY),
 };
 
 const struct vt_command VT_CMD_EPOCH_STATUS = {

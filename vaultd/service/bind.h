@@ -16,5 +16,8 @@ VT_RESULT vt_put_bool(struct vt_call *call, struct vt_value *map, const char *ke
 VT_RESULT vt_put_value(struct vt_call *call, struct vt_value *map, const char *key, struct vt_value value);
 VT_RESULT vt_put_id(struct vt_call *call, struct vt_value *map, const char *key, const uint8_t id[16]);
 VT_RESULT vt_put_time(struct vt_call *call, struct vt_value *map, const char *key, int64_t at_ms);
+/** `keepers`, and `tolerance`. */
+VT_RESULT vt_put_keepers(struct vt_call *call, const struct vt_epoch_status *epoch, struct vt_value *map);
+VT_RESULT vt_put_tolerance(struct vt_call *call, const struct vt_epoch_tolerance *tolerance, struct vt_value *map);
 /** {status, code, message, certificate?} of one item of a batch. */
 VT_RESULT vt_put_item_error(struct vt_call *call, struct vt_value *map, vault_status status);

@@ -11,6 +11,7 @@ struct closing {
     bool even_if_empty;
     vt_epoch_add_wraps add_wraps;       /* a rotation of the unseal key; NULL: an ordinary close */
     void *wraps_context;
+    const struct vt_keeper_plan *plan;  /* a change of the keepers; NULL: none */
     vault_status freeze_status;
     bool forgets;                       /* it makes the new root, so what was dropped before goes with it */
     struct vt_buf evidence;
@@ -23,6 +24,8 @@ static vault_status closing_freeze(void *context, struct vt_keyring_write *write
     if (closing->add_wraps != NULL)
         closing->freeze_status = vt_epoch_freeze_rotation(closing->vault->epoch, closing->add_wraps, closing->wraps_context,
                                                           &closing->epoch_closing);
+    else if (closing->plan != NULL)
+        closing->freeze_status = vt_epoch_freeze_change(closing->vault->epoch, closing->plan, &closing->epoch_closing);
     else closing->freeze_status = vt_epoch_freeze(closing->vault->epoch, vt_keyring_write_view(write), closing->even_if_empty,
                                              &closing->epoch_closing);
     return closing->freeze_status;
@@ -158,6 +161,13 @@ VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps 
 {
     struct closing closing = {.vault = vault, .add_wraps = add_wraps, .wraps_context = context,
                               .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
+    VT_TRY(finish_leftover(vault));
+    return closing_serve(&closing);
+}
+
+VT_RESULT vt_vault_change_keepers(struct vt_vault *vault, const struct vt_keeper_plan *plan)
+{
+    struct closing closing = {.vault = vault, .plan = plan, .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
     VT_TRY(finish_leftover(vault));
     return closing_serve(&closing);
 }

@@ -1,4 +1,4 @@
-/* vaultd/service/svc_vault.c - the vault itself: life, status, epochs, keepers, jobs. */
+/* vaultd/service/svc_vault.c - the vault itself: life, status, epochs, jobs. */
 #include <stdio.h>
 
 #include "libvault/codec/limits.h"
@@ -224,34 +224,6 @@ static VT_RESULT warn(struct status_writer *writer, const char *sentence)
     return vt_value_push(&writer->call->scratch, &writer->warnings, vt_value_str(sentence), NULL);
 }
 
-static VT_RESULT keeper_value(struct vt_call *call, const struct vt_epoch_status *epoch, size_t index, struct vt_value *list)
-{
-    const struct vt_keeper_info *info = &epoch->keepers[index];
-    const struct vt_keeper_floor *floor = &epoch->floors[index];
-    const char *trouble = vt_epoch_keeper_trouble(epoch, index);
-    struct vt_value map = vt_value_map();
-    VT_TRY(vt_put_text(call, &map, "name", info->name));
-    VT_TRY(vt_put_value(call, &map, "id", vt_value_uint(info->keeper_id)));
-    VT_TRY(vt_put_text(call, &map, "class", vt_keeper_class_name(info->keeper_class)));
-    VT_TRY(vt_put_bool(call, &map, "reachable", info->is_reachable));
-    VT_TRY(vt_put_bool(call, &map, "same_device", info->is_same_device_as_store));
-    VT_TRY(vt_put_bool(call, &map, "counts_for_final", vt_keeper_class_counts_for_final(info->keeper_class)));
-    VT_TRY(vt_put_int(call, &map, "floor_epoch", (int64_t)floor->epoch));
-    VT_TRY(vt_put_int(call, &map, "floor_commit", (int64_t)floor->commit_number));
-    VT_TRY(vt_put_text(call, &map, "verifier_key", info->verifier_key));
-    if (trouble != NULL) VT_TRY(vt_put_text(call, &map, "last_error", trouble));
-    return vt_value_push(&call->scratch, list, map, NULL);
-}
-
-static VT_RESULT keepers_value(struct vt_call *call, const struct vt_epoch_status *epoch, struct vt_value *out_list)
-{
-    struct vt_value list = vt_value_array();
-    for (size_t i = 0; i < epoch->keeper_count; i++)
-        VT_TRY(keeper_value(call, epoch, i, &list));
-    *out_list = list;
-    return VAULT_OK;
-}
-
 static VT_RESULT put_waiting(struct vt_call *call, const struct vt_epoch_status *epoch, struct vt_value *map)
 {
     struct vt_waiting waiting;
@@ -261,11 +233,29 @@ static VT_RESULT put_waiting(struct vt_call *call, const struct vt_epoch_status 
     return vt_put_time(call, map, "next_close_at", waiting.next_close_at_ms);
 }
 
+static bool is_short(const struct vt_epoch_need *need)
+{
+    return need->have < need->needed;
+}
+
+/* What the keepers that answered last cannot do any more. */
+static VT_RESULT warn_of_keepers(struct status_writer *writer)
+{
+    const struct vt_epoch_tolerance *now = &writer->epoch.may_fail;
+    if (!writer->epoch.is_initialised) return VAULT_OK;
+    if (is_short(&now->opening))
+        VT_TRY(warn(writer, "Too few keepers that hold a share answer: sealed, the vault cannot be unsealed until they are back."));
+    if (is_short(&now->erasing))
+        VT_TRY(warn(writer, "Too few keepers answer to erase the old root key: no shred becomes effective until they are back."));
+    else if (is_short(&now->preparing))
+        VT_TRY(warn(writer, "Too few keepers answer to begin the close of an epoch: shreds stay pending until they are back."));
+    return VAULT_OK;
+}
+
 static VT_RESULT status_epoch(struct status_writer *writer)
 {
     struct vt_call *call = writer->call;
     const struct vt_epoch_status *epoch = &writer->epoch;
-    struct vt_value keepers;
     if (epoch->is_initialised) {
         VT_TRY(vt_put_id(call, &writer->map, "vault_id", epoch->vault_id.bytes));
         VT_TRY(vt_put_int(call, &writer->map, "incarnation", (int64_t)epoch->incarnation));
@@ -274,8 +264,9 @@ static VT_RESULT status_epoch(struct status_writer *writer)
     }
     VT_TRY(vt_put_int(call, &writer->map, "pending_shreds", (int64_t)epoch->pending));
     VT_TRY(put_waiting(call, epoch, &writer->map));
-    VT_TRY(keepers_value(call, epoch, &keepers));
-    VT_TRY(vt_put_value(call, &writer->map, "keepers", keepers));
+    VT_TRY(vt_put_keepers(call, epoch, &writer->map));
+    VT_TRY(vt_put_tolerance(call, &epoch->may_fail, &writer->map));
+    VT_TRY(warn_of_keepers(writer));
     VT_TRY(vt_put_bool(call, &writer->map, "can_become_final", epoch->can_become_final));
     VT_TRY(warn(writer, epoch->can_become_final
                      ? "The keepers would do for final certificates, but this version issues none yet."
@@ -499,19 +490,7 @@ static vault_status status_prepare(struct vt_call *call)
 }
 const struct vt_handler VT_HANDLER_VAULT_STATUS = {.command = "vault.status", .prepare = status_prepare};
 
-/* keeper.list, epoch.*, job.status ----------------------------------------------------------------------------------- */
-
-static vault_status keeper_list_prepare(struct vt_call *call)
-{
-    struct vt_epoch_status epoch;
-    struct vt_value map = vt_value_map(), keepers;
-    VT_TRY(vt_epoch_status(call->vault->epoch, &epoch));
-    VT_TRY(keepers_value(call, &epoch, &keepers));
-    VT_TRY(vt_put_value(call, &map, "keepers", keepers));
-    VT_TRY(vt_put_int(call, &map, "quorum", epoch.quorum));
-    return vt_call_result(call, &map);
-}
-const struct vt_handler VT_HANDLER_KEEPER_LIST = {.command = "keeper.list", .prepare = keeper_list_prepare};
+/* epoch.*, job.status ----------------------------------------------------------------------------------- */
 
 static vault_status epoch_status_prepare(struct vt_call *call)
 {

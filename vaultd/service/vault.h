@@ -118,6 +118,10 @@ VT_RESULT vt_vault_commit_wait(struct vt_vault *vault, struct vt_commit_item *it
 VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty);
 /** A fresh unseal key with fresh wraps: an epoch closes whose shares are sealed under it. Thread: workers, tests. */
 VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps add_wraps, void *context);
+/** Other keepers hold the shares from the next epoch on, which this closes. Thread: workers, tests.
+ *  @return VAULT_E_KEEPER when not all of them took a share, or too few of those that held one have erased it: the first leaves
+ *  all as it was, the second is gone on with like any closing. VAULT_E_BUSY */
+VT_RESULT vt_vault_change_keepers(struct vt_vault *vault, const struct vt_keeper_plan *plan);
 /** A commit has dropped keys although no shred is pending (a correction, a deleted record): they are forgotten when the
  * epoch closes, so it closes in time even if nothing else asks for it. The change carries VT_FORGETS_KEY, so that a
  * restart remembers: docs/FORMAT.md "Meta". */

@@ -84,6 +84,10 @@ EXAMPLES = {
         ({"credential": "vsk_" + CANARY}, "unauthenticated", None)]),
     "vault.status": Example("auditor"),
     "keeper.list": Example("operator"),
+    "keeper.check": Example("operator"),
+    "keeper.change": Example("administrator", {"dry_run": True}, [
+        ({"lost": [CANARY]}, "argument", "lost"), ({"leave": [CANARY]}, "argument", "leave"), ({"leave": [7]}, "type", "leave"),
+        ({"dry_run": False}, "state", None)]),
     "epoch.status": Example("operator"),
     "job.status": Example("operator", {}, [({"job": ID}, "not-found", "job")]),
     "schema.apply": Example("administrator", {"schema": SCHEMA}, [

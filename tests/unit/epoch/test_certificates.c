@@ -38,7 +38,8 @@ static vault_status make_effective(struct ring_write *change, unsigned number)
     struct vt_pending pending = asked(number);
     const struct vt_destroyed destroyed = {.records = 1};
     const struct vt_effect effect = {
-        .epoch_from = 1, .epoch_to = 2, .attempt = {1}, .at_ms = 1790000001000, .keepers = &ERASED};
+        .epoch_from = 1, .epoch_to = 2, .attempt = {1}, .at_ms = 1790000001000, .keepers = &ERASED, .keeper_count = 1,
+        .threshold = 1};
     pending.certificate = number;
     return vt_certificate_effective(change->view, change->txn, &EVIDENCE, &pending, &destroyed, &effect);
 }

@@ -265,9 +265,53 @@ START_TEST(a_crash_anywhere_in_a_rotation_of_the_unseal_key_leaves_one_that_open
 }
 END_TEST
 
+/* keeper-2 leaves, keeper-3 comes. */
+static vault_status work_change(struct world *world, void (*hook)(const char *step, void *context), void *context)
+{
+    const struct vt_keeper_wish wish = {.leave_count = 1, .leave = {"keeper-2"}};
+    struct vt_keeper_plan plan;
+    struct vt_epoch_check check;
+    VT_TRY(world_unseal(world, NULL));
+    VT_TRY(vt_epoch_check(world->epoch, &check));
+    VT_TRY(vt_epoch_plan_change(world->epoch, &wish, &check, &plan, NULL));
+    vt_fault_set_step_hook(hook, context);
+    return vt_epoch_change_keepers(world->epoch, &plan);
+}
+
+START_TEST(a_crash_anywhere_in_a_change_of_the_keepers_leaves_the_old_set_or_the_new_one)
+{
+    const struct world_shape shape = {.k = 2, .m = 3, .has_journal = true};
+    struct world base, copy;
+    struct world_steps steps;
+    (void)base_new(&base, &shape);
+    base.shape.m = 4;
+    world_clone(&base, &copy);
+    world_steps(&copy, work_change, &steps);
+    world_end(&copy);
+    for (size_t i = 0; i < steps.count; i++) {
+        struct world_shares shares;
+        world_clone(&base, &copy);
+        world_crash(&copy, work_change, &steps.items[i]);
+        world_open(&copy);
+        const bool is_changed = world_epoch(&copy) == 2;
+        ck_assert_ok(world_unseal(&copy, NULL));
+        ck_assert_ok(world_subject(&copy, CONTROL));
+        ck_assert_ok(world_close_epoch(&copy, false));
+        assert_gone(&copy);
+        world_close(&copy);
+        world_shares_read(&copy, &shares);
+        ck_assert_uint_eq(shares.count, 3);
+        for (size_t j = 0; j < shares.count; j++) ck_assert_uint_ne(shares.keeper[j], is_changed ? 2 : 3);
+        vt_temp_dir_remove(copy.dir);
+    }
+    world_end(&base);
+}
+END_TEST
+
 VT_TEST_MAIN("epoch/crash", a_crash_anywhere_in_a_closing_loses_nothing_and_keeps_nothing_1_of_1,
              a_crash_anywhere_in_a_closing_loses_nothing_and_keeps_nothing_2_of_3,
              a_crash_anywhere_in_a_closing_without_a_journal_is_recovered_too,
              a_crash_anywhere_in_the_recovery_from_a_crash_is_recovered,
              a_crash_in_the_first_initialisation_leaves_nothing_or_a_vault_that_unseals,
-             a_crash_anywhere_in_a_rotation_of_the_unseal_key_leaves_one_that_opens)
+             a_crash_anywhere_in_a_rotation_of_the_unseal_key_leaves_one_that_opens,
+             a_crash_anywhere_in_a_change_of_the_keepers_leaves_the_old_set_or_the_new_one)

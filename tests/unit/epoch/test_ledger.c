@@ -297,7 +297,8 @@ START_TEST(an_effective_certificate_needs_enough_receipts)
     struct vt_pending pending = asked(1, 0, 0);
     const struct vt_destroyed destroyed = {.records = 1};
     struct vt_certificate_keeper keeper = one_keeper;
-    struct vt_effect effect = {.epoch_from = 1, .epoch_to = 2, .attempt = {1}, .at_ms = 1790000001000, .keepers = &keeper};
+    struct vt_effect effect = {.epoch_from = 1, .epoch_to = 2, .attempt = {1}, .at_ms = 1790000001000, .keepers = &keeper,
+                               .keeper_count = 1, .threshold = 1};
     ck_assert_ok(vt_pending_add(change.view, change.txn, &evidence, &pending));
     ck_assert_status(vt_certificate_effective(change.view, change.txn, &evidence, &pending, &destroyed, &effect),
                      VAULT_E_ARGUMENT);

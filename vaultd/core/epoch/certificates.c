@@ -57,10 +57,11 @@ static void assume(struct filling *filling, const char *text)
 
 /* `final` is never claimed yet: see "never" below. A layer that renews index keys and keeps windows says more through
  * describe(). */
-static void fill_prospects(struct filling *filling, const struct vt_evidence *evidence)
+static void fill_prospects(struct filling *filling)
 {
     struct vt_certificate *certificate = &filling->certificate;
-    const bool can_be_final = vt_certificate_can_be_final(evidence->keepers, evidence->keeper_count, evidence->threshold);
+    const bool can_be_final =
+        vt_certificate_can_be_final(certificate->keepers, certificate->keeper_count, certificate->threshold);
     certificate->final.kind = VT_FINAL_NEVER;
     certificate->final.reason = vt_bytes_str(can_be_final
                                                  ? "this version waits for no era of the index and issues no final certificates"
@@ -69,8 +70,8 @@ static void fill_prospects(struct filling *filling, const struct vt_evidence *ev
     certificate->index_era.phase = VT_PHASE_NONE;
     assume(filling, "the memory of the vault was not captured while the data existed");
     assume(filling, "the keepers beyond the threshold less one erased their share as their receipts say");
-    for (size_t i = 0; i < evidence->keeper_count; i++)
-        assume(filling, vt_erase_class_assumption(evidence->keepers[i].erase_class));
+    for (size_t i = 0; i < certificate->keeper_count; i++)
+        assume(filling, vt_erase_class_assumption(certificate->keepers[i].erase_class));
     certificate->assumptions = filling->assumptions;
     certificate->assumption_count = filling->assumption_count;
 }
@@ -94,7 +95,6 @@ static void fill(struct filling *filling, struct vt_keyring_view *view, const st
     memcpy(certificate->commitment, pending->commitment, sizeof certificate->commitment);
     memcpy(certificate->request_id, pending->object_id, sizeof certificate->request_id);
     fill_scope(filling, pending);
-    fill_prospects(filling, evidence);
 }
 
 static VT_RESULT describe_and_issue(struct filling *filling, struct vt_keyring_view *view, struct vt_txn *txn,
@@ -102,6 +102,7 @@ static VT_RESULT describe_and_issue(struct filling *filling, struct vt_keyring_v
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(CERTIFICATE_POOL_MAX);
     struct vt_certificate *certificate = &filling->certificate;
+    fill_prospects(filling);
     if (evidence->describe != NULL)
         VT_TRY(evidence->describe(evidence->context, view, pending, &pool, certificate));
     return vt_certificate_issue(txn, certificate);
@@ -129,6 +130,8 @@ VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *
     certificate->epoch_to = effect->epoch_to;
     memcpy(certificate->attempt, effect->attempt, sizeof certificate->attempt);
     certificate->keepers = effect->keepers;
+    certificate->keeper_count = effect->keeper_count;
+    certificate->threshold = effect->threshold;
     certificate->subjects = certificate->scope == VT_CERTIFICATE_OF_SUBJECT;
     certificate->records = destroyed->records;
     certificate->rows = destroyed->rows;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "libvault/base/fault.h"
+#include "libvault/crypto/digest.h"
 #include "vaultd/core/epoch/epoch_internal.h"
 
 enum {
@@ -176,7 +177,7 @@ static void receipts_name(uint64_t epoch_number, char out_name[32])
 
 VT_RESULT vt_closing_receipts_put(const struct vt_epoch_closing *closing, struct vt_txn *txn)
 {
-    VT_AUTO(vt_buf) value = VT_BUF_INIT(VT_KEEPERS_MAX * (VT_KEEPER_RECEIPT_MAX + RECEIPT_HEAD_LEN));
+    VT_AUTO(vt_buf) value = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
     char name[32];
     for (size_t i = 0; i < closing->owner->options.keeper_count; i++) {
         if (!closing->has_receipt[i]) continue;
@@ -198,4 +199,19 @@ VT_RESULT vt_epoch_receipts(struct vt_txn *txn, uint64_t epoch_number, struct vt
     receipts_name(epoch_number, name);
     VT_TRY(vt_store_get(txn, VT_TABLE_META, vt_bytes_str(name), &value));
     return vt_buf_append(out_receipts, value);
+}
+
+VT_RESULT vt_epoch_receipt_next(struct vt_bytes *rest, struct vt_epoch_receipt *out_receipt)
+{
+    VT_ENSURE(rest->len != 0, VAULT_E_NOT_FOUND);
+    VT_ENSURE(rest->len >= RECEIPT_HEAD_LEN, VAULT_E_CORRUPT);
+    const uint32_t len = vt_get_u32(rest->data + 9);
+    VT_ENSURE(rest->data[8] <= VT_KEEPER_X && len <= rest->len - RECEIPT_HEAD_LEN, VAULT_E_CORRUPT);
+    struct vt_epoch_receipt receipt = {.keeper_id = vt_get_u64(rest->data),
+                                       .keeper_class = (enum vt_keeper_class)rest->data[8],
+                                       .note = vt_bytes(rest->data + RECEIPT_HEAD_LEN, len)};
+    VT_TRY(vt_sha256_one(receipt.note, receipt.hash));
+    *rest = vt_bytes(receipt.note.data + len, rest->len - RECEIPT_HEAD_LEN - len);
+    *out_receipt = receipt;
+    return VAULT_OK;
 }

@@ -27,7 +27,22 @@ struct vt_epoch_id vt_epoch_current(struct vt_epoch *epoch)
     return id;
 }
 
+bool vt_epoch_id_equal(const struct vt_epoch_id *a, const struct vt_epoch_id *b)
+{
+    return a->incarnation == b->incarnation && a->epoch == b->epoch && memcmp(a->attempt, b->attempt, VT_ATTEMPT_LEN) == 0;
+}
+
 /* Opening --------------------------------------------------------------------------------------------------------- */
+
+/* For status alone, which says while the vault is sealed whether it could be opened. */
+static void look_at_slots(struct vt_epoch *epoch, size_t index)
+{
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS] = {0};
+    size_t count = 0;
+    const vault_status status = epoch->keepers[index]->ops->read(epoch->keepers[index], slots, &count);
+    vt_epoch_note_slots(epoch, index, slots, status == VAULT_OK ? count : 0);
+    vt_wipe(slots, sizeof slots);
+}
 
 static VT_RESULT meet_keepers(struct vt_epoch *epoch)
 {
@@ -35,10 +50,12 @@ static VT_RESULT meet_keepers(struct vt_epoch *epoch)
         struct vt_keeper *keeper = epoch->keepers[i] = epoch->options.keepers[i];
         struct vt_keeper_info *info = &epoch->infos[i];
         VT_TRY(keeper->ops->info(keeper, info));
-        for (size_t j = 0; j < i; j++) VT_ENSURE(epoch->infos[j].keeper_id != info->keeper_id, VAULT_E_KEEPER);
+        for (size_t j = 0; j < i && info->keeper_id != 0; j++)
+            VT_ENSURE(epoch->infos[j].keeper_id != info->keeper_id, VAULT_E_KEEPER);
         epoch->evidence_keepers[i] = (struct vt_certificate_keeper){
             .id = info->keeper_id, .erase_class = (enum vt_erase_class)info->keeper_class, .state = VT_ERASE_WAITING};
         vt_epoch_note_floor(epoch, i);
+        look_at_slots(epoch, i);
     }
     return VAULT_OK;
 }
@@ -146,11 +163,13 @@ const struct vt_evidence *vt_epoch_evidence(struct vt_epoch *epoch)
 
 VT_RESULT vt_epoch_set_tolerance(struct vt_epoch *epoch, unsigned tolerance)
 {
-    VT_ENSURE(tolerance <= epoch->options.keeper_count - epoch->options.quorum, VAULT_E_ARGUMENT);
     pthread_mutex_lock(&epoch->mutex);
-    epoch->tolerance = tolerance;
+    const bool is_known = epoch->set.epoch != 0;
+    const size_t m = is_known ? vt_keeper_set_size(&epoch->set, false) : epoch->options.keeper_count;
+    const bool fits = tolerance <= m - (is_known ? epoch->set.k : epoch->options.quorum);
+    if (fits) epoch->tolerance = tolerance;
     pthread_mutex_unlock(&epoch->mutex);
-    return VAULT_OK;
+    return fits ? VAULT_OK : VAULT_E_ARGUMENT;
 }
 
 /* When, and how things stand -------------------------------------------------------------------------------------- */
@@ -183,12 +202,10 @@ static VT_RESULT commit_number_now(struct vt_epoch *epoch, uint64_t *out_number)
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status)
 {
     const struct vt_epoch_options *options = &epoch->options;
-    struct vt_epoch_status status = {.quorum = options->quorum,
+    struct vt_epoch_status status = {.quorum = vt_epoch_quorum(epoch),
                                      .keeper_count = options->keeper_count,
                                      .has_journal = options->journal != NULL,
                                      .pending = vt_stamps_pending_count(epoch->stamps)};
-    status.can_become_final =
-        vt_certificate_can_be_final(epoch->evidence_keepers, options->keeper_count, options->quorum);
     VT_TRY(commit_number_now(epoch, &status.commit_number));
     if (status.has_journal) vt_journal_stats(options->journal, &status.journal);
     pthread_mutex_lock(&epoch->mutex);
@@ -198,12 +215,15 @@ VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_st
     status.incarnation = epoch->current.incarnation;
     status.epoch = epoch->current.epoch;
     status.tolerance = epoch->tolerance;
+    status.can_become_final =
+        vt_certificate_can_be_final(epoch->evidence_keepers, epoch->evidence.keeper_count, epoch->evidence.threshold);
     const struct vt_epoch_closing *closing = epoch->closing != NULL ? epoch->closing : epoch->unfinished;
     status.closing = closing != NULL ? closing->count : 0;
     status.is_closing = closing != NULL;
     memcpy(status.keepers, epoch->infos, sizeof status.keepers);
     memcpy(status.floors, epoch->floors, sizeof status.floors);
     memcpy(status.keeper_errors, epoch->keeper_errors, sizeof status.keeper_errors);
+    vt_epoch_count_tolerance(epoch, &status.may_fail);
     if (status.pending != 0 && epoch->first_pending_at_ms != 0)
         status.next_close_at_ms = epoch->first_pending_at_ms + options->close_after_ms;
     pthread_mutex_unlock(&epoch->mutex);
@@ -312,7 +332,7 @@ static VT_RESULT push_floor(struct vt_epoch *epoch)
         answered += status == VAULT_OK;
         vt_epoch_note_change(epoch, i, status);
     }
-    return answered >= epoch->options.quorum ? VAULT_OK : VAULT_E_KEEPER;
+    return answered >= vt_epoch_quorum(epoch) ? VAULT_OK : VAULT_E_KEEPER;
 }
 
 VT_RESULT vt_epoch_push_floor(struct vt_epoch *epoch)
@@ -352,7 +372,7 @@ static VT_RESULT look_beside(struct vt_epoch *epoch)
         past += vt_floor_is_past(&floor, &current);
     }
     VT_ENSURE(past == 0, VAULT_E_ROLLBACK);
-    return answered >= epoch->options.quorum ? VAULT_OK : VAULT_E_KEEPER;
+    return answered >= vt_epoch_quorum(epoch) ? VAULT_OK : VAULT_E_KEEPER;
 }
 
 VT_RESULT vt_epoch_look_beside(struct vt_epoch *epoch)

@@ -17,6 +17,7 @@
 #include "vaultd/core/keyring/unseal.h"
 
 enum { VT_KEEPERS_MAX = 16 };
+struct vt_epoch_check;
 
 struct vt_epoch_options {
     struct vt_keeper **keepers;         /* borrowed; their order gives each its Shamir point */
@@ -105,6 +106,48 @@ VT_RESULT vt_epoch_take_over_begin(struct vt_epoch_closing *closing, struct vt_k
 /** The new environment is whole: its shares stay prepared at the keepers, whatever becomes of this closing. Whichever of the
  *  two environments is unsealed next decides. No other epoch closes before that. Free the closing as usual. */
 void vt_epoch_take_over_keep(struct vt_epoch_closing *closing);
+/** What is wished of the keepers: those of the settings hold the shares, but for those that leave. By their names. */
+struct vt_keeper_wish {
+    size_t leave_count, lost_count;
+    char leave[VT_KEEPERS_MAX][65];         /* hold a share, answer, and erase it */
+    char lost[VT_KEEPERS_MAX][65];          /* hold a share and are gone for good, on the word of who asks */
+};
+enum vt_keeper_part { VT_KEEPER_STAYS, VT_KEEPER_JOINS, VT_KEEPER_LEAVES, VT_KEEPER_IS_LOST };
+struct vt_planned_keeper {
+    uint64_t id;                            /* 0: it is made when it comes to that */
+    char name[65];
+    enum vt_keeper_part part;
+};
+struct vt_keeper_plan {
+    unsigned k;                             /* quorum of the settings */
+    bool is_same;                           /* nothing to change */
+    size_t count;
+    struct vt_planned_keeper items[2 * VT_KEEPERS_MAX];
+};
+/** What a change would do. Nothing is written. @param check of just now
+ *  @return VAULT_E_KEEPER (a holder does not answer and is not said to be lost; a keeper of another vault; fewer than the quorum),
+ *  VAULT_E_STATE (one that answers is said to be lost; a lone keeper would leave), VAULT_E_ARGUMENT (no holder
+ *  of that name), VAULT_E_SEALED; err has the sentence */
+VT_RESULT vt_epoch_plan_change(struct vt_epoch *epoch, const struct vt_keeper_wish *wish, const struct vt_epoch_check *check,
+                               struct vt_keeper_plan *out_plan, struct vt_err *err);
+/** Make the keepers that are to join and are not there yet. Thread: workers, tests. @return as vt_keeper_open() */
+VT_RESULT vt_epoch_make_keepers(struct vt_epoch *epoch, const struct vt_keeper_plan *plan, struct vt_err *err);
+/** As vt_epoch_freeze_rotation(), for a change of the keepers: an empty batch; the shares of the next epoch go to those that stay
+ *  and join, all of whom must take them; those that leave are told to erase like the others. docs/decisions/0018. */
+VT_RESULT vt_epoch_freeze_change(struct vt_epoch *epoch, const struct vt_keeper_plan *plan,
+                                 struct vt_epoch_closing **out_closing);
+/** Somebody's word that a keeper is gone for good, with whatever it held. */
+struct vt_attestation {
+    uint64_t keeper_id;
+    uint8_t principal[16];
+    int64_t at_ms;
+    uint8_t hash[32];                       /* out: SHA-256 of the signed note */
+};
+/** Record it, signed by the vault: META "attested/<keeper id>". Committer; after the commit vt_epoch_attested().
+ *  @param out_note appended. @return VAULT_E_NOT_FOUND: it was never of the set */
+VT_RESULT vt_epoch_attest(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn,
+                          struct vt_attestation *attestation, struct vt_buf *out_note);
+void vt_epoch_attested(struct vt_epoch *epoch, const struct vt_attestation *attestation);
 /** S2, epoch thread: fresh R', attempt id, PREPARE at every keeper; k + tolerance must answer. Keepers that were away erase
  *  what is old first. @return VAULT_E_KEEPER: the attempt has been aborted, free the closing. VAULT_E_SEALED, VAULT_E_IO
  *  while it is in doubt whether a failed commit was kept */
@@ -153,6 +196,9 @@ VT_RESULT vt_epoch_close_now(struct vt_epoch *epoch, bool even_if_empty, vt_epoc
 /** The receipts of a closed epoch, as kept in the store: notes one after the other, each {keeper 8, class 1, length 4, note}.
  *  @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_epoch_receipts(struct vt_txn *txn, uint64_t epoch_number, struct vt_buf *out_receipts);
+enum { VT_EPOCH_RECEIPTS_MAX = VT_KEEPERS_MAX * (VT_KEEPER_RECEIPT_MAX + 13) };
+/** The next one of what vt_epoch_receipts() gave, and @p rest is what follows it. @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT */
+VT_RESULT vt_epoch_receipt_next(struct vt_bytes *rest, struct vt_epoch_receipt *out_receipt);
 
 /** Begin a keyring change: what it changes is gathered for the journal, where there is one. Thread: the committer.
  *  @return as vt_keyring_write_begin() */
@@ -173,9 +219,21 @@ VT_RESULT vt_epoch_look_beside(struct vt_epoch *epoch);
 /** Keepers that may fail at S2 without loss: prepare at k + @p tolerance. Default m - k. Lowered when a keeper stays away
  *  past its deadline and two approvers agree. @return VAULT_E_ARGUMENT past m - k */
 VT_RESULT vt_epoch_set_tolerance(struct vt_epoch *epoch, unsigned tolerance);
+/** Change the keepers in one call, for tools and tests without threads: vt_epoch_freeze_change() and the rest. */
+VT_RESULT vt_epoch_change_keepers(struct vt_epoch *epoch, const struct vt_keeper_plan *plan);
 /** Rotate U in one call, for tools and tests without threads: vt_epoch_freeze_rotation() and the rest. */
 VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context);
 
+/** How many keepers something takes, and how many could do it when they were last asked: the difference may fail; with fewer it
+ *  cannot be done until some are back. */
+struct vt_epoch_need {
+    unsigned needed, have;
+};
+struct vt_epoch_tolerance {
+    struct vt_epoch_need opening;       /* to unseal: shares of the present epoch */
+    struct vt_epoch_need preparing;     /* to begin the close of an epoch: keepers that take a share of the next */
+    struct vt_epoch_need erasing;       /* to end it: keepers that erase their share of the present one */
+};
 struct vt_epoch_status {
     bool is_initialised, is_sealed;
     struct vt_vault_id vault_id;
@@ -183,6 +241,7 @@ struct vt_epoch_status {
     uint64_t commit_number;             /* the store's, now; the floors follow it every few seconds */
     bool is_closing;                    /* one is under way or unfinished; a rotation's and a take-over's batch is empty */
     unsigned quorum, tolerance;
+    struct vt_epoch_tolerance may_fail;
     size_t keeper_count;
     struct vt_keeper_info keepers[VT_KEEPERS_MAX];
     struct vt_keeper_floor floors[VT_KEEPERS_MAX];
@@ -192,7 +251,38 @@ struct vt_epoch_status {
     struct vt_journal_stats journal;
     int64_t next_close_at_ms;           /* 0: nothing pending */
 };
-/** What the keepers last said: asked at open, unseal, push and close, never here. Thread: any. */
+/** One keeper, asked now. */
+enum vt_keeper_belongs { VT_KEEPER_TO_NONE, VT_KEEPER_TO_US, VT_KEEPER_TO_ANOTHER };
+enum vt_share_verdict {
+    VT_SHARE_NONE,                      /* none of the present epoch */
+    VT_SHARE_FITS,                      /* the root page opens with a key that was put together with it */
+    VT_SHARE_WRONG,                     /* it does not open, or the key that it gives does not */
+    VT_SHARE_UNCHECKED                  /* sealed, or too few others that fit */
+};
+enum vt_receipt_verdict { VT_RECEIPT_MISSING, VT_RECEIPT_VERIFIED, VT_RECEIPT_WRONG };
+struct vt_keeper_held {
+    uint64_t incarnation, epoch;
+    uint8_t state, k, m, x;
+};
+struct vt_keeper_check {
+    struct vt_keeper_info info;
+    struct vt_keeper_floor floor;       /* the last that it said */
+    enum vt_keeper_belongs belongs;     /* TO_NONE too while it cannot be reached */
+    size_t held_count;
+    struct vt_keeper_held held[VT_KEEPER_SLOTS];
+    enum vt_share_verdict share;
+    enum vt_receipt_verdict receipt;    /* of the close that began the present epoch, as the store has it */
+};
+struct vt_epoch_check {
+    bool is_sealed;
+    size_t count;
+    struct vt_keeper_check keepers[VT_KEEPERS_MAX];
+    struct vt_epoch_tolerance tolerance;
+};
+/** Ask every keeper. Nothing is written. Thread: workers, tests; waits for a floor that is being pushed.
+ *  @return VAULT_E_BUSY while an epoch closes */
+VT_RESULT vt_epoch_check(struct vt_epoch *epoch, struct vt_epoch_check *out_check);
+/** What the keepers last said: asked at open, unseal, push, check and close, never here. Thread: any. */
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status);
 /** What keeper @p index refused last, as one sentence; NULL: it refused nothing. @return borrowed from @p status, or static */
 const char *vt_epoch_keeper_trouble(const struct vt_epoch_status *status, size_t index);

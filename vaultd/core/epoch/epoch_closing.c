@@ -195,20 +195,31 @@ VT_RESULT vt_epoch_freeze_rotation(struct vt_epoch *epoch, vt_epoch_add_wraps ad
 
 /* S2 -------------------------------------------------------------------------------------------------------------- */
 
+/* A change of the keepers wants all that are to hold a share: whoever asked for it looks on. */
+static VT_RESULT share_out(struct vt_epoch_closing *closing)
+{
+    struct vt_epoch *epoch = closing->owner;
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) vt_epoch_note_floor(epoch, i);     /* who is there now */
+    VT_TRY(vt_epoch_next_set(epoch, closing->next.epoch, closing->is_change ? &closing->plan : NULL, &closing->next_set));
+    struct vt_sharing sharing = {.id = closing->next, .vault_id = epoch->vault_id, .root = &closing->secrets->root,
+                                 .set = &closing->next_set};
+    sharing.unseal_key = closing->is_rotation ? &closing->secrets->unseal : &epoch->secrets->unseal;
+    pthread_mutex_lock(&epoch->mutex);
+    sharing.needed = closing->next_set.k + epoch->tolerance;
+    pthread_mutex_unlock(&epoch->mutex);
+    if (closing->is_change) sharing.needed = (unsigned)vt_keeper_set_size(&closing->next_set, false);
+    return vt_shares_prepare(epoch, &sharing);
+}
+
 VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing)
 {
     struct vt_epoch *epoch = closing->owner;
+    vt_epoch_await_push(epoch);             /* also when only S6 is left: keepers have one caller at a time */
     if (closing->stage >= VT_CLOSING_PREPARED) return VAULT_OK;
     VT_ENSURE(!closing->is_aborted, VAULT_E_STATE);
     VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);  /* U is gone: nothing may be sealed under what is left of it */
     VT_TRY(vt_epoch_resolve_doubt(epoch));
-    vt_epoch_await_push(epoch);
-    const struct vt_key *unseal_key = closing->is_rotation ? &closing->secrets->unseal : &epoch->secrets->unseal;
-    pthread_mutex_lock(&epoch->mutex);
-    const unsigned needed = epoch->options.quorum + epoch->tolerance;
-    pthread_mutex_unlock(&epoch->mutex);
-    const vault_status status =
-        vt_shares_prepare(epoch, &closing->next, &epoch->vault_id, unseal_key, &closing->secrets->root, needed);
+    const vault_status status = share_out(closing);
     if (status != VAULT_OK) {
         closing->is_aborted = true;
         vt_wipe(&closing->secrets->root, sizeof closing->secrets->root);
@@ -285,6 +296,7 @@ VT_RESULT vt_epoch_commit(struct vt_epoch_closing *closing, struct vt_keyring_wr
         VT_TRY(destroy_item(closing, write, txn, &closing->items[i], destroy, context, &rows));
     VT_TRY(put_new_wraps(closing, txn, &rows));
     VT_TRY(vt_closing_rows_put(closing, view, txn, &rows));
+    VT_TRY(vt_keeper_set_put(&closing->next_set, view, txn, &rows));
     if (closing->owner->options.journal != NULL) VT_TRY(vt_epoch_ledger_rows(view, txn, &rows));
     return seal_and_journal(closing, write, &rows);
 }
@@ -297,6 +309,7 @@ static void committed(struct vt_epoch_closing *closing)
     if (closing->is_rotation) epoch->secrets->unseal = closing->secrets->unseal;
     vt_wipe(&closing->secrets->unseal, sizeof closing->secrets->unseal);
     pthread_mutex_unlock(&epoch->mutex);
+    vt_epoch_adopt_set(epoch, &closing->next_set);
     closing->stage = VT_CLOSING_COMMITTED;
     for (size_t i = 0; i < closing->count; i++)
         vt_stamps_remove_pending(epoch->stamps, &closing->items[i].pending.scope);
@@ -344,9 +357,30 @@ static VT_RESULT finalize_one(struct vt_epoch_closing *closing, size_t index)
     return VAULT_OK;
 }
 
-static unsigned receipts_needed(const struct vt_epoch *epoch)
+/* Who held the root key that is to die, and which of them have erased their share. */
+struct former {
+    struct vt_certificate_keeper keepers[VT_KEEPERS_MAX];
+    size_t count, erased;
+    unsigned k;
+};
+
+static void look_at_former(const struct vt_epoch_closing *closing, struct former *former)
 {
-    return (unsigned)epoch->options.keeper_count - epoch->options.quorum + 1;
+    struct vt_epoch *epoch = closing->owner;
+    pthread_mutex_lock(&epoch->mutex);
+    former->count = vt_keeper_set_evidence(&epoch->set, true, former->keepers);
+    former->k = epoch->set.former_k;
+    former->erased = 0;
+    for (size_t i = 0; i < former->count; i++)
+        former->erased += vt_keeper_set_show(&epoch->set, closing->next.epoch, &former->keepers[i]);
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
+static bool is_dead(const struct vt_epoch_closing *closing)
+{
+    struct former former;
+    look_at_former(closing, &former);
+    return former.count != 0 && former.erased >= former.count - former.k + 1;
 }
 
 VT_RESULT vt_epoch_finalize(struct vt_epoch_closing *closing)
@@ -357,13 +391,13 @@ VT_RESULT vt_epoch_finalize(struct vt_epoch_closing *closing)
     VT_TRY(vt_keyring_fence(epoch->ring, FENCE_TIMEOUT_MS));
     vt_fault_step("S5.fenced");
     VT_TRY(check_root_opens(closing));
-    unsigned erased = 0;
+    unsigned answered = 0;
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
         const vault_status status = finalize_one(closing, i);
-        erased += status == VAULT_OK;
+        answered += status == VAULT_OK;
         vt_epoch_note_change(epoch, i, status);
     }
-    VT_ENSURE(erased >= receipts_needed(epoch), VAULT_E_KEEPER);
+    VT_ENSURE(answered != 0 && is_dead(closing), VAULT_E_KEEPER);
     vt_wipe(closing->secrets, sizeof *closing->secrets);
     closing->effective_at_ms = vt_epoch_now_ms(epoch);
     closing->stage = VT_CLOSING_FINALIZED;
@@ -394,31 +428,35 @@ bool vt_epoch_closing_receipt(const struct vt_epoch_closing *closing, size_t ind
 
 /* S7 -------------------------------------------------------------------------------------------------------------- */
 
-static void effect_of(const struct vt_epoch_closing *closing, struct vt_certificate_keeper keepers[VT_KEEPERS_MAX],
-                      struct vt_effect *effect)
+static void effect_of(const struct vt_epoch_closing *closing, struct former *former, struct vt_effect *effect)
 {
-    for (size_t i = 0; i < closing->owner->options.keeper_count; i++) {
-        keepers[i] = closing->owner->evidence_keepers[i];
-        if (!closing->has_receipt[i]) continue;
-        keepers[i].state = VT_ERASE_DONE;
-        memcpy(keepers[i].receipt, closing->receipt_hashes[i], sizeof keepers[i].receipt);
-    }
+    look_at_former(closing, former);
     *effect = (struct vt_effect){.epoch_from = closing->epoch_from,
                                  .epoch_to = closing->next.epoch,
                                  .at_ms = closing->effective_at_ms,
-                                 .keepers = keepers};
+                                 .keepers = former->keepers,
+                                 .keeper_count = former->count,
+                                 .threshold = former->k};
     memcpy(effect->attempt, closing->next.attempt, sizeof effect->attempt);
+}
+
+static VT_RESULT put_set(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    const struct vt_keeper_set set = epoch->set;
+    pthread_mutex_unlock(&epoch->mutex);
+    return vt_keeper_set_put(&set, view, txn, NULL);
 }
 
 VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn)
 {
-    struct vt_certificate_keeper keepers[VT_KEEPERS_MAX];
+    struct former former;
     struct vt_effect effect;
     VT_ENSURE(closing->stage == VT_CLOSING_FINALIZED, VAULT_E_STATE);
     const vault_status owed = vt_closing_rows_exist(txn);
     if (owed == VAULT_E_NOT_FOUND) return VAULT_OK;         /* recorded already */
     VT_TRY(owed);
-    effect_of(closing, keepers, &effect);
+    effect_of(closing, &former, &effect);
     for (size_t i = 0; i < closing->count; i++) {
         const struct vt_closing_item *item = &closing->items[i];
         const vault_status issued =
@@ -427,6 +465,7 @@ VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_vi
     }
     VT_TRY(vt_certificate_log_sign(view, txn));
     VT_TRY(vt_closing_receipts_put(closing, txn));
+    VT_TRY(put_set(closing->owner, view, txn));
     return vt_closing_rows_delete(txn);
 }
 

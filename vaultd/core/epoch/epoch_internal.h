@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "vaultd/core/epoch/epoch.h"
+#include "vaultd/core/epoch/keeper_set.h"
 #include "vaultd/core/epoch/ledger_internal.h"
 
 /** Which root key is meant. */
@@ -11,6 +12,12 @@ struct vt_epoch_id {
     uint64_t incarnation;
     uint64_t epoch;
     uint8_t attempt[VT_ATTEMPT_LEN];
+};
+
+/** Whose shares a keeper was last known to hold. */
+struct vt_keeper_ids {
+    size_t count;
+    struct vt_epoch_id ids[VT_KEEPER_SLOTS];
 };
 
 /** Arena memory. */
@@ -42,6 +49,8 @@ struct vt_epoch {
     struct vt_keeper_info infos[VT_KEEPERS_MAX];
     struct vt_keeper_floor floors[VT_KEEPERS_MAX];
     vault_status keeper_errors[VT_KEEPERS_MAX];
+    struct vt_keeper_ids held[VT_KEEPERS_MAX];
+    struct vt_keeper_set set;           /* as the store has it, and what receipts have said since */
 };
 
 enum vt_closing_stage {
@@ -69,6 +78,9 @@ struct vt_epoch_closing {
     int64_t effective_at_ms;
     bool is_rotation;
     bool is_take_over;
+    bool is_change;                     /* of the keepers, to: */
+    struct vt_keeper_plan plan;
+    struct vt_keeper_set next_set;      /* from S2 on */
     bool is_kept;                       /* a take-over's new environment is whole: nothing is aborted any more */
     struct vt_buf wraps;                /* encoded, in a rotation */
     struct vt_closing_secrets *secrets;
@@ -89,16 +101,27 @@ struct vt_keeper_view {
 };
 VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_views[VT_KEEPERS_MAX]);
 bool vt_slot_is(const struct vt_keeper_slot *slot, const struct vt_epoch_id *id);
+/** For status: these are the slots of this keeper now. */
+void vt_epoch_note_slots(struct vt_epoch *epoch, size_t index, const struct vt_keeper_slot *slots, size_t count);
+/** Does the receipt say of this keeper and vault what was asked for? */
+bool vt_receipt_says_so(const struct vt_keeper_statement *said, const struct vt_keeper_info *info,
+                        const struct vt_vault_id *vault_id, const struct vt_epoch_id *id);
 /** Keepers that hold a share of @p id, sealed under whatever. */
 unsigned vt_shares_present(const struct vt_epoch *epoch, const struct vt_keeper_view *views, const struct vt_epoch_id *id);
 /** Open k shares of @p id with U and put the root key together.
  *  @return VAULT_E_WRONG_SECRET when not one opens, VAULT_E_AUTHENTICITY when some do and too few */
 VT_RESULT vt_shares_combine(const struct vt_epoch *epoch, const struct vt_keeper_view *views, const struct vt_epoch_id *id,
                             const struct vt_vault_id *vault_id, const struct vt_key *unseal_key, struct vt_key *out_root);
-/** Split @p root and PREPARE at every keeper; @p needed must take it. Then nothing is left of it elsewhere.
- *  @return VAULT_E_KEEPER */
-VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_epoch_id *id, const struct vt_vault_id *vault_id,
-                            const struct vt_key *unseal_key, const struct vt_key *root, unsigned needed);
+/** What is to be shared out. */
+struct vt_sharing {
+    struct vt_epoch_id id;
+    struct vt_vault_id vault_id;
+    const struct vt_key *unseal_key, *root;     /* borrowed */
+    const struct vt_keeper_set *set;            /* who gets a share; borrowed */
+    unsigned needed;                            /* so many must take it */
+};
+/** Split the root key and PREPARE at every keeper of the set. Then nothing is left of it elsewhere. @return VAULT_E_KEEPER */
+VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_sharing *sharing);
 /** Best effort: what cannot be reached now is erased before the next PREPARE or with the next FINALIZE. */
 void vt_shares_abort(struct vt_epoch *epoch, const struct vt_epoch_id *id);
 /** FINALIZE at one keeper and check its receipt. @return as the keeper; VAULT_E_AUTHENTICITY for a receipt that says
@@ -110,6 +133,31 @@ VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index);
 void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index);
 /** The same behind a change that keeper @p index was asked for: status shows how it ended, until the next. */
 void vt_epoch_note_change(struct vt_epoch *epoch, size_t index, vault_status status);
+
+/* epoch_set.c: who holds the shares */
+/** Those of the settings hold the shares of the first epoch. @return VAULT_E_KEEPER when one cannot be reached */
+VT_RESULT vt_epoch_first_set(struct vt_epoch *epoch, struct vt_keeper_set *out_set);
+/** Who gets a share of the epoch @p next: who has one now; for one that is gone, a free keeper of the settings by its name.
+ *  @param plan whoever stays and joins instead; NULL: no change. @return VAULT_E_KEEPER, VAULT_E_LIMIT */
+VT_RESULT vt_epoch_next_set(struct vt_epoch *epoch, uint64_t next, const struct vt_keeper_plan *plan,
+                            struct vt_keeper_set *out_set);
+/** The set that is in force from now on. */
+void vt_epoch_adopt_set(struct vt_epoch *epoch, const struct vt_keeper_set *set);
+/** From the store; where it has none yet, from what the keepers hold of @p current. */
+VT_RESULT vt_epoch_load_set(struct vt_epoch *epoch, struct vt_keyring_view *view, const struct vt_keeper_view *views,
+                            const struct vt_epoch_id *current);
+/** This keeper has signed that nothing of an epoch before @p epoch_number is left with it. */
+void vt_epoch_note_receipt(struct vt_epoch *epoch, size_t index, uint64_t epoch_number, const uint8_t hash[32]);
+/** Of the present sharing; before anything is known, as the settings say. */
+unsigned vt_epoch_quorum(struct vt_epoch *epoch);
+/** A keeper that has no identity yet, since it was never opened: that of the holder of its name. Under the mutex. */
+void vt_epoch_resolve(const struct vt_epoch *epoch, struct vt_keeper_info *info);
+/** Keeper of the settings with this id. @return VT_KEEPERS_MAX: none */
+size_t vt_epoch_index_of(const struct vt_epoch *epoch, uint64_t id);
+
+/* epoch_check.c */
+/** Under the mutex. */
+void vt_epoch_count_tolerance(const struct vt_epoch *epoch, struct vt_epoch_tolerance *out_tolerance);
 
 /* epoch_closing.c */
 VT_RESULT vt_closing_new(struct vt_epoch *epoch, struct vt_epoch_closing **out_closing);
@@ -142,6 +190,7 @@ void vt_epoch_await_push(struct vt_epoch *epoch);
 void vt_epoch_adopt(struct vt_epoch *epoch, const struct vt_vault_id *vault_id, const struct vt_epoch_id *id,
                     const struct vt_key *unseal_key);
 struct vt_epoch_id vt_epoch_current(struct vt_epoch *epoch);
+bool vt_epoch_id_equal(const struct vt_epoch_id *a, const struct vt_epoch_id *b);
 /** Of a later epoch or incarnation: a keeper has finalised what comes after @p id. */
 bool vt_floor_is_past(const struct vt_keeper_floor *floor, const struct vt_epoch_id *id);
 struct vt_epoch_id vt_epoch_id_of(const struct vt_root_record *root);

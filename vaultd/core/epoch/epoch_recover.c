@@ -131,19 +131,38 @@ static VT_RESULT check_journal(const struct survey *survey)
 
 /* (e;{e+1}): the disk has lost a committed epoch --------------------------------------------------------------------- */
 
-/* Keepers that have not answered may hold the present epoch. */
+/* Which k and m the slots of an epoch name; the settings may have been changed since, and speak of the next sharing. A slot that
+ * lies about them does not open: they are part of the seal's context. */
+static void sharing_of(const struct survey *survey, const struct vt_epoch_id *id, unsigned *out_k, unsigned *out_m)
+{
+    unsigned k = 0, m = 0;
+    for (size_t i = 0; i < survey->epoch->options.keeper_count; i++)
+        for (size_t j = 0; j < survey->keepers[i].slot_count; j++) {
+            const struct vt_keeper_slot *slot = &survey->keepers[i].slots[j];
+            if (!vt_slot_is(slot, id)) continue;
+            k = VT_MAX(k, slot->k);
+            m = VT_MAX(m, slot->m);
+        }
+    *out_k = k != 0 ? k : survey->epoch->options.quorum;
+    *out_m = m != 0 ? m : (unsigned)survey->epoch->options.keeper_count;
+}
+
+/* Keepers that have not answered, or are not in the settings any more, may hold the present epoch. */
 static bool present_may_be_readable(const struct survey *survey)
 {
-    const unsigned away = (unsigned)survey->epoch->options.keeper_count - survey->reachable;
-    return vt_shares_present(survey->epoch, survey->keepers, &survey->current) + away >= survey->epoch->options.quorum;
+    const unsigned named = (unsigned)survey->epoch->options.keeper_count;
+    unsigned k, m;
+    sharing_of(survey, &survey->current, &k, &m);
+    const unsigned away = VT_MAX(m, named) - survey->reachable;
+    return vt_shares_present(survey->epoch, survey->keepers, &survey->current) + away >= k;
 }
 
 /* An attempt of the epoch after the database's that some keeper has committed, or that k keepers hold while too few can hold
  * the present one, whoever is away. */
 static bool find_lost(const struct survey *survey, struct vt_epoch_id *out_lost)
 {
-    const unsigned k = survey->epoch->options.quorum;
     const bool present_is_here = present_may_be_readable(survey);
+    unsigned k, m;
     for (size_t i = 0; i < survey->epoch->options.keeper_count; i++) {
         for (size_t j = 0; j < survey->keepers[i].slot_count; j++) {
             const struct vt_keeper_slot *slot = &survey->keepers[i].slots[j];
@@ -151,6 +170,7 @@ static bool find_lost(const struct survey *survey, struct vt_epoch_id *out_lost)
             memcpy(id.attempt, slot->attempt, sizeof id.attempt);
             if (id.incarnation != survey->current.incarnation || id.epoch != survey->current.epoch + 1) continue;
             if (slot->state != VT_SLOT_COMMITTED && present_is_here) continue;
+            sharing_of(survey, &id, &k, &m);
             if (vt_shares_present(survey->epoch, survey->keepers, &id) < k) continue;
             *out_lost = id;
             return true;
@@ -216,7 +236,8 @@ static unsigned count_forgetful(const struct survey *survey)
 
 static VT_RESULT explain_absence(const struct survey *survey)
 {
-    const unsigned k = survey->epoch->options.quorum, m = (unsigned)survey->epoch->options.keeper_count;
+    unsigned k, m;
+    sharing_of(survey, &survey->current, &k, &m);
     const unsigned present = vt_shares_present(survey->epoch, survey->keepers, &survey->current);
     const unsigned forgetful = count_forgetful(survey);
     if (forgetful != 0)
@@ -247,8 +268,10 @@ static VT_RESULT check_opens(const struct survey *survey, const struct vt_key *r
 static VT_RESULT open_ring(const struct survey *survey, struct vt_key *out_root_key)
 {
     struct vt_epoch *epoch = survey->epoch;
+    unsigned k, m;
     VT_TRY(check_floors(survey));
-    if (vt_shares_present(epoch, survey->keepers, &survey->current) < epoch->options.quorum) return explain_absence(survey);
+    sharing_of(survey, &survey->current, &k, &m);
+    if (vt_shares_present(epoch, survey->keepers, &survey->current) < k) return explain_absence(survey);
     VT_TRY(check_journal(survey));
     VT_AUTO(vt_key) root_key = VT_KEY_INIT;
     const vault_status status = vt_shares_combine(epoch, survey->keepers, &survey->current, &survey->root.vault_id,
@@ -311,7 +334,7 @@ static VT_RESULT settle_journal(const struct survey *survey)
     return is_same ? VAULT_OK : vt_journal_note_gap(journal, &survey->root);
 }
 
-static VT_RESULT load_pending(const struct survey *survey, const struct vt_key *root_key)
+static VT_RESULT load_pending(struct survey *survey, const struct vt_key *root_key)
 {
     struct vt_epoch *epoch = survey->epoch;
     VT_AUTO_PTR(vt_txn) txn = NULL;
@@ -321,6 +344,7 @@ static VT_RESULT load_pending(const struct survey *survey, const struct vt_key *
     int64_t oldest_ms;
     struct vt_epoch_closing *unfinished = NULL;
     VT_TRY(vt_pending_load(view, epoch->stamps, &oldest_ms));
+    VT_TRY(vt_epoch_load_set(epoch, view, survey->keepers, &survey->current));
     const vault_status status = vt_closing_rows_load(epoch, view, &survey->current, &unfinished);
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
     if (unfinished != NULL) unfinished->secrets->root = *root_key;

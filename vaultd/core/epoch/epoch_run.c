@@ -89,3 +89,10 @@ VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch, vt_epoch_add_wraps 
     VT_TRY(vt_epoch_freeze_rotation(epoch, add_wraps, context, &closing));
     return run(closing, destroy_nothing, NULL);
 }
+
+VT_RESULT vt_epoch_change_keepers(struct vt_epoch *epoch, const struct vt_keeper_plan *plan)
+{
+    VT_AUTO_PTR(vt_epoch_closing) closing = NULL;
+    VT_TRY(vt_epoch_freeze_change(epoch, plan, &closing));
+    return run(closing, destroy_nothing, NULL);
+}

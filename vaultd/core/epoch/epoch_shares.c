@@ -1,6 +1,7 @@
 /* The keepers' quorum: shares out, shares in, erasing. */
 #include "libvault/base/fault.h"
 #include "libvault/crypto/aead.h"
+#include "libvault/crypto/digest.h"
 #include "libvault/crypto/shamir.h"
 #include "vaultd/core/epoch/epoch_internal.h"
 
@@ -32,6 +33,7 @@ void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index)
     const bool is_known = keeper->ops->info(keeper, &info) == VAULT_OK && info.is_reachable &&
                           keeper->ops->floor(keeper, &floor) == VAULT_OK;
     pthread_mutex_lock(&epoch->mutex);
+    vt_epoch_resolve(epoch, &info);
     epoch->infos[index] = info;
     epoch->infos[index].is_reachable = is_known;
     if (is_known) epoch->floors[index] = floor;
@@ -46,6 +48,35 @@ void vt_epoch_note_change(struct vt_epoch *epoch, size_t index, vault_status sta
     vt_epoch_note_floor(epoch, index);
 }
 
+void vt_epoch_note_slots(struct vt_epoch *epoch, size_t index, const struct vt_keeper_slot *slots, size_t count)
+{
+    struct vt_keeper_ids held = {.count = count};
+    for (size_t i = 0; i < count; i++) {
+        held.ids[i] = (struct vt_epoch_id){.incarnation = slots[i].incarnation, .epoch = slots[i].epoch};
+        memcpy(held.ids[i].attempt, slots[i].attempt, VT_ATTEMPT_LEN);
+    }
+    pthread_mutex_lock(&epoch->mutex);
+    epoch->held[index] = held;
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
+static void note_prepared(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    struct vt_keeper_ids *held = &epoch->held[index];
+    const size_t at = VT_MIN(held->count, (size_t)VT_KEEPER_SLOTS - 1);
+    held->ids[at] = *id;
+    held->count = at + 1;
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
+static void note_finalized(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id, bool is_kept)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    epoch->held[index] = (struct vt_keeper_ids){.count = is_kept, .ids = {*id}};
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
 VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_views[VT_KEEPERS_MAX])
 {
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
@@ -56,6 +87,7 @@ VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_vie
         if (!view.is_reachable) view = (struct vt_keeper_view){.is_reachable = false};
         out_views[i] = view;
         vt_epoch_note_floor(epoch, i);
+        vt_epoch_note_slots(epoch, i, view.slots, view.slot_count);
     }
     return VAULT_OK;
 }
@@ -134,43 +166,56 @@ VT_RESULT vt_shares_combine(const struct vt_epoch *epoch, const struct vt_keeper
 
 /* Preparing ------------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT prepare_one(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id,
-                             const struct vt_vault_id *vault_id, const struct vt_key *unseal_key, const uint8_t *share)
+/* @p shares of all points, in their order. */
+static VT_RESULT prepare_one(struct vt_epoch *epoch, size_t index, const struct vt_sharing *sharing, uint8_t x,
+                             const uint8_t *shares)
 {
     struct vt_keeper *keeper = epoch->keepers[index];
+    const uint8_t *share = shares + (size_t)(x - 1) * VT_KEY_LEN;
     struct vt_seal_ctx ctx;
     struct vt_keeper_slot slot = {.state = VT_SLOT_PREPARED,
-                                  .vault_id = *vault_id,
-                                  .incarnation = id->incarnation,
-                                  .epoch = id->epoch,
-                                  .k = (uint8_t)epoch->options.quorum,
-                                  .m = (uint8_t)epoch->options.keeper_count,
-                                  .x = (uint8_t)(index + 1),
+                                  .vault_id = sharing->vault_id,
+                                  .incarnation = sharing->id.incarnation,
+                                  .epoch = sharing->id.epoch,
+                                  .k = sharing->set->k,
+                                  .m = (uint8_t)vt_keeper_set_size(sharing->set, false),
+                                  .x = x,
                                   .share_len = VT_KEY_LEN + VT_SEAL_OVERHEAD};
-    memcpy(slot.attempt, id->attempt, sizeof slot.attempt);
-    share_context(vault_id, epoch->infos[index].keeper_id, &slot, &ctx);
-    VT_TRY(vt_seal_into(unseal_key, &ctx, vt_bytes(share, VT_KEY_LEN), slot.share));
-    return keeper->ops->prepare(keeper, &slot);
+    memcpy(slot.attempt, sharing->id.attempt, sizeof slot.attempt);
+    share_context(&sharing->vault_id, epoch->infos[index].keeper_id, &slot, &ctx);
+    VT_TRY(vt_seal_into(sharing->unseal_key, &ctx, vt_bytes(share, VT_KEY_LEN), slot.share));
+    VT_TRY(keeper->ops->prepare(keeper, &slot));
+    note_prepared(epoch, index, &sharing->id);
+    return VAULT_OK;
 }
 
-VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_epoch_id *id, const struct vt_vault_id *vault_id,
-                            const struct vt_key *unseal_key, const struct vt_key *root, unsigned needed)
+/* 0: it gets none. */
+static uint8_t point_of(const struct vt_epoch *epoch, size_t index, const struct vt_keeper_set *set)
 {
-    const unsigned m = (unsigned)epoch->options.keeper_count;
+    const struct vt_keeper_member *member =
+        vt_keeper_set_find((struct vt_keeper_set *)(uintptr_t)set, epoch->infos[index].keeper_id);
+    return member != NULL ? member->x : 0;
+}
+
+VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_sharing *sharing)
+{
+    const unsigned m = (unsigned)vt_keeper_set_size(sharing->set, false);
     VT_AUTO(vt_secret) shares = {vt_secret_alloc((size_t)m * VT_KEY_LEN), (size_t)m * VT_KEY_LEN};
     unsigned taken = 0;
     VT_ENSURE(shares.data != NULL, VAULT_E_MEMORY);
-    VT_TRY(vt_shamir_split(vt_key_bytes(root), epoch->options.quorum, m, shares.data));
-    for (unsigned i = 0; i < m; i++) {
-        const uint8_t *share = shares.data + (size_t)i * VT_KEY_LEN;
+    VT_TRY(vt_shamir_split(vt_key_bytes(sharing->root), sharing->set->k, m, shares.data));
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        const uint8_t x = point_of(epoch, i, sharing->set);
         vault_status status = vt_shares_catch_up(epoch, i);
-        if (status == VAULT_OK) status = prepare_one(epoch, i, id, vault_id, unseal_key, share);
-        taken += status == VAULT_OK;
+        if (status == VAULT_OK && x != 0) {
+            status = prepare_one(epoch, i, sharing, x, shares.data);
+            taken += status == VAULT_OK;
+        }
         vt_epoch_note_change(epoch, i, status);
         vt_fault_step("S2.keeper");
     }
-    if (taken >= needed) return VAULT_OK;
-    vt_shares_abort(epoch, id);
+    if (taken >= sharing->needed) return VAULT_OK;
+    vt_shares_abort(epoch, &sharing->id);
     return VAULT_E_KEEPER;
 }
 
@@ -186,8 +231,8 @@ void vt_shares_abort(struct vt_epoch *epoch, const struct vt_epoch_id *id)
 
 /* Erasing --------------------------------------------------------------------------------------------------------- */
 
-static bool says_so(const struct vt_keeper_statement *said, const struct vt_keeper_info *info,
-                    const struct vt_vault_id *vault_id, const struct vt_epoch_id *id)
+bool vt_receipt_says_so(const struct vt_keeper_statement *said, const struct vt_keeper_info *info,
+                        const struct vt_vault_id *vault_id, const struct vt_epoch_id *id)
 {
     return said->keeper_id == info->keeper_id && said->keeper_class == info->keeper_class &&
            memcmp(&said->vault_id, vault_id, sizeof *vault_id) == 0 && said->incarnation == id->incarnation &&
@@ -204,7 +249,11 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
     VT_TRY(keeper->ops->finalize(keeper, id->incarnation, id->epoch, id->attempt, commit_number, vt_epoch_now_ms(epoch),
                                  &receipt));
     VT_TRY(vt_keeper_receipt_verify(vt_buf_bytes(&receipt.note), info->verifier_key, &said));
-    VT_ENSURE(says_so(&said, info, &epoch->vault_id, id), VAULT_E_AUTHENTICITY);
+    VT_ENSURE(vt_receipt_says_so(&said, info, &epoch->vault_id, id), VAULT_E_AUTHENTICITY);
+    note_finalized(epoch, index, id, said.kept_x != 0);
+    uint8_t hash[VT_SHA256_LEN];
+    VT_TRY(vt_sha256_one(vt_buf_bytes(&receipt.note), hash));
+    vt_epoch_note_receipt(epoch, index, id->epoch, hash);
     vt_buf_move(&out_receipt->note, &receipt.note);
     return VAULT_OK;
 }
@@ -215,12 +264,27 @@ static VT_RESULT abort_strays(struct vt_epoch *epoch, size_t index, const struct
     struct vt_keeper_slot slots[VT_KEEPER_SLOTS] = {0};
     size_t count = 0;
     vault_status status = keeper->ops->read(keeper, slots, &count);
+    if (status == VAULT_OK) vt_epoch_note_slots(epoch, index, slots, count);
     for (size_t i = 0; i < count && status == VAULT_OK; i++) {
         if (slots[i].state != VT_SLOT_PREPARED || slots[i].epoch <= current->epoch) continue;
         status = keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt);
     }
     vt_wipe(slots, sizeof slots);
     return status;
+}
+
+static bool is_of_no_vault(const struct vt_keeper_floor *floor)
+{
+    static const struct vt_vault_id NONE;
+    return floor->epoch == 0 && memcmp(&floor->vault_id, &NONE, sizeof NONE) == 0;
+}
+
+/* One that was away at the start comes with an identity; a copy of another keeper's file is that keeper, not one more. */
+static VT_RESULT check_is_alone(const struct vt_epoch *epoch, size_t index)
+{
+    for (size_t i = 0; i < epoch->options.keeper_count; i++)
+        VT_ENSURE(i == index || epoch->infos[i].keeper_id != epoch->infos[index].keeper_id, VAULT_E_KEEPER);
+    return VAULT_OK;
 }
 
 /* Nothing was prepared for an epoch that is not closing, so whatever is found prepared was given up. */
@@ -231,9 +295,11 @@ VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index)
     struct vt_keeper_floor floor;
     const struct vt_epoch_id current = vt_epoch_current(epoch);
     VT_TRY(keeper->ops->floor(keeper, &floor));
-    if (current.epoch == 0 || floor.epoch == 0) return VAULT_OK;        /* being initialised; new to the set */
+    if (current.epoch == 0 || is_of_no_vault(&floor)) return VAULT_OK;      /* being initialised; new to the set */
     VT_ENSURE(memcmp(&floor.vault_id, &epoch->vault_id, sizeof floor.vault_id) == 0, VAULT_E_KEEPER);
+    VT_TRY(check_is_alone(epoch, index));
     VT_TRY(abort_strays(epoch, index, &current));
+    if (floor.epoch == 0) return VAULT_OK;
     if (floor.incarnation == current.incarnation && floor.epoch >= current.epoch) return VAULT_OK;
     return vt_shares_finalize(epoch, index, &current, 0, &receipt);
 }

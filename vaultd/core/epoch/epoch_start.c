@@ -15,6 +15,7 @@ struct starting {
     struct vt_epoch_id id;
     struct first_keys *keys;
     struct vt_buf wraps;
+    struct vt_keeper_set set;
     uint64_t commit_number;
 };
 
@@ -121,13 +122,28 @@ static VT_RESULT finalize_all(struct starting *starting)
     return VAULT_OK;
 }
 
+/* Behind the creation, since it is sealed under a key that the creation makes. */
+static VT_RESULT put_first_set(struct vt_epoch *epoch)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_TRY(vt_txn_begin_write(epoch->store, &txn));
+    VT_AUTO_PTR(vt_keyring_view) view = NULL;
+    VT_TRY(vt_keyring_view_begin(epoch->ring, txn, &view));
+    VT_TRY(vt_keeper_set_put(&epoch->set, view, txn, NULL));
+    vt_keyring_view_end(VT_MOVE(view));
+    return vt_txn_commit(VT_MOVE(txn));
+}
+
 static VT_RESULT start(struct starting *starting, vt_epoch_add_wraps add_wraps, void *context)
 {
     struct vt_epoch *epoch = starting->epoch;
     VT_TRY(draw(starting));
     VT_TRY(wrap(starting, add_wraps, context));
-    VT_TRY(vt_shares_prepare(epoch, &starting->id, &starting->vault_id, &starting->keys->unseal, &starting->keys->root,
-                             (unsigned)epoch->options.keeper_count));
+    VT_TRY(vt_epoch_first_set(epoch, &starting->set));
+    const struct vt_sharing sharing = {.id = starting->id, .vault_id = starting->vault_id, .unseal_key = &starting->keys->unseal,
+                                       .root = &starting->keys->root, .set = &starting->set,
+                                       .needed = (unsigned)epoch->options.keeper_count};
+    VT_TRY(vt_shares_prepare(epoch, &sharing));
     vt_fault_step("init.prepared");
     const vault_status status = create(starting);
     if (status != VAULT_OK) {
@@ -137,11 +153,13 @@ static VT_RESULT start(struct starting *starting, vt_epoch_add_wraps add_wraps, 
     vt_fault_step("init.committed");
     VT_TRY(vt_keyring_unseal(epoch->ring, &starting->keys->root));
     vt_epoch_adopt(epoch, &starting->vault_id, &starting->id, &starting->keys->unseal);
+    vt_epoch_adopt_set(epoch, &starting->set);
     VT_TRY(begin_journal(epoch));
-    return finalize_all(starting);
+    VT_TRY(finalize_all(starting));
+    return put_first_set(epoch);
 }
 
-VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context)
+static VT_RESULT initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context)
 {
     struct starting starting = {.epoch = epoch, .wraps = VT_BUF_INIT(VT_WRAPS_BYTES_MAX)};
     VT_TRY(check_empty(epoch));
@@ -153,5 +171,13 @@ VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wra
     vt_buf_release(&starting.wraps);
     /* Created but not finalised everywhere: sealed again, so that unsealing finishes it like any crash. */
     if (status != VAULT_OK && !vt_epoch_is_sealed(epoch)) vt_epoch_seal(epoch);
+    return status;
+}
+
+VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context)
+{
+    pthread_mutex_lock(&epoch->push_mutex);         /* keepers have one caller at a time, and somebody may be looking at them */
+    const vault_status status = initialise(epoch, add_wraps, context);
+    pthread_mutex_unlock(&epoch->push_mutex);
     return status;
 }

@@ -44,7 +44,7 @@ VT_RESULT vt_epoch_take_over_open(struct vt_epoch_closing *closing, struct vt_ke
     VT_ENSURE(closing->is_take_over && closing->stage == VT_CLOSING_PREPARED, VAULT_E_STATE);
     VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);
     VT_TRY(vt_shares_survey(epoch, views));
-    VT_ENSURE(vt_shares_present(epoch, views, &current) >= epoch->options.quorum, VAULT_E_KEEPER);
+    VT_ENSURE(vt_shares_present(epoch, views, &current) >= vt_epoch_quorum(epoch), VAULT_E_KEEPER);
     VT_TRY(vt_shares_combine(epoch, views, &current, &epoch->vault_id, &epoch->secrets->unseal, &root));
     return vt_keyring_unseal(ring, &root);
 }
@@ -78,6 +78,7 @@ VT_RESULT vt_epoch_take_over_begin(struct vt_epoch_closing *closing, struct vt_k
     VT_TRY(enter_ledger(closing, view, txn, backup_id));
     VT_TRY(list_former(closing, write));
     VT_TRY(vt_closing_rows_put(closing, view, txn, &journal_rows));
+    VT_TRY(vt_keeper_set_put(&closing->next_set, view, txn, NULL));
     struct vt_next_root next = {.epoch = closing->next.epoch, .incarnation = closing->next.incarnation,
                                 .root_key = &closing->secrets->root};
     memcpy(next.attempt, closing->next.attempt, sizeof next.attempt);

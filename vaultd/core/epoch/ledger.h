@@ -92,7 +92,9 @@ struct vt_effect {
     uint64_t epoch_from, epoch_to;
     uint8_t attempt[16];
     int64_t at_ms;
-    const struct vt_certificate_keeper *keepers;    /* DONE or WAITING; evidence's order and count */
+    const struct vt_certificate_keeper *keepers;    /* who held a share of the dead root key: DONE, ATTESTED or WAITING */
+    size_t keeper_count;
+    unsigned threshold;
 };
 /** Issue the certificate in state effective. @return also VAULT_E_ARGUMENT when @p effect does not suffice, VAULT_E_EXISTS as
  *  vt_certificate_issue() */

@@ -1,0 +1,564 @@
+/* The life of a set of keepers: what a check says of them, one that is lost and comes back or does not, and changes of the set.
+ * FORGETTING section 5. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libvault/base/fault.h"
+#include "tests/unit/epoch/epoch_world.h"
+
+static const struct world_shape one_of_one = {.k = 1, .m = 1, .has_journal = true};
+static const struct world_shape two_of_three = {.k = 2, .m = 3, .has_journal = true};
+
+enum { TARGET = 1, CONTROL = 2 };
+
+/* Two subjects, one request. */
+static uint64_t world_with_request(struct world *world, const struct world_shape *shape)
+{
+    world_new(world, shape);
+    world_add_subject(world, TARGET);
+    world_add_subject(world, CONTROL);
+    return world_request(world, TARGET);
+}
+
+static void keeper_path(const struct world *world, unsigned keeper, char out_path[200])
+{
+    char name[24];
+    snprintf(name, sizeof name, "keeper-%u", keeper);
+    world_path(world, name, out_path, 200);
+}
+
+/* The share of @p keeper of the epoch that is on disk. The world is closed meanwhile, and unsealed afterwards. */
+static struct vt_keeper_slot share_of(struct world *world, unsigned keeper)
+{
+    struct world_shares shares;
+    struct vt_keeper_slot slot = {.epoch = 0};
+    world_close(world);
+    world_shares_read(world, &shares);
+    for (size_t i = 0; i < shares.count; i++)
+        if (shares.keeper[i] == keeper) slot = shares.slots[i];
+    world_open(world);
+    ck_assert_ok(world_unseal(world, NULL));
+    return slot;
+}
+
+static void assert_need(const struct vt_epoch_need *need, unsigned needed, unsigned have)
+{
+    ck_assert_uint_eq(need->needed, needed);
+    ck_assert_uint_eq(need->have, have);
+}
+
+/* Checking ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_check_says_of_each_keeper_what_it_holds_and_that_its_share_fits)
+{
+    struct world world;
+    struct vt_epoch_check check;
+    world_with_request(&world, &two_of_three);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert(!check.is_sealed);
+    ck_assert_uint_eq(check.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct vt_keeper_check *keeper = &check.keepers[i];
+        ck_assert(keeper->info.is_reachable);
+        ck_assert_int_eq(keeper->belongs, VT_KEEPER_TO_US);
+        ck_assert_uint_eq(keeper->held_count, 1);
+        ck_assert_uint_eq(keeper->held[0].epoch, 2);
+        ck_assert_uint_eq(keeper->held[0].k, 2);
+        ck_assert_uint_eq(keeper->held[0].m, 3);
+        ck_assert_uint_eq(keeper->held[0].x, i + 1);
+        ck_assert_int_eq(keeper->held[0].state, VT_SLOT_COMMITTED);
+        ck_assert_int_eq(keeper->share, VT_SHARE_FITS);
+        ck_assert_int_eq(keeper->receipt, VT_RECEIPT_VERIFIED);
+    }
+    assert_need(&check.tolerance.opening, 2, 3);
+    assert_need(&check.tolerance.preparing, 3, 3);
+    assert_need(&check.tolerance.erasing, 2, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_check_of_a_sealed_vault_says_what_is_there_and_not_whether_it_fits)
+{
+    struct world world;
+    struct vt_epoch_check check;
+    world_with_request(&world, &two_of_three);
+    world_reopen(&world);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert(check.is_sealed);
+    for (unsigned i = 0; i < 3; i++) ck_assert_int_eq(check.keepers[i].share, VT_SHARE_UNCHECKED);
+    assert_need(&check.tolerance.opening, 2, 3);
+    world_end(&world);
+}
+END_TEST
+
+/* A keeper with a share of the present epoch that was made up. */
+static void put_made_up_share(struct world *world, unsigned keeper)
+{
+    struct vt_keeper *fresh = NULL;
+    VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
+    char path[200];
+    struct vt_keeper_slot slot = share_of(world, keeper);
+    world_close(world);
+    keeper_path(world, keeper, path);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_ok(vt_keeper_file_open(path, "fresh", false, &fresh));
+    slot.state = VT_SLOT_PREPARED;
+    slot.share[20] ^= 1;
+    ck_assert_ok(fresh->ops->prepare(fresh, &slot));
+    ck_assert_ok(fresh->ops->finalize(fresh, slot.incarnation, slot.epoch, slot.attempt, 1, 1, &receipt));
+    vt_keeper_free(fresh);
+    world_open(world);
+}
+
+START_TEST(a_check_names_the_share_that_does_not_fit)
+{
+    for (unsigned bad = 0; bad < 3; bad++) {
+        struct world world;
+        struct vt_epoch_check check;
+        world_with_request(&world, &two_of_three);
+        put_made_up_share(&world, bad);
+        ck_assert_ok(world_unseal(&world, NULL));
+        ck_assert_ok(vt_epoch_check(world.epoch, &check));
+        for (unsigned i = 0; i < 3; i++)
+            ck_assert_int_eq(check.keepers[i].share, i == bad ? VT_SHARE_WRONG : VT_SHARE_FITS);
+        world_end(&world);
+    }
+}
+END_TEST
+
+START_TEST(a_check_is_refused_while_an_epoch_closes)
+{
+    struct world world;
+    struct vt_epoch_check check;
+    struct vt_epoch_closing *closing = NULL;
+    world_new(&world, &one_of_one);
+    ck_assert_ok(vt_epoch_freeze_rotation(world.epoch, world_add_wraps, NULL, &closing));
+    ck_assert_status(vt_epoch_check(world.epoch, &check), VAULT_E_BUSY);
+    vt_epoch_closing_free(closing);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(status_says_how_many_keepers_may_fail_and_when_too_few_are_left)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    world_new(&world, &two_of_three);
+    for (unsigned away = 0; away <= 3; away++) {
+        if (away != 0) world_cut_keeper(&world, away - 1, true);
+        ck_assert_status(vt_epoch_push_floor(world.epoch), away <= 1 ? VAULT_OK : VAULT_E_KEEPER);
+        ck_assert_ok(vt_epoch_status(world.epoch, &status));
+        assert_need(&status.may_fail.opening, 2, 3 - away);
+        assert_need(&status.may_fail.preparing, 3, 3 - away);
+        assert_need(&status.may_fail.erasing, 2, 3 - away);
+    }
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_without_a_share_does_not_count_for_opening)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    world_new(&world, &two_of_three);
+    world_cut_keeper(&world, 2, true);
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
+    ck_assert_ok(world_close_epoch(&world, true));
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    assert_need(&status.may_fail.opening, 2, 2);
+    assert_need(&status.may_fail.erasing, 2, 3);
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 1));
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    assert_need(&status.may_fail.opening, 2, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_whose_file_was_moved_away_takes_no_share)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    char path[200], away[200];
+    world_new(&world, &two_of_three);
+    keeper_path(&world, 1, path);
+    world_path(&world, "moved", away, sizeof away);
+    ck_assert_int_eq(rename(path, away), 0);
+    ck_assert_status(world_close_epoch(&world, true), VAULT_E_KEEPER);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    assert_need(&status.may_fail.preparing, 3, 2);
+    ck_assert_int_eq(rename(away, path), 0);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_uint_eq(world_epoch(&world), 2);
+    world_end(&world);
+}
+END_TEST
+
+/* Lost, and back ------------------------------------------------------------------------------------------------------ */
+
+/* Cuts a keeper off at a point. */
+struct cutting {
+    struct world *world;
+    const char *step;
+    unsigned keeper, left;
+};
+
+static void cut_at_step(const char *step, void *context)
+{
+    struct cutting *cutting = context;
+    if (cutting->left != 0 && strcmp(step, cutting->step) == 0 && --cutting->left == 0)
+        world_cut_keeper(cutting->world, cutting->keeper, true);
+}
+
+/* @p keeper 2 has its share already when the third keeper has been asked. */
+START_TEST(a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_heals_when_it_is_back)
+{
+    for (unsigned nth = 1; nth <= 2; nth++) {
+        struct world world;
+        const uint64_t certificate = world_with_request(&world, &two_of_three);
+        struct cutting cutting = {&world, "S2.keeper", nth, nth};    /* gone before, or right after, it was asked */
+        if (nth == 2) cutting.keeper = 0;
+        vt_fault_set_step_hook(cut_at_step, &cutting);
+        const vault_status closed = world_close_epoch(&world, false);
+        vt_fault_set_step_hook(NULL, NULL);
+        if (nth == 1) {
+            ck_assert_status(closed, VAULT_E_KEEPER);
+            ck_assert_uint_eq(world_epoch(&world), 1);
+            ck_assert_status(world_subject(&world, TARGET), VAULT_E_SHRED_PENDING);
+        } else {
+            ck_assert_ok(closed);       /* it has taken its share; two receipts are enough */
+        }
+        world_cut_keeper(&world, cutting.keeper, false);
+        ck_assert_ok(world_close_epoch(&world, true));
+        ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+        for (unsigned i = 0; i < 3; i++) ck_assert_uint_eq(share_of(&world, i).epoch, world_epoch(&world));
+        world_end(&world);
+    }
+}
+END_TEST
+
+START_TEST(a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share)
+{
+    struct world world;
+    const uint64_t certificate = world_with_request(&world, &two_of_three);
+    const struct vt_keeper_slot old = share_of(&world, 2);
+    struct cutting cutting = {&world, "S5.fenced", 2, 1};
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    ck_assert_ok(world_close_epoch(&world, false));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    ck_assert(world_share_is_anywhere(&world, &old));
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert(!world_share_is_anywhere(&world, &old));
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 2);        /* it had been given the share of epoch 2 before it was lost */
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_that_comes_back_from_an_old_copy_erases_it_and_is_given_the_next_share)
+{
+    struct world world;
+    world_with_request(&world, &two_of_three);
+    const struct vt_keeper_slot old = share_of(&world, 1);
+    world_close(&world);
+    world_copy(&world, "keeper-1", "keeper-before");
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_close_epoch(&world, false));
+    world_close(&world);
+    world_copy(&world, "keeper-before", "keeper-1");
+    world_open(&world);
+    ck_assert(world_share_is_anywhere(&world, &old));
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert(!world_share_is_anywhere(&world, &old));
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_uint_eq(share_of(&world, 1).epoch, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    struct vt_epoch_check check;
+    char path[200];
+    const uint64_t certificate = world_with_request(&world, &two_of_three);
+    const struct vt_keeper_slot old = share_of(&world, 1);
+    world_close(&world);
+    keeper_path(&world, 1, path);
+    ck_assert_int_eq(unlink(path), 0);
+    world_open(&world);                                     /* makes it anew */
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_int_eq(check.keepers[1].belongs, VT_KEEPER_TO_NONE);
+    ck_assert_int_eq(check.keepers[1].share, VT_SHARE_NONE);
+    assert_need(&check.tolerance.opening, 2, 2);
+    assert_need(&check.tolerance.preparing, 3, 3);
+    assert_need(&check.tolerance.erasing, 2, 2);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    ck_assert_uint_eq(share_of(&world, 1).epoch, 2);
+    ck_assert_uint_ne(share_of(&world, 1).epoch, old.epoch);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    assert_need(&status.may_fail.opening, 2, 3);
+    world.shape.absent = 1;                                 /* the new one and one other open it */
+    world_reopen(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_subject(&world, CONTROL));
+    world_end(&world);
+}
+END_TEST
+
+/* Changing the set ---------------------------------------------------------------------------------------------------- */
+
+static vault_status change(struct world *world, const struct vt_keeper_wish *wish, struct vt_err *err)
+{
+    struct vt_epoch_check check;
+    struct vt_keeper_plan plan;
+    ck_assert_ok(vt_epoch_check(world->epoch, &check));
+    VT_TRY(vt_epoch_plan_change(world->epoch, wish, &check, &plan, err));
+    return vt_epoch_change_keepers(world->epoch, &plan);
+}
+
+/* The settings name k of m from now on. */
+static void settings_become(struct world *world, unsigned k, unsigned m)
+{
+    world_close(world);
+    world->shape.k = k;
+    world->shape.m = m;
+    world_open(world);
+    ck_assert_ok(world_unseal(world, NULL));
+}
+
+static struct vt_keeper_wish wish_leave(const char *name)
+{
+    struct vt_keeper_wish wish = {.leave_count = 1};
+    snprintf(wish.leave[0], sizeof wish.leave[0], "%s", name);
+    return wish;
+}
+
+static struct vt_keeper_wish wish_lost(const char *name)
+{
+    struct vt_keeper_wish wish = {.lost_count = 1};
+    snprintf(wish.lost[0], sizeof wish.lost[0], "%s", name);
+    return wish;
+}
+
+static const struct vt_keeper_wish no_wish = {.leave_count = 0};
+
+START_TEST(settings_alone_change_nobodys_share)
+{
+    struct world world;
+    world_with_request(&world, &one_of_one);
+    settings_become(&world, 2, 3);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_uint_eq(share_of(&world, 0).m, 1);
+    ck_assert_uint_eq(share_of(&world, 1).epoch, 0);
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 0);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_change_gives_the_next_shares_to_the_keepers_of_the_settings)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    const uint64_t certificate = world_with_request(&world, &one_of_one);
+    const struct vt_keeper_slot old = share_of(&world, 0);
+    settings_become(&world, 2, 3);
+    ck_assert_ok(change(&world, &no_wish, NULL));
+    ck_assert(!world_share_is_anywhere(&world, &old));
+    for (unsigned i = 0; i < 3; i++) {
+        const struct vt_keeper_slot slot = share_of(&world, i);
+        ck_assert_uint_eq(slot.epoch, 2);
+        ck_assert_uint_eq(slot.k, 2);
+        ck_assert_uint_eq(slot.m, 3);
+        ck_assert_uint_eq(slot.x, i + 1);
+    }
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_uint_eq(status.quorum, 2);
+    ck_assert_uint_eq(status.tolerance, 1);
+    ck_assert_status(world_subject(&world, TARGET), VAULT_E_SHRED_PENDING);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    world.shape.absent = 1;
+    world_reopen(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_subject(&world, CONTROL));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_that_leaves_erases_its_share_and_gets_no_other)
+{
+    struct world world;
+    world_with_request(&world, &two_of_three);
+    const struct vt_keeper_slot old = share_of(&world, 2);
+    const struct vt_keeper_wish wish = wish_leave("keeper-2");
+    settings_become(&world, 2, 3);
+    ck_assert_ok(change(&world, &wish, NULL));
+    ck_assert(!world_share_is_anywhere(&world, &old));
+    ck_assert_uint_eq(share_of(&world, 0).m, 2);
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 0);
+    ck_assert_ok(world_close_epoch(&world, false));         /* and none with the next one */
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 0);
+    settings_become(&world, 2, 2);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_ok(world_subject(&world, CONTROL));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_taken_out_of_the_settings_without_a_change_stops_closing_and_loses_nothing)
+{
+    struct world world;
+    const uint64_t certificate = world_with_request(&world, &two_of_three);
+    settings_become(&world, 2, 2);
+    ck_assert_status(world_close_epoch(&world, false), VAULT_E_KEEPER);
+    ck_assert_status(world_subject(&world, TARGET), VAULT_E_SHRED_PENDING);
+    settings_become(&world, 2, 3);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_lost_keeper_is_left_out_only_on_somebodys_word)
+{
+    struct world world;
+    struct vt_err err;
+    world_with_request(&world, &two_of_three);
+    world_cut_keeper(&world, 1, true);
+    ck_assert_status(change(&world, &no_wish, &err), VAULT_E_KEEPER);
+    ck_assert_ptr_nonnull(strstr(err.message, "keeper-1 holds a share and does not answer"));
+    const struct vt_keeper_wish present = wish_lost("keeper-0"), lost = wish_lost("keeper-1"), nobody = wish_lost("keeper-9");
+    struct vt_keeper_wish both = lost;
+    snprintf(both.lost[both.lost_count++], sizeof both.lost[0], "keeper-9");
+    ck_assert_status(change(&world, &present, &err), VAULT_E_STATE);
+    ck_assert_ptr_nonnull(strstr(err.message, "keeper-0 answers"));
+    world_close(&world);
+    world.shape.m = 3;
+    char path[200];
+    keeper_path(&world, 1, path);
+    ck_assert_int_eq(unlink(path), 0);
+    world_open(&world);                                     /* an empty one under its name */
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_status(change(&world, &nobody, &err), VAULT_E_KEEPER);
+    ck_assert_status(change(&world, &both, &err), VAULT_E_ARGUMENT);
+    ck_assert_ok(change(&world, &lost, NULL));
+    ck_assert_uint_eq(share_of(&world, 1).epoch, 2);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_of_another_vault_is_never_taken_into_the_set)
+{
+    struct world world, other;
+    struct vt_err err;
+    char from[200], to[200];
+    world_with_request(&world, &one_of_one);
+    world_new(&other, &one_of_one);
+    world_close(&world);
+    world_close(&other);
+    keeper_path(&other, 0, from);
+    keeper_path(&world, 1, to);
+    ck_assert_int_eq(rename(from, to), 0);
+    world.shape.m = 2;
+    world_open(&world);
+    ck_assert_status(world_unseal(&world, &err), VAULT_E_KEEPER);
+    ck_assert_ptr_nonnull(strstr(err.message, "belongs to another vault"));
+    world_end(&world);
+    vt_temp_dir_remove(other.dir);
+}
+END_TEST
+
+START_TEST(a_change_that_leaves_fewer_than_the_quorum_is_refused)
+{
+    struct world world;
+    struct vt_err err;
+    struct vt_keeper_wish wish = wish_leave("keeper-2");
+    snprintf(wish.leave[1], sizeof wish.leave[1], "keeper-1");
+    wish.leave_count = 2;
+    world_with_request(&world, &two_of_three);
+    ck_assert_status(change(&world, &wish, &err), VAULT_E_KEEPER);
+    ck_assert_ptr_nonnull(strstr(err.message, "1 keepers would be left"));
+    ck_assert_uint_eq(world_epoch(&world), 1);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_lone_keeper_leaves_only_when_another_holds_the_key_too)
+{
+    struct world world;
+    struct vt_err err;
+    const struct vt_keeper_wish wish = wish_leave("keeper-0");
+    world_with_request(&world, &one_of_one);
+    const struct vt_keeper_slot old = share_of(&world, 0);
+    settings_become(&world, 1, 2);
+    ck_assert_status(change(&world, &wish, &err), VAULT_E_STATE);
+    ck_assert_ptr_nonnull(strstr(err.message, "lone keeper"));
+    ck_assert_ok(change(&world, &no_wish, NULL));
+    ck_assert_uint_eq(share_of(&world, 0).m, 2);
+    ck_assert_ok(change(&world, &wish, NULL));
+    ck_assert(!world_share_is_anywhere(&world, &old));
+    ck_assert_uint_eq(share_of(&world, 0).epoch, 0);
+    ck_assert_uint_eq(share_of(&world, 1).epoch, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_that_does_not_take_its_share_stops_a_change)
+{
+    struct world world;
+    struct vt_keeper_plan plan;
+    struct vt_epoch_check check;
+    world_with_request(&world, &one_of_one);
+    settings_become(&world, 2, 3);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_ok(vt_epoch_plan_change(world.epoch, &no_wish, &check, &plan, NULL));
+    world_cut_keeper(&world, 2, true);
+    ck_assert_status(vt_epoch_change_keepers(world.epoch, &plan), VAULT_E_KEEPER);
+    ck_assert_uint_eq(world_epoch(&world), 1);
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_change_keepers(world.epoch, &plan));
+    ck_assert_uint_eq(world_epoch(&world), 2);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(the_same_keepers_are_no_change)
+{
+    struct world world;
+    struct vt_keeper_plan plan;
+    struct vt_epoch_check check;
+    world_new(&world, &two_of_three);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_ok(vt_epoch_plan_change(world.epoch, &no_wish, &check, &plan, NULL));
+    ck_assert(plan.is_same);
+    world_end(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that_its_share_fits,
+             a_check_of_a_sealed_vault_says_what_is_there_and_not_whether_it_fits, a_check_names_the_share_that_does_not_fit,
+             a_check_is_refused_while_an_epoch_closes, status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
+             a_keeper_without_a_share_does_not_count_for_opening, a_keeper_whose_file_was_moved_away_takes_no_share,
+             a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_heals_when_it_is_back,
+             a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share,
+             a_keeper_that_comes_back_from_an_old_copy_erases_it_and_is_given_the_next_share,
+             an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share, settings_alone_change_nobodys_share,
+             a_change_gives_the_next_shares_to_the_keepers_of_the_settings,
+             a_keeper_that_leaves_erases_its_share_and_gets_no_other,
+             a_keeper_taken_out_of_the_settings_without_a_change_stops_closing_and_loses_nothing,
+             a_lost_keeper_is_left_out_only_on_somebodys_word, a_keeper_of_another_vault_is_never_taken_into_the_set,
+             a_change_that_leaves_fewer_than_the_quorum_is_refused, a_lone_keeper_leaves_only_when_another_holds_the_key_too,
+             a_keeper_that_does_not_take_its_share_stops_a_change, the_same_keepers_are_no_change)
