@@ -30,6 +30,8 @@ KEEPERS = ("one", "two", "three")
 PASSPHRASE = "correct horse battery staple"
 LONG_NOTE = "".join(f"remark {number} of a long note. " for number in range(700)) + "the end of a long note"
 TEMPLATE = "templates:\n  - {name: opaque, format: opaque, collection: cards, field: number}\n"
+LATE_SCHEMA = "name: late\ndoc: what came later\nfields:\n  - {name: text, type: text, category: H, doc: text}\n"
+LATE_TEXT = "added in a later epoch"
 CALLER_KEY = "request-0001"
 
 
@@ -186,6 +188,11 @@ store: {{ballast_mib: 1}}
                                   record=self.cards["deleted"])
         if not deleted["is_forgotten_with_epoch"]:
             raise RuntimeError("a card was deleted and is not forgotten")
+        # A category that nobody had before: its key is added to blocks whose subjects keep their own keys.
+        with self.client("administrator") as client:
+            client.call("schema.apply", schema=LATE_SCHEMA)
+        with self.client("privacy") as client:
+            client.call("record.put", subject=self.external("control"), collection="late", fields={"text": LATE_TEXT})
         with self.client("operator") as client:
             client.call("epoch.close")
         self.keep("after")
@@ -301,6 +308,29 @@ class Reader(unittest.TestCase):
             self.assertEqual([held["readable", scope] for scope in self.alive()], [True] * 6)
             self.assertEqual([holds for (expected, _), holds in held.items() if expected == "absent"], [False] * 6)
             self.assertGreater(len(report["readable_though_forgotten"]), 5)
+
+    def test_former_slots_and_a_later_copy_open_what_was_added_to_somebody_in_between(self):
+        """The subject's key is that of the former epoch, and adding a category left it as it was."""
+        late = WORLD.sids["control"] + "/H"
+        stores = [WORLD.path("kept", when, "data.mdb") for when in ("before", "after")]
+        word = WORLD.write("late", LATE_TEXT.encode())
+        code, report = WORLD.read(*self.key_file, *stores, *self.former("one", "two"), "--expect-readable", late,
+                                  "--canary-control", word)
+        self.assertEqual((code, self.held(report)), (0, {("readable", late): True, ("present", "canary of line 1"): True}))
+        self.assertEqual({by["epoch"] for by in report["subjects"][WORLD.sids["control"]]["categories"]["H"]["by"]}, {1})
+        code, report = WORLD.read(*self.key_file, *stores, *self.former("one", "two"), "--expect-unreadable", late)
+        self.assertEqual((code, self.held(report)), (1, {("unreadable", late): False}))
+        code, report = WORLD.read(*self.key_file, *stores, *self.former("one"), "--expect-unreadable", late)
+        self.assertEqual((code, self.held(report)), (0, {("unreadable", late): True}))
+
+    def test_rows_that_lie_in_free_pages_alone_open_with_former_slots(self):
+        """The store of after the shred has them in no page in use, and a journal has no rows."""
+        files = [WORLD.path("kept", "after", "data.mdb"), WORLD.path("kept", "after", "journal")]
+        code, report = WORLD.read(*self.key_file, *files, *self.former("one", "two"), "--expect-unreadable", WORLD.sids["shredded"])
+        self.assertEqual((code, self.held(report)), (1, {("unreadable", WORLD.sids["shredded"]): False}))
+        tallies = report["subjects"][WORLD.sids["shredded"]]["categories"].values()
+        self.assertGreater(sum(tally["readable"] for tally in tallies), 0)
+        self.assertEqual({number for tally in tallies if tally["readable"] for number in tally["files"]}, {0})
 
     def test_the_chain_says_which_secret_and_which_slots_opened_it(self):
         scope = self.forgotten()[0]

@@ -2,7 +2,9 @@
 
 usage: test_reader_parts.py SOURCE_DIR
 """
+import contextlib
 import hashlib
+import io
 import json
 import os
 import struct
@@ -12,8 +14,9 @@ import unittest
 
 SOURCE = sys.argv[1]
 sys.path.insert(0, os.path.join(SOURCE, "tools", "reader"))
-from offline import certificates, codec, findings, journal, keepers, lmdb, notes, pile, rows, seal  # noqa: E402
-from offline import shamir, tables, watch, wraps  # noqa: E402
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
+from offline import (certificates, codec, collect, findings, fixpoint, journal, keepers, lmdb, main, notes, pile,  # noqa: E402
+                     rows, seal, shamir, tables, tree, watch, wraps)
 
 
 class Primitives(unittest.TestCase):
@@ -195,6 +198,7 @@ class InFiles(unittest.TestCase):
         found = pile.Pile()
         found.add(path)
         self.assertEqual(found.unreadable, [])
+        self.pile = found
         return found.files[0]
 
 
@@ -272,7 +276,7 @@ class Keepers(InFiles):
 
 
 def leaf_page(number, nodes, lower_garbage=b""):
-    """An LMDB leaf, docs/FORMAT.md, "Pages". nodes: (key, data, flags, length said)."""
+    """An LMDB leaf, docs/FORMAT.md, "Pages". nodes: (key, data, flags, length said), in ascending order of place from the end."""
     body, offsets, upper = b"", [], 4096
     for key, data, flags, length in nodes:
         node = struct.pack("<HHHH", length & 0xffff, length >> 16, flags, len(key)) + key + data
@@ -283,6 +287,35 @@ def leaf_page(number, nodes, lower_garbage=b""):
     lower = 16 + 2 * len(offsets)
     page = struct.pack("<QHHHH", number, 0, lmdb.LEAF, lower, upper) + struct.pack(f"<{len(offsets)}H", *offsets)
     return page + lower_garbage.rjust(upper - lower, b"\0") + body
+
+
+def overflow(number, value, pages=1):
+    return (struct.pack("<QHHI", number, 0, lmdb.OVERFLOW, pages) + value).ljust(4096 * pages, b"\0")
+
+
+def table_record(root):
+    return struct.pack("<IHHQQQQQ", 0, 0, 1, 0, 1, 0, 1, root)
+
+
+def data_file(of_tables, further=()):
+    """A whole data file: meta pages 0 and 1, the main table in page 2, a leaf for each table from page 3 on, further pages."""
+    last = 2 + len(of_tables) + len(further)
+    metas = b""
+    for number in (0, 1):
+        meta = struct.pack("<QHHHH", number, 0, lmdb.META, 0, 0) + struct.pack("<IIQQ", 0xBEEFC0DE, 1, 0, 1 << 20)
+        meta += struct.pack("<IHHQQQQQ", 4096, 8, 0, 0, 0, 0, 0, lmdb.PAGE_NUMBER_NONE) + table_record(2)
+        metas += (meta + struct.pack("<QQ", last, 1 + number)).ljust(4096, b"\0")
+    main = leaf_page(2, [(name, table_record(3 + place), lmdb.SUB_TABLE, 48) for place, name in enumerate(of_tables)])
+    leaves = [leaf_page(3 + place, nodes) for place, nodes in enumerate(of_tables.values())]
+    return metas + main + b"".join(leaves) + b"".join(further)
+
+
+def small(key, value):
+    return key, value, 0, len(value)
+
+
+def big(key, value, first):
+    return key, struct.pack("<Q", first), lmdb.BIG_DATA, len(value)
 
 
 def row_value(size=64):
@@ -316,7 +349,7 @@ class DataFiles(InFiles):
         page = leaf_page(4, [(b"p" * 18, struct.pack("<Q", 2), lmdb.BIG_DATA, 4080)])
         _, entries, data = self.entries(bytes(8192) + runs + page)
         self.assertEqual(entries, [(None, b"p" * 18, value)])
-        self.assertEqual(list(data.unnamed_runs()), [3 * 4096 + 16])
+        self.assertEqual(list(data.unnamed_values()), [number * 4096 + 16 for number in (2, 3, 4)])      # no page is in use
 
     def test_a_node_behind_a_value_and_one_in_a_page_that_is_none_are_found(self):
         key, value = b"k" * 12, row_value()
@@ -339,13 +372,13 @@ class DataFiles(InFiles):
         bad = bytearray(leaf_page(8, [(key, value, 0, len(value))]))
         bad[16:18] = b"\xff\xff"
         _, entries, _ = self.entries(bytes(8192) + good + bytes(bad))
-        self.assertEqual(len(entries), 6)
+        self.assertEqual(entries, [(None, key, value)] * 7)                  # carved
 
     def test_shapes_tell_tables_apart(self):
         sealed = seal.MARK + bytes(300)
         for table, key, value in (
                 (tables.ROW, bytes(12), bytes(17) + sealed), (tables.PAGE, bytes(18), bytes(24) + seal.MARK + bytes(4054)),
-                (tables.KEYBLOCK, bytes(16), bytes(12) + sealed), (tables.RECORD, bytes(26), b""),
+                (tables.KEYBLOCK, bytes(16), bytes(12) + sealed), (tables.RECORD, bytes(26), b"\1"), (None, bytes(26), b""),
                 (tables.PENDING, bytes(26), (bytes(8) + sealed)[:262]), (tables.CONFIG, bytes(25), bytes(16) + sealed),
                 (tables.LEDGER, bytes(8), (bytes(8) + sealed)[:182]), (tables.LEDGER_SID, bytes(34), b""),
                 (tables.AUDIT, bytes(8), b"\1\2" + bytes(107)),
@@ -353,6 +386,123 @@ class DataFiles(InFiles):
                 (tables.TOKEN, bytes(9), (bytes(12) + sealed)[:170]), (tables.IDEMPOTENCY, bytes(32), bytes(16) + sealed),
                 (tables.META, b"root", bytes(671)), (None, bytes(12), bytes(200)), (None, bytes(9), bytes(32))):
             self.assertEqual(tables.table_by_shape(key, len(value), value[:80]), table)
+
+
+class ChangedDataFiles(InFiles):
+    """One bit of what LMDB itself writes: the row is found all the same, and that not all was well is said."""
+    KEY = struct.pack(">QHH", 9, 6, 0)
+
+    def setUp(self):
+        self.value = row_value()
+        self.page = 3 * 4096                            # the leaf of table row
+        self.whole = data_file({b"row": [small(self.KEY, self.value), small(b"\xff" * 12, row_value(128))]})
+
+    def collected(self, content):
+        file = self.file(bytes(content))
+        self.assertEqual(file.kind, pile.DATA)
+        found = collect.collect(self.pile, lambda text: None)
+        return file, found
+
+    def changed(self, *places, table=b"row"):
+        content = bytearray(self.whole)
+        for at, bits in places:
+            content[at] ^= bits
+        file, found = self.collected(content)
+        return file.damage, found.items.get(tables.ROW, {}), table
+
+    def place(self, nth):
+        """Where the n-th node of the leaf lies in the file."""
+        return self.page + struct.unpack_from("<H", self.whole, self.page + 16 + 2 * nth)[0]
+
+    def test_a_whole_file_has_no_damage(self):
+        damage, found, _ = self.changed()
+        self.assertEqual((damage, len(found)), ([], 2))
+
+    def test_a_changed_directory_hides_no_row_and_is_said(self):
+        for at, bits, what in ((self.page + 13, 0x80, "lower"), (self.page + 12, 0x02, "one node fewer"),
+                               (self.page + 15, 0x80, "upper"), (self.page + 17, 0x80, "an offset"),
+                               (self.page + 16, 0x04, "an offset inside the page")):
+            damage, found, _ = self.changed((at, bits))
+            self.assertTrue(damage and damage[0].startswith("page 3 of table row is damaged: "), what)
+            self.assertIn(collect.digest_of(self.value), found, what)
+
+    def test_a_changed_length_of_a_node_hides_no_row_and_is_said(self):
+        node = self.place(0)
+        for at, bits, what in ((node + 1, 0x40, "past the page"), (node, 0x10, "a little"), (node + 2, 1, "64 KiB")):
+            damage, found, _ = self.changed((at, bits))
+            self.assertEqual(damage, ["page 3 of table row is damaged: the length of a node"], what)
+            values = [self.pile.read(item.place) for item in found.values()]
+            self.assertTrue(any(value.startswith(self.value[:-16]) for value in values), what)
+
+    def test_a_page_that_is_no_leaf_any_more_is_said_and_carved(self):
+        for at, bits in ((self.page, 0x20), (self.page + 10, 0x06)):
+            damage, found, _ = self.changed((at, bits))
+            self.assertEqual((damage, len(found)), (["page 3 of table row is damaged"], 2))
+
+    def test_one_meta_page_that_is_gone_is_said(self):
+        damage, found, _ = self.changed((4096 + 16, 1))
+        self.assertIn("one of the two meta pages is damaged", damage[0])
+        self.assertEqual(len(found), 2)
+
+    def test_a_table_of_another_name_is_read_by_its_shapes_and_said(self):
+        _, found = self.collected(data_file({b"rov": [small(self.KEY, self.value)]}))
+        self.assertEqual(len(found.items[tables.ROW]), 1)
+        self.assertIn("a table rov that no version known here has", found.pile.files[0].damage[0])
+
+    def test_a_root_record_of_another_length_is_damage_in_a_data_file_and_in_a_journal(self):
+        longer = b"\2" + bytes(700)
+        wraps_row = small(b"wraps", b"\1" + bytes(18) + hashlib.sha256(b"\1" + bytes(18)).digest())
+        file, _ = self.collected(data_file({b"meta": [small(b"root", longer), wraps_row]}))
+        self.assertIn("an entry of table meta at byte", file.damage[0])
+        row = struct.pack(">BH", tables.META, 4) + b"root" + struct.pack(">I", len(longer)) + longer
+        file = self.file(journal_file([bytes(104) + row]))
+        found = collect.collect(self.pile, lambda text: None)
+        self.assertEqual((len(file.damage), found.roots), (1, {}))
+        self.assertIn("a row of table 0 has another shape", file.damage[0])
+
+    def test_a_store_without_a_root_record_and_one_of_another_format_are_said(self):
+        file, _ = self.collected(data_file({b"meta": [small(b"closed", b"x")], b"store": [small(b"format", b"\0\0\0\3")]}))
+        self.assertEqual([line for line in file.damage if line.startswith("table")],
+                         ["table meta has no root", "table meta has no wraps"])
+        self.assertIn("a store of version 3", file.damage[0])
+
+    def test_a_run_that_says_more_pages_than_it_has_hides_none_of_them(self):
+        """The node's length is the only witness of how long a value is, and one changed bit of it must not swallow what follows."""
+        value, page = row_value(2048), bytes(8) + struct.pack(">QQ", 7, 1) + seal.MARK + os.urandom(4054)
+        for length, damage in ((len(value), False), (len(value) + 3 * 4096, True)):
+            node = (self.KEY, struct.pack("<Q", 4), lmdb.BIG_DATA, length)
+            further = [overflow(4, value), overflow(5, page), overflow(6, page[::-1]), leaf_page(7, [small(b"s" * 26, b"\1")])]
+            file, found = self.collected(data_file({b"row": [node]}, further))
+            self.assertEqual((len(found.items[tables.PAGE]), len(found.owners), bool(file.damage)), (1, 1, damage))
+        self.assertEqual(len(found.nameless(tables.ROW)), 1)            # of unknown length now, but not lost
+
+    def test_a_free_leaf_that_names_a_run_wrongly_does_not_hide_what_lies_there(self):
+        page = bytes(8) + struct.pack(">QQ", 7, 1) + seal.MARK + os.urandom(4054)
+        stale = leaf_page(4, [big(self.KEY, bytes(4079), 3)])
+        for further in ((overflow(3, page), stale), (overflow(3, page),)):
+            _, found = self.collected(data_file({}, further))
+            self.assertEqual([len(items) for items in found.pages_by_version.values()], [1])
+
+    def test_a_cut_file_is_read_to_its_last_byte(self):
+        last = bytearray(4096)
+        last[3000:] = struct.pack("<HHHH", len(self.value), 0, 0, 12) + b"k" * 12 + row_value()
+        _, found = self.collected(self.whole + bytes(last))
+        self.assertEqual(len(found.items[tables.ROW]), 3)
+
+    def test_a_row_whose_node_begins_under_a_newer_directory_is_found(self):
+        node = bytes(20) + self.KEY + self.value
+        _, found = self.collected(data_file({b"row": []}, [leaf_page(4, [], node + b"\0" * (len(node) % 2))]))
+        values = [self.pile.read(item.place) for item in found.items[tables.ROW].values()]
+        self.assertEqual([value[:len(self.value)] for value in values], [self.value])
+
+    def test_wraps_and_audit_rows_that_no_directory_names_are_found(self):
+        held = b"\1" + b"v" * 16 + b"\0\1" + b"\2" + b"w" * 16 + bytes(8) + b"\0\x20" + bytes(32) + os.urandom(126)
+        held += hashlib.sha256(held).digest()
+        audit = b"\1\2" + bytes(107) + b"\1" + b"s" * 16 + b"p" * 16 + struct.pack(">I", 95) + seal.MARK + os.urandom(93)
+        gap = b"".join(struct.pack("<HHHH", len(value), 0, 0, len(key)) + key + value + b"\0" * ((len(key) + len(value)) % 2)
+                       for key, value in ((b"wraps", held), (bytes(8), audit)))
+        _, found = self.collected(data_file({b"row": []}, [leaf_page(4, [], gap)]))
+        self.assertEqual((len(found.wraps), len(found.items[tables.AUDIT])), (1, 1))
 
 
 def journal_file(bodies, first=1):
@@ -413,6 +563,320 @@ class Journals(InFiles):
         self.assertIn("the file's head is damaged", file.damage)
 
 
+VAULT, TENANT, SID = b"v" * 16, 1, b"s" * 16
+HEAD = rows.RowHead(1, 0, 1, 1)
+
+
+def sealed(key, context, plain):
+    """docs/FORMAT.md, "Sealing"."""
+    salt, iv = os.urandom(32), os.urandom(12)
+    material = seal.hkdf(key, salt, b"vs1" + context[24:25] + hashlib.sha256(context).digest(), 64)
+    header = seal.MARK + salt + material[32:] + iv
+    return header + AESGCM(material[:32]).encrypt(iv, plain, header + context)
+
+
+def row_of(key, name, length=64, head=HEAD, sid=SID, said=None):
+    said = said or head
+    context = rows.row_context(VAULT, TENANT, sid, name, head)
+    return struct.pack(">QBII", *said[:4]) + sealed(key, context, (struct.pack(">I", 30) + b"\1").ljust(length, b"\0"))
+
+
+def key_block(subject_key, version, keys, said=None, removed=0, sid=SID):
+    """keys: {(category, record, version): key}. Padded as docs/FORMAT.md, "Key blocks", says."""
+    block = struct.pack(">BBHI64x", 1, 0, len(keys), removed)
+    block += b"".join(struct.pack(">HQIBBQQ", *name, 1, 0, 0, 0) + key for name, key in keys.items())
+    padded = next(length for length in (*range(64, 1025, 64), 2048, 3968, *range(4096, 20481, 4096)) if length >= len(block))
+    context = tree.key_block_context(VAULT, 1, TENANT, sid, version)
+    return struct.pack(">QI", 1, said or version) + sealed(subject_key, context, block.ljust(padded, b"\0"))
+
+
+class Opening(InFiles):
+    """Values made here, in a data file made here, and the key that leads to them."""
+
+    def setUp(self):
+        self.step = fixpoint.Step("given", None)
+        self.subject_key, self.data_key, self.page_key, self.root_key = (os.urandom(32) for _ in range(4))
+        self.name = rows.RowName(9, 6, 0)
+
+    def opener(self, *files, is_exhaustive=False, secrets=None):
+        root = tempfile.TemporaryDirectory(prefix="vaultd-reader-")
+        self.addCleanup(root.cleanup)
+        self.pile = pile.Pile()
+        for number, content in enumerate(files):
+            path = os.path.join(root.name, str(number))
+            with open(path, "wb") as handle:
+                handle.write(content)
+            self.pile.add(path)
+        self.found = collect.collect(self.pile, lambda text: None)
+        secrets = secrets or fixpoint.Secrets([], [], [], [], [])
+        return fixpoint.Fixpoint(self.found, secrets, [], lambda text: None, is_exhaustive)
+
+    def damage(self):
+        return [line for file in self.pile.files for line in file.damage]
+
+    def with_subject_key(self, *files, versions=(1,), **more):
+        fix = self.opener(*files, **more)
+        fix.subject_keys[VAULT, TENANT, SID] = [fixpoint.Key(self.subject_key, self.step)]
+        fix.block_versions[VAULT, TENANT, SID] = set(versions)
+        fix.open_key_blocks()
+        return fix
+
+    def with_data_keys(self, *files, keys=None, sid=SID, **more):
+        fix = self.opener(*files, **more)
+        keys = keys or {(6, 0, 1): self.data_key}
+        held = {name: [fixpoint.Key(key, self.step)] for name, key in keys.items()}
+        fix.subjects[sid] = fixpoint.Subject(VAULT, TENANT, held, [], {})
+        fix.open_rows()
+        fix.open_orphan_rows()
+        fix.open_nameless_rows()
+        fix.complain_of_unopened()
+        return fix
+
+    @staticmethod
+    def opened(fix):
+        return sum(map(len, fix.rows_of.values()))
+
+    @staticmethod
+    def record(sid=SID, record=9):
+        return small(sid + struct.pack(">HQ", 1, record), b"\1")
+
+    def row_key(self, name=None):
+        return struct.pack(">QHH", *(name or self.name))
+
+    # Key blocks.
+
+    def test_a_subjects_key_opens_each_version_of_its_block(self):
+        """Adding a data key makes a new block under the same key, which an older subject entry gave."""
+        for version in (1, 2, 7):
+            value = key_block(self.subject_key, version, {(6, 0, 1): self.data_key})
+            fix = self.with_subject_key(data_file({b"keyblock": [small(SID, value)]}))
+            self.assertEqual((list(fix.subjects[SID].keys), self.damage()), ([(6, 0, 1)], []), version)
+
+    def test_a_block_in_use_that_says_another_version_is_opened_with_that_of_its_subject_entry_and_said(self):
+        value = key_block(self.subject_key, 1, {(6, 0, 1): self.data_key}, said=5)
+        fix = self.with_subject_key(data_file({b"keyblock": [small(SID, value)]}))
+        self.assertEqual(list(fix.subjects), [SID])
+        self.assertIn("says that it is of version 5", self.damage()[0])
+
+    def test_key_blocks_of_every_length_are_found_without_their_name_and_tried_without_being_told_to(self):
+        for count in (15, 30, 31, 60, 61, 128, 256):
+            keys = {(6, record, 1): self.data_key for record in range(count)}
+            value = key_block(self.subject_key, 1, keys)
+            fix = self.with_subject_key(data_file({}, [overflow(3, value, -(-(len(value) + 16) // 4096))]))
+            self.assertEqual(len(fix.subjects[SID].keys) if SID in fix.subjects else 0, count)
+
+    def test_key_blocks_past_the_limit_of_tries_are_counted_as_untried(self):
+        value = key_block(self.subject_key, 1, {(6, record, 1): self.data_key for record in range(61)})
+        content = data_file({}, [overflow(3, value, 2)])
+        for is_exhaustive, untried in ((False, {"key blocks without a name": 1}), (True, {})):
+            fix = self.opener(content, is_exhaustive=is_exhaustive)
+            fix.subject_keys[VAULT, TENANT, SID] = [fixpoint.Key(self.subject_key, self.step)]
+            fix.block_versions[VAULT, TENANT, SID] = {1}
+            limit, fixpoint.TRIES = fixpoint.TRIES, 0
+            self.addCleanup(setattr, fixpoint, "TRIES", limit)
+            fix.open_key_blocks()
+            fixpoint.TRIES = limit
+            self.assertEqual((dict(fix.untried), SID in fix.subjects), (untried, is_exhaustive))
+
+    # Rows.
+
+    def test_a_row_in_use_that_says_another_key_version_is_opened_and_said(self):
+        value = row_of(self.data_key, self.name, said=HEAD._replace(key_version=1 << 20))
+        fix = self.with_data_keys(data_file({b"row": [small(self.row_key(), value)], b"record": [self.record()]}))
+        self.assertEqual(self.opened(fix), 1)
+        self.assertIn("a row says another key of itself", self.damage()[0])
+
+    def test_a_changed_sid_of_a_record_does_not_hide_whose_row_it_is(self):
+        value = row_of(self.data_key, self.name)
+        for sid, orphans in ((SID, 0), (b"S" + SID[1:], 1)):
+            fix = self.with_data_keys(data_file({b"row": [small(self.row_key(), value)], b"record": [self.record(sid)]}))
+            self.assertEqual((self.opened(fix), fix.orphan_rows), (1, orphans))
+
+    def test_a_row_of_whom_a_key_block_names_and_whose_key_is_gone_is_no_orphan(self):
+        other = b"o" * 16
+        value = row_of(os.urandom(32), self.name, sid=other)
+        fix = self.with_data_keys(data_file({b"row": [small(self.row_key(), value)], b"record": [self.record(other)],
+                                             b"keyblock": [small(other, key_block(os.urandom(32), 1, {}))]}))
+        self.assertEqual((self.opened(fix), fix.orphan_rows, self.damage()), (0, 0, []))
+
+    def test_a_row_in_use_of_a_record_that_nobody_has_is_said(self):
+        self.with_data_keys(data_file({b"row": [small(self.row_key(), row_of(os.urandom(32), self.name))]}))
+        self.assertIn("a row of a record that nobody has", self.damage()[0])
+
+    def test_orphans_past_the_limit_of_tries_are_counted_as_untried(self):
+        content = data_file({b"row": [small(self.row_key(), row_of(self.data_key, self.name))]})
+        limit, fixpoint.TRIES = fixpoint.TRIES, 0
+        self.addCleanup(setattr, fixpoint, "TRIES", limit)
+        fix = self.with_data_keys(content)
+        self.assertEqual((self.opened(fix), dict(fix.untried)), (0, {"rows without a subject": 1}))
+        fix = self.with_data_keys(content, is_exhaustive=True)
+        self.assertEqual((self.opened(fix), dict(fix.untried)), (1, {}))
+
+    def test_pieces_of_long_rows_are_found_without_their_name_up_to_the_last_that_there_can_be(self):
+        self.assertEqual(fixpoint.GROUPS, 1058)
+        for group, length in ((0, 3968), (4, 3968), (5, 2048), (1057, 2048)):
+            value = row_of(self.data_key, self.name._replace(group=group), length)
+            fix = self.with_data_keys(data_file({b"record": [self.record()]}, [overflow(4, value)]))
+            self.assertEqual((self.opened(fix), dict(fix.untried), self.damage()), (1, {}, []), group)
+            self.assertEqual(fix.rows_of[SID][0][0].group, group)
+            self.assertFalse(fix.rows_of[SID][0][2].is_damaged)
+
+    def test_a_free_leaf_that_names_a_long_row_as_another_does_not_hide_it(self):
+        value = row_of(self.data_key, self.name, 3968)
+        for stale in ([], [big(struct.pack(">QHH", 77, 6, 0), value, 4)]):
+            fix = self.with_data_keys(data_file({b"record": [self.record()]}, [overflow(4, value), leaf_page(5, stale)]))
+            self.assertEqual(self.opened(fix), 1)
+
+    def test_a_long_row_that_another_file_has_in_use_is_not_looked_for_under_other_names(self):
+        value = row_of(os.urandom(32), self.name, 3968)
+        files = (data_file({b"record": [self.record()]}, [overflow(4, value)]),
+                 data_file({b"row": [big(self.row_key(), value, 4)]}, [overflow(4, value)]))
+        for chosen, closed in ((files[:1], 1), (files, 0)):
+            self.assertEqual(self.with_data_keys(*chosen).nameless_closed, closed)
+
+    # The tree.
+
+    def link(self):
+        return tree.Link(VAULT, TENANT, tree.T_SUB, 0, 5, self.page_key, 7, tree.LEAF_PAGE)
+
+    def page(self, said=7):
+        """A leaf of T_sub with one subject. (version 1, kind 1, count 1)"""
+        body = struct.pack(">BBH12x", 1, tree.LEAF_PAGE, 1) + SID + self.subject_key + struct.pack(">I", 1) + bytes(13)
+        context = tree.page_context(self.link(), tree.PageHead(1, 7, 1))
+        return struct.pack(">QQQ", 1, said, 1) + sealed(self.page_key, context, body.ljust(3962, b"\0"))
+
+    def root(self, epoch=1, commit=5, said_epoch=None, said_commit=None):
+        """A root record whose T_dir slot names the page as if it were one: levels and trees are those of the link."""
+        plain = struct.pack(">B7xQQ16s8x", 1, 99, commit, b"a" * 16).ljust(104, b"\0")
+        plain += struct.pack(">Q32sQB", 6, self.page_key, 7, tree.LEAF_PAGE)
+        context = seal.context(VAULT, 1, seal.ROOT_PAGE, 0, struct.pack(">QQ", 7, epoch))
+        return struct.pack(">B16sQQ16sQQ", 1, VAULT, 1, said_epoch or epoch, b"a" * 16, 7, said_commit or commit) + \
+            sealed(self.root_key, context, plain.ljust(512, b"\0"))
+
+    def meta(self, root):
+        nothing = b"\1" + VAULT + bytes(2)
+        return [small(b"root", root), small(b"wraps", nothing + hashlib.sha256(nothing).digest())]
+
+    def with_root_key(self, *files):
+        fix = self.opener(*files)
+        fix.root_keys[VAULT, 1, 1, b"a" * 16] = [fixpoint.Key(self.root_key, self.step)]
+        fix.open_roots()
+        fix.complain_of_unopened()
+        fix.complain_of_trees()
+        return fix
+
+    def dir_page(self):
+        """The page that the root record names: an empty leaf of T_dir."""
+        link = tree.Link(VAULT, 0, tree.T_DIR, 0, 6, self.page_key, 7, tree.LEAF_PAGE)
+        body = struct.pack(">BBH12x", 1, tree.LEAF_PAGE, 0)
+        context = tree.page_context(link, tree.PageHead(1, 7, 1))
+        return fixpoint.link_name(link), struct.pack(">QQQ", 1, 7, 1) + sealed(self.page_key, context, body.ljust(3962, b"\0"))
+
+    def test_a_root_record_and_its_page_open_without_damage(self):
+        key, page = self.dir_page()
+        fix = self.with_root_key(data_file({b"meta": self.meta(self.root()), b"page": [big(key, page, 5)]}, [overflow(5, page)]))
+        self.assertEqual((len(fix.trees), fix.missing, self.damage()), (1, [], []))
+
+    def test_a_root_record_in_use_that_does_not_open_with_its_key_is_said(self):
+        root = bytearray(self.root())
+        root[70] ^= 1                                   # in the salt
+        fix = self.with_root_key(data_file({b"meta": self.meta(bytes(root))}))
+        self.assertEqual(fix.trees, [])
+        self.assertIn("the root record of epoch 1 does not open with its key", self.damage()[0])
+
+    def test_a_root_record_in_use_that_says_another_epoch_is_opened_and_said(self):
+        fix = self.with_root_key(data_file({b"meta": self.meta(self.root(said_epoch=3))}))
+        self.assertEqual([one.record.epoch for one in fix.trees], [1])
+        self.assertIn("what it says of itself in the clear was changed", self.damage()[0])
+
+    def test_a_root_record_whose_commit_number_differs_is_said_and_followed(self):
+        fix = self.with_root_key(data_file({b"meta": self.meta(self.root(said_commit=6))}))
+        self.assertEqual((len(fix.trees), len(fix.links)), (1, 1))
+        self.assertIn("commit number or attempt of a root page differ", self.damage()[0])
+
+    def test_a_page_that_a_tree_in_use_names_and_that_is_not_there_is_damage(self):
+        self.with_root_key(data_file({b"meta": self.meta(self.root())}))
+        self.assertIn("1 pages of the tree of this root record are missing, such as page 6 of T_dir, version 7", self.damage()[0])
+        key, page = self.dir_page()
+        fix = self.with_root_key(data_file({b"meta": self.meta(self.root())}, [overflow(4, page)]))      # of which no leaf knows
+        self.assertEqual((len(fix.missing), self.damage()), (0, []))
+        # A former root's pages may be gone: a journal keeps the record, and no file the tree.
+        row = struct.pack(">BH", tables.META, 4) + b"root" + struct.pack(">I", 671) + self.root()
+        fix = self.with_root_key(journal_file([bytes(104) + row]))
+        self.assertEqual((len(fix.trees), len(fix.missing), self.damage()), (1, 1, []))
+
+    def test_a_page_in_use_that_says_another_version_is_opened_with_that_of_its_link_and_said(self):
+        for said, damage in ((7, 0), (7 ^ 64, 1)):
+            key, page = fixpoint.link_name(self.link()), self.page(said)
+            fix = self.opener(data_file({b"page": [big(key, page, 4)]}, [overflow(4, page)]))
+            fix.follow([(self.link(), self.step)])
+            self.assertEqual((list(fix.subject_keys), fix.missing), ([(VAULT, TENANT, SID)], []))
+            self.assertEqual([line.endswith(f"says that it is of version {said}") for line in self.damage()], [True] * damage)
+            self.assertIn(SID, self.found.subjects)     # though nothing but the tree names it
+
+    def test_a_subject_of_a_tree_in_use_without_a_key_block_that_opens_is_said(self):
+        link = self.link()
+        page = self.page()
+        block = key_block(self.subject_key, 1, {})
+        for sid, lines in ((SID, 0), (b"S" * 16, 1)):
+            fix = self.opener(data_file({b"page": [big(fixpoint.link_name(link), page, 6)], b"keyblock": [small(sid, block)],
+                                         b"meta": self.meta(self.root())}, [overflow(6, page)]))
+            item = next(item for _, item in self.found.roots.values())
+            fix.trees = [fixpoint.Tree(next(iter(self.found.roots.values()))[0], item, [link])]
+            item.step = self.step
+            fix.follow([(link, self.step)])
+            fix.open_key_blocks()
+            fix.complain_of_trees()
+            self.assertEqual(len(self.damage()), lines, self.damage())
+
+    # Shares and wraps.
+
+    def test_a_share_whose_tag_alone_was_changed_is_used_and_said(self):
+        unseal_key, secret = os.urandom(32), os.urandom(32)
+        slot = keepers.Slot(0, "block 0", 1, VAULT, 1, 1, b"a" * 16, 1, 1, 1, 2, b"")
+        share = bytearray(sealed(unseal_key, slot.context(), secret))
+        share[-1] ^= 1
+        fix = self.opener(b"x")
+        self.found.slots = [slot._replace(sealed=bytes(share))]
+        fix.unseal_keys[unseal_key] = self.step
+        fix.open_slots()
+        fix.combine_shares()
+        self.assertEqual([key.key for keys in fix.root_keys.values() for key in keys], [secret])
+        self.assertEqual(self.damage(), ["the share of epoch 1 in block 0 was changed"])
+
+    def wrap(self, method, params, secret=None, unseal_key=bytes(32)):
+        made = wraps.Wrap(VAULT, method, b"w" * 16, 0, params, bytes(126))
+        if secret is None:
+            return made
+        key = seal.hkdf(secret, b"w" * 16, b"vaultd unseal wrap 1" + bytes([method]) + hashlib.sha256(params).digest(), 32)
+        return made._replace(sealed=sealed(key, seal.context(VAULT, 0, seal.WRAP, 0, bytes([method]), b"w" * 16), unseal_key))
+
+    def test_wraps_with_parameters_that_are_none_are_said_and_the_others_are_tried(self):
+        secret, unseal_key = os.urandom(32), os.urandom(32)
+        share = wraps.SetShare(b"wwww", 1, 1, 1, bytes(32))
+        secrets = fixpoint.Secrets([(b"p", "p")], [(secret, "k")], [(share, "s")], [], [])
+        bad = [self.wrap(wraps.PASSPHRASE, bytes(32) + struct.pack(">QII", *numbers)) for numbers in
+               ((3, 8, 1), (0, 8, 1), (16, 0, 1), (16, 8, 0), (1 << 63, 1 << 31, 1), (2, 8, 1 << 31))]
+        bad += [self.wrap(wraps.PASSPHRASE, b"x" * 40), self.wrap(wraps.SHARE_SET, b""), self.wrap(wraps.SHARE_SET, bytes(50)),
+                self.wrap(wraps.SHARE_SET, b"\1\5" + bytes(48))]
+        fix = self.opener(b"x", secrets=secrets)
+        for wrap in (*bad, self.wrap(wraps.KEY_FILE, bytes(32), secret, unseal_key)):
+            item = self.found.wraps[wrap] = collect.Item(pile.Place(0, 0, 0))
+            item.used = 1
+        fix.open_wraps()
+        self.assertEqual((list(fix.unseal_keys), len(self.damage())), ([unseal_key], len(bad)))
+
+    def test_a_wrap_whose_tag_alone_was_changed_gives_its_key_and_is_said(self):
+        secret, unseal_key = os.urandom(32), os.urandom(32)
+        wrap = self.wrap(wraps.KEY_FILE, bytes(32), secret, unseal_key)
+        wrap = wrap._replace(sealed=wrap.sealed[:-1] + bytes([wrap.sealed[-1] ^ 1]))
+        fix = self.opener(b"x", secrets=fixpoint.Secrets([], [(secret, "k")], [], [], []))
+        item = self.found.wraps[wrap] = collect.Item(pile.Place(0, 0, 0))
+        item.used = 1
+        fix.open_wraps()
+        self.assertEqual((list(fix.unseal_keys), len(self.damage())), ([unseal_key], 1))
+
+
 class Words(InFiles):
     def test_what_is_no_file_of_a_vault_is_unknown(self):
         for content in (b"hello", os.urandom(100_000), b"%PDF-1.4", bytes(5000)):
@@ -446,6 +910,16 @@ class Words(InFiles):
     def test_a_row_of_an_unknown_version_is_refused(self):
         with self.assertRaises(codec.UnknownVersion):
             rows.parse_content(struct.pack(">I", 40) + b"\2" + bytes(39))
+
+    def test_a_failure_of_the_reader_has_an_exit_code_of_its_own_and_shows_no_value(self):
+        def fail(*_):
+            raise KeyError("a value")
+        self.addCleanup(setattr, main, "run", main.run)
+        main.run = fail
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(main.main(["--quiet", os.devnull]), 4)
+        self.assertIn("KeyError in test_reader_parts.py line", said.getvalue())
+        self.assertNotIn("a value", said.getvalue())
 
     def test_files_are_only_looked_at(self):
         file = self.file(b"VTKEEPER" + bytes(100))

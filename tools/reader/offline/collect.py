@@ -8,17 +8,23 @@ import sys
 from typing import Callable, Iterator, Optional
 
 from . import certificates, journal, keepers, lmdb, notes, system, tables, tree, wraps
-from .codec import ZERO16, Malformed, UnknownVersion, number
+from .codec import ZERO16, Malformed, UnknownVersion, number, want_version
 from .pile import DATA, JOURNAL, KEEPER, NOTE, RAW_KEEPER, SHARE, File, Pile, Place
-from .seal import MARK, OVERHEAD
+from .seal import HEADER, MARK, OVERHEAD
 
-LOOSE_ROWS = (17 + OVERHEAD + 2048, 17 + OVERHEAD + 3968)           # a value too long for a leaf has one of these lengths
-LOOSE_KEY_BLOCKS = (12 + OVERHEAD + 2048, 12 + OVERHEAD + 3968)
+STORE_FORMAT = 2
+# A value too long for a leaf has one of these lengths: pieces of long rows, blocks of more than 14 and up to 256 keys.
+LOOSE_ROWS = tuple(17 + OVERHEAD + padded for padded in (2048, 3968))
+LOOSE_KEY_BLOCKS = tuple(12 + OVERHEAD + padded for padded in (2048, 3968, *range(4096, 5 * 4096 + 1, 4096)))
+
+
+def digest_of(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=16).digest()
 
 
 class Item:
     """One ciphertext. `names` are the keys under which tables had it; a free page may pair it with a wrong one."""
-    __slots__ = ("place", "files", "used", "names", "step", "is_damaged", "is_looked_at")
+    __slots__ = ("place", "files", "used", "names", "step", "is_damaged")
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -27,7 +33,6 @@ class Item:
         self.names: tuple[bytes, ...] = ()
         self.step: Optional[object] = None  # how it was opened
         self.is_damaged = False
-        self.is_looked_at = False           # a row whose subject is known
 
 
 class Found:
@@ -37,9 +42,10 @@ class Found:
         self.pile = pile
         self.items: dict[int, dict[bytes, Item]] = {}               # table -> digest of the value -> item
         self.slots: list[keepers.Slot] = []
-        self.wraps: dict[wraps.Wrap, Place] = {}
+        self.wraps: dict[wraps.Wrap, Item] = {}
         self.roots: dict[bytes, tuple[tree.RootRecord, Item]] = {}
         self.pages_by_name: dict[tuple[bytes, int], list[Item]] = {}        # (key, page version)
+        self.pages_in_use: dict[bytes, list[Item]] = {}             # key -> those that some file has in use, of any version
         self.pages_by_version: dict[int, list[Item]] = {}
         self.key_blocks: dict[bytes, list[Item]] = {}               # sid
         self.rows: dict[int, list[Item]] = {}                       # record
@@ -48,21 +54,20 @@ class Found:
         self.vault_files: dict[bytes, int] = {}                     # vault -> bit i: file i has a root record of it
         self.records: dict[bytes, set[int]] = {}                    # sid -> records
         self.acted_on: dict[bytes, set[tuple[system.Scope, int]]] = {}      # sid -> (scope, ledger sequence)
-        self.pending: set[system.Scope] = set()
-        self.loose_rows: list[Item] = []
-        self.loose_key_blocks: list[Item] = []
+        self.loose: dict[int, dict[bytes, Item]] = {tables.ROW: {}, tables.KEYBLOCK: {}}    # first bytes -> value without a name
         self.meta: dict[tuple[bytes, bytes], Item] = {}             # (name, digest): closing batches, places of rotations
         self.certificates: dict[tuple[str, int], dict[str, certificates.Certificate]] = {}  # (vault id, number) -> by state
         self.logs: dict[int, certificates.Log] = {}                 # file -> its log of certificates
         self.manifests: list[tuple[notes.Note, int]] = []           # note, file
         self.subjects: set[bytes] = set()                           # every sid that any file names
+        self.vouched_for: set[bytes] = set()                        # those that another table than RECORD names
 
     # Items.
 
     def item(self, table: int, raw: bytes, place: Place, is_used: bool, name: bytes) -> tuple[Item, bool]:
         """The item of this value, and whether this name of it is new."""
         of_table = self.items.setdefault(table, {})
-        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        digest = digest_of(raw)
         item = of_table.get(digest)
         if item is None:
             item = of_table[digest] = Item(place)
@@ -75,6 +80,10 @@ class Found:
         item.names += (name,)
         return item, True
 
+    def vouch_for(self, sid: bytes) -> None:
+        self.subjects.add(sid)
+        self.vouched_for.add(sid)
+
     def owner(self, sid: bytes, record: int, files: int) -> None:
         self.subjects.add(sid)
         self.sid_files[sid] = self.sid_files.get(sid, 0) | files
@@ -83,12 +92,15 @@ class Found:
 
     def owners_of(self, record: int, item: Item) -> list[bytes]:
         """Whose record it may be. Two vaults in one pile number their records alike: files of the row's own vault come first."""
-        sids = sorted(self.owners.get(record, ()))
+        return self.kin_of(record, item) or sorted(self.owners.get(record, ()))
+
+    def kin_of(self, record: int, item: Item) -> list[bytes]:
+        """Whose record it is by what the files of the row's own vault say."""
         kin = item.files
         for files in self.vault_files.values():
             if files & item.files:
                 kin |= files
-        return [sid for sid in sids if self.sid_files[sid] & kin] or sids
+        return [sid for sid in sorted(self.owners.get(record, ())) if self.sid_files[sid] & kin]
 
     def all_of(self, table: int) -> Iterator[Item]:
         return iter(self.items.get(table, {}).values())
@@ -103,12 +115,19 @@ class Found:
             scope = system.parse_scope(key)
             if scope.sid == ZERO16:                         # a take-over is about nobody
                 return
-            self.subjects.add(scope.sid)
+            self.vouch_for(scope.sid)
             self.acted_on.setdefault(scope.sid, set()).add((scope, number(key, 26, 8)))
+        elif table == tables.STORE:
+            self.check_store(key, self.pile.read(place), is_used)
         else:
             taker = TAKERS.get(table)
             if taker is not None:
                 taker(self, key, self.pile.read(place), place, is_used)
+
+    @staticmethod
+    def check_store(key: bytes, raw: bytes, is_used: bool) -> None:
+        if key == b"format" and is_used:
+            want_version("a store", int.from_bytes(raw, "big"), STORE_FORMAT)
 
     def take_page(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         item, is_new = self.item(tables.PAGE, raw, place, is_used, key)
@@ -117,11 +136,13 @@ class Found:
             self.pages_by_version.setdefault(version, []).append(item)
         if is_new:
             self.pages_by_name.setdefault((key, version), []).append(item)
+        if is_used and item not in self.pages_in_use.setdefault(key, []):
+            self.pages_in_use[key].append(item)
 
     def take_key_block(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         item, is_new = self.item(tables.KEYBLOCK, raw, place, is_used, key)
         if is_new:
-            self.subjects.add(key)
+            self.vouch_for(key)
             self.key_blocks.setdefault(key, []).append(item)
 
     def take_row(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
@@ -131,9 +152,7 @@ class Found:
 
     def take_pending(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         scope = system.parse_scope(key)
-        self.subjects.add(scope.sid)
-        if is_used:
-            self.pending.add(scope)
+        self.vouch_for(scope.sid)
         self.item(tables.PENDING, raw, place, is_used, key)
 
     def take_certificate(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
@@ -156,7 +175,9 @@ class Found:
         elif key == b"wraps":
             held, is_whole = wraps.parse_wraps(raw)
             for wrap in held:
-                self.wraps.setdefault(wrap, place)
+                item = self.wraps.setdefault(wrap, Item(place))
+                item.files |= 1 << place.file
+                item.used |= is_used << place.file
             if not is_whole:
                 raise Malformed("the wraps of the unseal key do not fit their hash")
         elif key.startswith((b"closing", b"rotate.")):
@@ -187,28 +208,34 @@ class Found:
 
     def read_data(self, file: File) -> None:
         data = lmdb.open_data_file(file)
-        counts = [0, 0]
+        counts, of_meta, unknown = [0, 0], set(), set()
         for entry in data.entries():
             counts[entry.table is None] += self.data_entry(file, entry)
-        for at in data.unnamed_runs():
-            self.loose(file, at)
+            if entry.table == b"meta":
+                of_meta.add(entry.key)
+            elif entry.table is not None and entry.table not in tables.NAMES:
+                unknown.add(entry.table)
+        file.damage += [f"a table {lmdb.table_text(name)} that no version known here has: its entries are read by their shape"
+                        for name in sorted(unknown)]
+        file.damage += [f"table meta has no {name}" for name in ("root", "wraps") if of_meta and name.encode() not in of_meta]
+        for at in data.unnamed_values():
+            self.take_loose(file, at)
         commit = f"transaction {data.newest.transaction}" if data.newest else "no meta page"
         file.summary = f"{commit}, {counts[0]} entries in use, {counts[1]} in free pages"
 
     def data_entry(self, file: File, entry: lmdb.Entry) -> bool:
         """Sort in one entry of a data file; False when it is none of ours."""
         head = file.map[entry.at:entry.at + 80]
-        if entry.table is None:
-            table = tables.table_by_shape(entry.key, entry.length, head)
-        else:
-            table = tables.NAMES.get(entry.table)
-            if table == tables.META and not tables.fits(table, entry.key, entry.length, head):
-                return True
-            if table is not None and not tables.fits(table, entry.key, entry.length, head) and table in TAKERS:
-                name = entry.table.decode("latin-1")
-                file.damage.append(f"an entry of table {name} at byte {entry.at} has another shape than its section")
-                return False
+        table = None if entry.table is None else tables.NAMES.get(entry.table)
         if table is None:
+            table = tables.table_by_shape(entry.key, entry.length, head)
+            if table is None:
+                return False
+        elif tables.is_ignored(table, entry.key):
+            return True
+        elif not tables.fits(table, entry.key, entry.length, head):
+            name = lmdb.table_text(entry.table or b"")
+            file.damage.append(f"an entry of table {name} at byte {entry.at} has another shape than its section")
             return False
         self.sort_in(file, table, entry.key, Place(file.number, entry.at, entry.length), entry.table is not None)
         return True
@@ -223,26 +250,40 @@ class Found:
             if is_used:
                 file.damage.append(f"byte {place.at}: {wrong}")
 
-    def loose(self, file: File, at: int) -> None:
-        """A value in a free overflow page that nothing names: by its shape a page of the tree, a row or a key block."""
+    def take_loose(self, file: File, at: int) -> None:
+        """A value that no leaf in use names: by its shape a page of the tree, a row or a key block. Each begins with an
+        incarnation, of which the first bytes are zero."""
         head = file.map[at:at + 26]
+        if head[:6] != bytes(6):
+            return
         if head[24:26] == MARK and at + tables.PAGE_VALUE <= file.size:
             raw = file.map[at:at + tables.PAGE_VALUE]
             item, is_new = self.item(tables.PAGE, raw, Place(file.number, at, tables.PAGE_VALUE), False, b"")
             if is_new and len(item.names) == 1:
                 self.pages_by_version.setdefault(tree.page_head(raw).page_version, []).append(item)
-        elif head[17:19] == MARK and head[8] in (0, 1):
-            self.loose_rows += [Item(Place(file.number, at, length)) for length in LOOSE_ROWS if at + length <= file.size]
-        elif head[12:14] == MARK:
-            self.loose_key_blocks += [Item(Place(file.number, at, length)) for length in LOOSE_KEY_BLOCKS
-                                      if at + length <= file.size]
+        for table, before_seal, lengths in ((tables.ROW, 17, LOOSE_ROWS), (tables.KEYBLOCK, 12, LOOSE_KEY_BLOCKS)):
+            if head[before_seal:before_seal + 2] == MARK and at + before_seal + OVERHEAD <= file.size:
+                place = Place(file.number, at, min(lengths[-1], file.size - at))
+                self.loose[table].setdefault(file.map[at:at + before_seal + HEADER], Item(place)).files |= 1 << file.number
+
+    def nameless(self, table: int) -> list[Item]:
+        """The values of a table whose name is not known for certain: no file has them in use, and under the names that free leaves
+        give them they did not open. Call it when all that has a name was tried."""
+        known, lengths = self.items.get(table, {}), LOOSE_ROWS if table == tables.ROW else LOOSE_KEY_BLOCKS
+        found = []
+        for item in self.loose[table].values():
+            raw = self.pile.read(item.place)
+            same = [known.get(digest_of(raw[:length])) for length in lengths if length <= len(raw)]
+            if not any(other is not None and (other.used or other.step) for other in same):
+                found.append(item)
+        return found
 
     def read_journal(self, file: File) -> None:
         records = journal.open_journal(file)
         for row in records.rows():
             head = file.map[row.at:row.at + 80]
             if not tables.fits(row.table, row.key, row.length, head):
-                if row.table == tables.META:
+                if tables.is_ignored(row.table, row.key):
                     continue
                 file.damage.append(f"byte {row.at}: a row of table {row.table} has another shape than its section")
                 continue

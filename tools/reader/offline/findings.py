@@ -145,7 +145,7 @@ class Findings:
     def readable_though_forgotten(self) -> Iterator[tuple[bytes, int, system.LedgerEntry, Step]]:
         """Rows that a ledger entry says are forgotten, and that open through a root of an earlier epoch though a later one is
         there. What was deleted in an epoch that has not closed yet is not forgotten."""
-        newest = max((record.epoch for record, *_ in self.fix.opened_roots), default=0)
+        newest = max((record.epoch for record, *_ in self.fix.trees), default=0)
         for sid, categories in self.subjects.items():
             for name, _, item in self.fix.rows_of.get(sid, []):
                 entry = self.forgotten_by(sid, name.category, name.record)
@@ -162,7 +162,7 @@ class Findings:
             if scope.category in (0, category) and (scope.record == 0 or scope.record == record):
                 return keys[0].step
         if scope.category == 0 and scope.record == 0:
-            for (_, _, sid, _), keys in self.fix.subject_keys.items():
+            for (_, _, sid), keys in self.fix.subject_keys.items():
                 if sid == scope.sid:
                     return keys[0].step
         return None

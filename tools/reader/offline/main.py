@@ -7,12 +7,15 @@ exit status:
   0  everything was read, and every expectation holds
   1  an expectation does not hold
   2  wrong usage
-  3  some file could not be read, or not all of it; no expectation failed
+  3  some file could not be read or not all of it, or not every key was tried on everything;
+     no expectation failed
+  4  the reader itself failed: nothing is shown
 """
 import argparse
 import json
 import os
 import sys
+import traceback
 from typing import Callable, Optional
 
 from . import collect, wraps
@@ -24,7 +27,7 @@ from .pile import Pile
 from .report import Report
 from .watch import Canaries, Values, read_words
 
-OK, NOT_AS_EXPECTED, USAGE, NOT_ALL_READ = range(4)
+OK, NOT_AS_EXPECTED, USAGE, NOT_ALL_READ, FAILED = range(5)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     add("--canary", metavar="FILE", help="byte strings, one a line: fail if one is in a file or in anything that opens")
     add("--canary-control", metavar="FILE", help="the same, but fail unless each is in something that opens and in no file")
     add("--show-values", action="store_true", help="print what is readable")
-    add("--exhaustive", action="store_true", help="try every key on what has no name any more, however long that takes")
+    add("--exhaustive", action="store_true", help="try every key on all that lost its name, however long that takes")
     add("--json", action="store_true", help="report as JSON")
     add("--quiet", action="store_true", help="no progress on stderr")
     return made
@@ -135,7 +138,7 @@ def run(options: argparse.Namespace, question: Question, progress: Callable[[str
     findings = Findings(found, fix, beside)
     verdicts = question.verdicts(findings)
     exit_code = OK
-    if pile.unreadable or any(file.damage for file in pile.files):
+    if pile.unreadable or fix.untried or any(file.damage for file in pile.files):
         exit_code = NOT_ALL_READ
     if not all(verdict.holds for verdict in verdicts):
         exit_code = NOT_AS_EXPECTED
@@ -150,7 +153,11 @@ def main(arguments: Optional[list[str]] = None) -> int:
     except (ValueError, OSError, Malformed) as wrong:
         print(f"vault-reader: {wrong}", file=sys.stderr)
         return USAGE
-    report = run(options, question, progress)
+    try:
+        report = run(options, question, progress)
+    except Exception as wrong:                              # pylint: disable=broad-exception-caught
+        print(failure_text(wrong), file=sys.stderr)
+        return FAILED
     try:
         if options.json:
             json.dump(report.json(), sys.stdout, indent=1, default=shown)
@@ -162,6 +169,13 @@ def main(arguments: Optional[list[str]] = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.exit_code
+
+
+def failure_text(wrong: Exception) -> str:
+    """Where the reader failed, without the text of the exception, which can hold what was read."""
+    last = traceback.extract_tb(wrong.__traceback__)[-1]
+    return (f"vault-reader: the reader itself failed, {type(wrong).__name__} in {os.path.basename(last.filename)} line "
+            f"{last.lineno}. That is a mistake in it: nothing is shown about these files.")
 
 
 def shown(value: object) -> str:

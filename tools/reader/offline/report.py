@@ -1,16 +1,19 @@
 """The findings as JSON and as text. The JSON has a format number of its own; a change that breaks a reader of it raises it."""
+from collections import Counter
 from typing import Iterator, Optional
 
 from . import system
 from .beside import Beside
 from .certificates import Certificate
 from .codec import category_name, time_text
+from .collect import Item
 from .findings import Findings, Scope, Tally, Verdict, chain
-from .fixpoint import Step
+from .fixpoint import Step, root_of
 from .pile import Place
+from .tree import RootRecord
 from .watch import Canaries, Values
 
-JSON_FORMAT = 1
+JSON_FORMAT = 2
 
 
 class Report:
@@ -45,6 +48,12 @@ class Report:
     def files_of(self, mask: int) -> list[int]:
         return [file.number for file in self.found.pile.files if mask >> file.number & 1]
 
+    def trees(self) -> Iterator[tuple[RootRecord, Item, int]]:
+        """(root record, its item, pages that are missing): of one in use all of its tree, of a former one those first met by it."""
+        first_met = Counter(root_of(step) for _, step in self.fix.missing)
+        for one in self.fix.trees:
+            yield one.record, one.item, len(self.fix.lost_in(one)[0]) if one.item.used else first_met[one.record]
+
     def values_of(self, sid: bytes) -> Iterator[dict[str, object]]:
         subject = self.fix.subjects.get(sid)
         if self.values is not None and subject is not None:
@@ -71,8 +80,9 @@ class Report:
             "root_keys": [{"incarnation": incarnation, "epoch": epoch, "attempt": attempt.hex(), "chain": self.chain(key.step)}
                           for (_, incarnation, epoch, attempt), keys in sorted(self.fix.root_keys.items()) for key in keys],
             "trees": [{"vault": record.vault.hex(), "incarnation": record.incarnation, "epoch": record.epoch,
-                       "page_version": record.page_version, "commit": record.commit, "pages_opened": opened,
-                       "pages_missing": missing} for record, _, opened, missing in self.fix.opened_roots],
+                       "page_version": record.page_version, "commit": record.commit, "in_use": bool(item.used),
+                       "pages_opened": self.fix.pages_of[record], "pages_missing": missing}
+                      for record, item, missing in self.trees()],
             "opened": {what: {"opened": counts[0], "all": counts[1], "closed_in_use": counts[2]}
                        for what, counts in sorted(self.beside.counts.items())},
             "manifests": [{"backup": note.lines.get("backup"), "epoch": note.lines.get("epoch"), "file": file,
@@ -89,8 +99,9 @@ class Report:
             "subjects": {sid.hex(): self.subject_json(sid, categories) for sid, categories in self.findings.subjects.items()},
             "rows_without_subject": self.findings.nobodys.sealed,
             "remnants": self.findings.remnants,
-            "orphans": {"rows": self.fix.orphan_rows, "untried": self.fix.orphans_untried,
-                        "long_rows_without_name": len(self.found.loose_rows)},
+            "orphans": self.fix.orphan_rows,
+            "nameless": self.fix.nameless_closed,
+            "untried": dict(sorted(self.fix.untried.items())),
             "readable_though_forgotten": [
                 {"sid": sid.hex(), "category": category_name(category), "operation": system.OPERATIONS[entry.operation],
                  "certificate": entry.certificate, "chain": self.chain(step)}
@@ -154,9 +165,10 @@ class Report:
             for key in keys:
                 yield "  " + key.step.what
                 yield from (f"    {share.what} [{self.where(share.place)}]" for share in key.step.parents)
-        for record, _, opened, missing in self.fix.opened_roots:
+        for record, item, missing in self.trees():
+            words = "MISSING" if item.used else "not in the files (in use in none of them)"
             yield (f"  tree of incarnation {record.incarnation}, epoch {record.epoch}, page version {record.page_version}: "
-                   f"{opened} pages not met before" + (f", {missing} MISSING" if missing else ""))
+                   f"{self.fix.pages_of[record]} pages not met before" + (f", {missing} {words}" if missing else ""))
         for what, counts in sorted(self.beside.counts.items()):
             rest = counts[1] - counts[0] - counts[2]
             yield f"  {what}: {counts[0]} of {counts[1]} opened" + (f"; {rest} of the others lie in no page in use" if rest else "")
@@ -180,9 +192,10 @@ class Report:
             yield f"  {self.findings.nobodys.sealed} rows of which no file says whose they are did not open"
         if self.findings.remnants:
             yield f"  {self.findings.remnants} remnants of rows in free pages are half overwritten and open with no key"
-        if self.fix.orphans_untried or self.found.loose_rows:
-            yield (f"  not tried against every key: {self.fix.orphans_untried} rows without a subject, "
-                   f"{len(self.found.loose_rows)} values without a name; --exhaustive tries them")
+        if self.fix.nameless_closed:
+            yield f"  {self.fix.nameless_closed} values in free pages, of which no page says what they are, open with no key"
+        for what, count in sorted(self.fix.untried.items()):
+            yield f"  NOT TRIED with every key: {count} {what}; --exhaustive tries them"
 
     def checks_text(self) -> Iterator[str]:
         forgotten = list(self.findings.readable_though_forgotten())

@@ -27,7 +27,7 @@ PENDING_VALUE = 8 + OVERHEAD + 160
 SHAPES = {
     PAGE: ((18,), PAGE_VALUE, 24),
     KEYBLOCK: ((16,), None, 12),
-    RECORD: ((26,), 0, None),
+    RECORD: ((26,), 1, None),
     ROW: ((12,), None, 17),
     TOKEN: ((9, 17), TOKEN_VALUE, 12),
     AUDIT_NODE: ((9,), 32, None),
@@ -41,6 +41,14 @@ SHAPES = {
     STORE: ((6, 11), None, None),
 }
 META_NAME = re.compile(rb"root|wraps|closing(/[0-9a-f]{8})?|rotate\.[0-9a-f]{32}")     # those that lead to something
+
+
+NOT_READ = (AUDIT_NODE, JOB, BACKUP, BLOB)      # nothing of a person and no key
+
+
+def is_ignored(table: int, key: bytes) -> bool:
+    """Whether entries of this table, or of META under this name, say nothing that is looked for here."""
+    return table in NOT_READ or table == META and META_NAME.fullmatch(key) is None
 
 
 def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
@@ -61,7 +69,7 @@ def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
     if len(key) not in key_lengths or value_length not in (None, length):
         return False
     if before_seal is None:
-        return True
+        return table != RECORD or head[:1] == b"\1"
     return length >= before_seal + OVERHEAD and head[before_seal:before_seal + 2] == MARK
 
 

@@ -26,6 +26,10 @@ class RootRecord(NamedTuple):
     commit: int
     sealed: bytes
 
+    def key_name(self) -> tuple[bytes, int, int, bytes]:
+        """Which root key opens it."""
+        return self.vault, self.incarnation, self.epoch, self.attempt
+
     def context(self) -> bytes:
         return context(self.vault, self.incarnation, ROOT_PAGE, 0, packed(self.page_version, 8), packed(self.epoch, 8))
 
@@ -88,9 +92,12 @@ def parse_slot(raw: bytes, at: int, vault: bytes, tenant: int, tree: int, level:
 
 def parse_root_page(raw: bytes, record: RootRecord) -> list[Link]:
     want_version("a root page", raw[0])
-    if number(raw, 16, 8) != record.commit or raw[24:40] != record.attempt:
-        raise Malformed("commit number or attempt of a root page differ from those of its record")
     return [*parse_slot(raw, 48, record.vault, 0, T_SYS, 0), *parse_slot(raw, 104, record.vault, 0, T_DIR, 0)]
+
+
+def root_page_agrees(raw: bytes, record: RootRecord) -> bool:
+    """Whether commit number and attempt are those that the record says in the clear."""
+    return number(raw, 16, 8) == record.commit and raw[24:40] == record.attempt
 
 
 def page_head(raw: bytes) -> PageHead:
@@ -99,7 +106,7 @@ def page_head(raw: bytes) -> PageHead:
 
 def page_context(link: Link, head: PageHead) -> bytes:
     return context(link.vault, head.incarnation, PAGE, link.tenant, bytes([link.tree, link.level]), packed(link.page_id, 8),
-                   packed(head.page_version, 8), packed(head.epoch, 8))
+                   packed(link.page_version, 8), packed(head.epoch, 8))
 
 
 def parse_page(raw: bytes, link: Link) -> Iterator[Found]:

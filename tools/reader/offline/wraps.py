@@ -55,9 +55,12 @@ def scrypt(passphrase: bytes, salt: bytes, cost: int, block: int, parallel: int,
 def passphrase_secret(wrap: Wrap, passphrase: bytes) -> bytes:
     """scrypt, RFC 7914, with the parameters of the wrap: salt 32, N 8, r 4, p 4."""
     cost, block, parallel = number(wrap.params, 32, 8), number(wrap.params, 40, 4), number(wrap.params, 44, 4)
-    if len(wrap.params) != 48 or cost * block > SCRYPT_MAXIMUM:
+    if len(wrap.params) != 48 or cost * block > SCRYPT_MAXIMUM or block * parallel > SCRYPT_MAXIMUM:
         raise Malformed("scrypt parameters that this reader does not take")
-    return scrypt(passphrase, wrap.params[:32], cost, block, parallel, 32)
+    try:
+        return scrypt(passphrase, wrap.params[:32], cost, block, parallel, 32)
+    except (ValueError, OverflowError, MemoryError) as wrong:
+        raise Malformed("scrypt parameters that are none") from wrong
 
 
 def key_file_secret(content: bytes) -> bytes:
@@ -103,8 +106,15 @@ def parse_share(text: str) -> SetShare:
     return SetShare(set_id, x, threshold, of, payload[:32])
 
 
+def share_threshold(wrap: Wrap) -> int:
+    """How many shares the set's key needs. Raises Malformed. params: k 1, n 1, salt 32, n checks of 16."""
+    if len(wrap.params) < 34 or not 1 <= wrap.params[0] <= wrap.params[1] or len(wrap.params) != 34 + 16 * wrap.params[1]:
+        raise Malformed("parameters of a share set that are none")
+    return wrap.params[0]
+
+
 def share_belongs(wrap: Wrap, share: SetShare) -> bool:
-    """Whether the share is the x-th of the wrap's set. params: k 1, n 1, salt 32, n checks of 16."""
+    """Whether the share is the x-th of the wrap's set, whose parameters share_threshold() has looked at."""
     if wrap.method != SHARE_SET or wrap.wrap_id[:4] != share.set_id or wrap.params[1] < share.x:
         return False
     check = hmac.digest(share.value, b"vaultd share check 1" + wrap.wrap_id + packed(share.x, 1) + wrap.params[2:34], "sha256")[:16]
