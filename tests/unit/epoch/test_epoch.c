@@ -332,8 +332,8 @@ START_TEST(an_epoch_is_due_by_count_and_by_time)
 }
 END_TEST
 
-static void read_certificate(struct world *world, uint64_t number, size_t state, struct vt_buf *note, struct vt_pool *pool,
-                             struct vt_certificate *out_certificate)
+static void read_certificate(struct world *world, uint64_t number, enum vt_certificate_state state, struct vt_buf *note,
+                             struct vt_pool *pool, struct vt_certificate *out_certificate)
 {
     struct look look = look_begin(world, false);
     struct vt_bytes text;
@@ -356,10 +356,10 @@ START_TEST(a_certificate_says_what_was_erased_by_whom_and_never_claims_final)
     world.clock.offset_ms += 5000;
     ck_assert_ok(world_close_epoch(&world, false));
 
-    read_certificate(&world, number, 0, &pending_note, &pool, &asked);
+    read_certificate(&world, number, VT_CERTIFICATE_PENDING, &pending_note, &pool, &asked);
     ck_assert_int_eq(asked.state, VT_CERTIFICATE_PENDING);
     ck_assert_uint_eq(asked.epoch_to, 0);
-    read_certificate(&world, number, 1, &note, &pool, &done);
+    read_certificate(&world, number, VT_CERTIFICATE_EFFECTIVE, &note, &pool, &done);
     ck_assert_int_eq(done.state, VT_CERTIFICATE_EFFECTIVE);
     ck_assert_int_eq(done.scope, VT_CERTIFICATE_OF_SUBJECT);
     ck_assert_uint_eq(done.subjects, 1);
@@ -422,7 +422,7 @@ START_TEST(the_layer_above_adds_to_each_state_of_a_certificate)
     world_add_subject(&world, TARGET);
     const uint64_t number = world_request_scope(&world, TARGET, 2);
     ck_assert_ok(world_close_epoch(&world, false));
-    read_certificate(&world, number, 1, &note, &pool, &certificate);
+    read_certificate(&world, number, VT_CERTIFICATE_EFFECTIVE, &note, &pool, &certificate);
     ck_assert_uint_eq(described, 2);
     ck_assert_uint_eq(certificate.exclusion_count, 1);
     ck_assert_uint_eq(certificate.exclusions[0].count, 3);

@@ -15,7 +15,7 @@ from .codec import Malformed, UnknownVersion, number
 TITLE = "vaultd certificate of destruction v"
 FIRST_LINE = TITLE + "2"
 PROOF_LINE = "c2sp.org/tlog-proof@v1"
-ROW_VERSION, ROW_HEAD = 2, 16
+ROW_VERSION, ROW_HEAD = 2, 12
 TILE, CHECKPOINT, HASH = 32, 255, 32
 
 
@@ -53,19 +53,13 @@ def of_text(raw: bytes, index: int, file: int, proof: Optional[Proof]) -> Certif
     return Certificate(text, lines, index, file, proof)
 
 
-def parse_row(raw: bytes, file: int) -> list[Certificate]:
-    """The value of a row of CERTIFICATE: {version 1 | state 1 | zero 2 | length 4 | index 8 | text} for each state reached."""
-    found, at = [], 0
-    while at < len(raw):
-        if raw[at] != ROW_VERSION:
-            raise UnknownVersion(f"a certificate's row of version {raw[at]}")
-        length = number(raw, at + 4, 4) if at + ROW_HEAD <= len(raw) else len(raw)
-        if at + ROW_HEAD + length > len(raw):
-            raise Malformed("a certificate's row ends early")
-        text = raw[at + ROW_HEAD:at + ROW_HEAD + length]
-        found.append(of_text(text, number(raw, at + 8, 8), file, None))
-        at += ROW_HEAD + length
-    return found
+def parse_row(raw: bytes, file: int) -> Certificate:
+    """The value of a row of CERTIFICATE: version 1 | zero 3 | index 8 | text."""
+    if len(raw) <= ROW_HEAD:
+        raise Malformed("a certificate's row ends early")
+    if raw[0] != ROW_VERSION:
+        raise UnknownVersion(f"a certificate's row of version {raw[0]}")
+    return of_text(raw[ROW_HEAD:], number(raw, 4, 8), file, None)
 
 
 def parse_file(raw: bytes, file: int) -> Certificate:

@@ -156,8 +156,7 @@ class Found:
         self.item(tables.PENDING, raw, place, is_used, key)
 
     def take_certificate(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
-        for certificate in certificates.parse_row(raw, place.file):
-            self.certificate(number(key, 0, 8), certificate, is_used)
+        self.certificate(number(key, 1, 8), certificates.parse_row(raw, place.file), is_used)
 
     def certificate(self, count: int, certificate: certificates.Certificate, is_used: bool) -> None:
         states = self.certificates.setdefault((certificate.lines.get("vault", ""), count), {})

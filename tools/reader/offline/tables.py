@@ -58,7 +58,7 @@ def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
     if table == AUDIT:
         return len(key) == 8 and length >= 109 and head[:1] == b"\1" and 1 <= head[1] <= 5
     if table == CERTIFICATE:
-        return len(key) == 8 and head[:1] == b"\2" and head[16:].startswith(b"vaultd ")
+        return len(key) == 9 and head[:1] == b"\2" and head[12:].startswith(b"vaultd ")
     if table == CERTIFICATE_LOG:
         return len(key) == 9 and length > 0
     if table == STORE:

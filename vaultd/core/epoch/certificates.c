@@ -7,9 +7,9 @@
 
 enum {
     CERTIFICATE_POOL_MAX = 1024 * 1024,
-    CERTIFICATE_STATES_MAX = 4 * VT_CERTIFICATE_MAX,
-    ENTRY_VERSION = 2,
-    ENTRY_HEAD_LEN = 16,        /* version 1 | state 1 | zero 2 | length of the text 4 | index in the log 8 */
+    ROW_VERSION = 2,
+    ROW_HEAD_LEN = 12,          /* version 1 | zero 3 | index in the log 8 */
+    KEY_LEN = 9,                /* state 1 | number 8 */
     ASSUMPTIONS_MAX = 8,
 };
 
@@ -140,7 +140,8 @@ VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *
     return describe_and_issue(&filling, view, txn, evidence, pending);
 }
 
-/* Where they lie: an entry for each state reached, oldest first ------------------------------------------------------ */
+/* Where they lie: a row for each state reached. The state comes first, so that what a close issues is written in one go and what
+ * was there before is not written again. ----------------------------------------------------------------------------------- */
 
 struct entry {
     enum vt_certificate_state state;
@@ -148,43 +149,33 @@ struct entry {
     struct vt_bytes text;
 };
 
-static VT_RESULT row_of(struct vt_txn *txn, uint64_t number, struct vt_bytes *out_row)
+static void certificate_key(enum vt_certificate_state state, uint64_t number, uint8_t out_key[KEY_LEN])
 {
-    uint8_t number_bytes[8];
-    vt_put_u64(number_bytes, number);
-    return vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number_bytes), out_row);
+    out_key[0] = (uint8_t)state;
+    vt_put_u64(out_key + 1, number);
 }
 
-/* The first entry of @p row, which then begins behind it. @return VAULT_E_NOT_FOUND at the end */
-static VT_RESULT next_entry(struct vt_bytes *row, struct entry *out_entry)
+static VT_RESULT entry_get(struct vt_txn *txn, enum vt_certificate_state state, uint64_t number, struct entry *out_entry)
 {
-    const uint8_t *at = row->data;
-    VT_ENSURE(row->len != 0, VAULT_E_NOT_FOUND);
-    VT_ENSURE(at[0] == ENTRY_VERSION, VAULT_E_FORMAT);
-    VT_ENSURE(row->len >= ENTRY_HEAD_LEN && vt_get_u32(at + 4) <= row->len - ENTRY_HEAD_LEN, VAULT_E_CORRUPT);
-    VT_ENSURE(vt_certificate_state_name(at[1]) != NULL && vt_get_u16(at + 2) == 0, VAULT_E_CORRUPT);
-    *out_entry = (struct entry){.state = at[1], .index = vt_get_u64(at + 8),
-                                .text = vt_bytes(at + ENTRY_HEAD_LEN, vt_get_u32(at + 4))};
-    *row = vt_bytes(out_entry->text.data + out_entry->text.len, row->len - ENTRY_HEAD_LEN - out_entry->text.len);
-    return VAULT_OK;
-}
-
-static VT_RESULT newest_entry(struct vt_bytes row, struct entry *out_entry)
-{
-    struct entry entry, newest = {0};
-    vault_status status;
-    while ((status = next_entry(&row, &entry)) == VAULT_OK) newest = entry;
-    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
-    VT_ENSURE(newest.text.len != 0, VAULT_E_CORRUPT);
-    *out_entry = newest;
+    static const uint8_t ZERO[3];
+    uint8_t key[KEY_LEN];
+    struct vt_bytes row;
+    certificate_key(state, number, key);
+    VT_TRY(vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), &row));
+    VT_ENSURE(row.len == 0 || row.data[0] == ROW_VERSION, VAULT_E_FORMAT);
+    VT_ENSURE(row.len > ROW_HEAD_LEN && memcmp(row.data + 1, ZERO, sizeof ZERO) == 0, VAULT_E_CORRUPT);
+    *out_entry = (struct entry){.state = state, .index = vt_get_u64(row.data + 4),
+                                .text = vt_bytes(row.data + ROW_HEAD_LEN, row.len - ROW_HEAD_LEN)};
     return VAULT_OK;
 }
 
 static VT_RESULT newest_of(struct vt_txn *txn, uint64_t number, struct entry *out_entry)
 {
-    struct vt_bytes row;
-    VT_TRY(row_of(txn, number, &row));
-    return newest_entry(row, out_entry);
+    for (unsigned state = VT_CERTIFICATE_FINAL; state >= VT_CERTIFICATE_PENDING; state--) {
+        const vault_status status = entry_get(txn, state, number, out_entry);
+        if (status != VAULT_E_NOT_FOUND) return status;
+    }
+    return VAULT_E_NOT_FOUND;
 }
 
 /* What is stored without its signature is damage: whoever issues signs before the commit. */
@@ -204,12 +195,11 @@ VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf 
     return file_of(txn, &entry, out_file);
 }
 
-VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_file)
+VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, enum vt_certificate_state state,
+                                   struct vt_buf *out_file)
 {
-    struct vt_bytes row;
     struct entry entry;
-    VT_TRY(row_of(txn, number, &row));
-    for (size_t i = 0; i <= index; i++) VT_TRY(next_entry(&row, &entry));
+    VT_TRY(entry_get(txn, state, number, &entry));
     return file_of(txn, &entry, out_file);
 }
 
@@ -232,39 +222,27 @@ VT_RESULT vt_certificate_read(struct vt_txn *txn, uint64_t number, struct vt_poo
     return status == VAULT_E_PARSE ? VAULT_E_CORRUPT : status;
 }
 
-static VT_RESULT entry_write(struct vt_buf *out, const struct entry *entry)
-{
-    uint8_t head[ENTRY_HEAD_LEN] = {ENTRY_VERSION, (uint8_t)entry->state};
-    vt_put_u32(head + 4, (uint32_t)entry->text.len);
-    vt_put_u64(head + 8, entry->index);
-    VT_TRY(vt_buf_append(out, VT_BYTES_OF(head)));
-    return vt_buf_append(out, entry->text);
-}
-
-/* The states so far, to be gone on with. @return VAULT_E_EXISTS when @p state is none that comes next */
-static VT_RESULT states_before(struct vt_txn *txn, uint64_t number, enum vt_certificate_state state, struct vt_buf *out_row)
-{
-    struct vt_bytes row;
-    struct entry newest;
-    const vault_status status = row_of(txn, number, &row);
-    if (status == VAULT_E_NOT_FOUND) return VAULT_OK;
-    VT_TRY(status);
-    VT_TRY(newest_entry(row, &newest));
-    VT_ENSURE(newest.state < state, VAULT_E_EXISTS);
-    return vt_buf_append(out_row, row);
-}
-
 VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate)
 {
-    VT_AUTO(vt_buf) row = VT_BUF_INIT(CERTIFICATE_STATES_MAX);
-    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_CERTIFICATE_MAX - VT_CERTIFICATE_PROOF_MAX);
-    struct entry entry = {.state = certificate->state};
-    uint8_t number_bytes[8];
-    VT_TRY(states_before(txn, certificate->number, certificate->state, &row));
-    VT_TRY(vt_certificate_write(&text, certificate, NULL));
-    entry.text = vt_buf_bytes(&text);
-    VT_TRY(vt_certificate_log_add(txn, entry.text, &entry.index));
-    VT_TRY(entry_write(&row, &entry));
-    vt_put_u64(number_bytes, certificate->number);
-    return vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number_bytes), vt_buf_bytes(&row), VT_PUT_DEFAULT);
+    VT_AUTO(vt_buf) row = VT_BUF_INIT(VT_CERTIFICATE_MAX - VT_CERTIFICATE_PROOF_MAX);
+    uint8_t key[KEY_LEN], head[ROW_HEAD_LEN] = {ROW_VERSION};
+    struct entry newest;
+    uint64_t index;
+    const vault_status status = newest_of(txn, certificate->number, &newest);
+    VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
+    VT_ENSURE(status == VAULT_E_NOT_FOUND || newest.state < certificate->state, VAULT_E_EXISTS);
+
+    VT_TRY(vt_buf_append(&row, VT_BYTES_OF(head)));
+    VT_TRY(vt_certificate_write(&row, certificate, NULL));
+    VT_TRY(vt_certificate_log_add(txn, vt_bytes(row.data + ROW_HEAD_LEN, row.len - ROW_HEAD_LEN), &index));
+    vt_put_u64(row.data + 4, index);
+    certificate_key(certificate->state, certificate->number, key);
+    return vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), vt_buf_bytes(&row), VT_PUT_NEW);
+}
+
+VT_RESULT vt_certificate_take_back(struct vt_txn *txn, uint64_t number)
+{
+    uint8_t key[KEY_LEN];
+    certificate_key(VT_CERTIFICATE_PENDING, number, key);
+    return vt_store_delete(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key));
 }

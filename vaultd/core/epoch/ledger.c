@@ -374,12 +374,10 @@ VT_RESULT vt_pending_remove(struct vt_keyring_view *view, struct vt_txn *txn, st
                             const struct vt_scope *scope, struct vt_pending *out_pending)
 {
     struct vt_pending pending;
-    uint8_t number[8];
     VT_TRY(vt_pending_get(view, scope, &pending));
     VT_ENSURE(!vt_stamps_is_frozen(stamps, scope), VAULT_E_STATE);
     VT_TRY(vt_pending_delete(txn, scope));
-    vt_put_u64(number, pending.certificate);
-    VT_TRY(vt_store_delete(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(number)));
+    VT_TRY(vt_certificate_take_back(txn, pending.certificate));
     *out_pending = pending;
     return VAULT_OK;
 }

@@ -117,5 +117,6 @@ VT_RESULT vt_certificate_state_of(struct vt_txn *txn, uint64_t number, enum vt_c
 /** The file (text and proof, libvault/proof/certificate.h) of its newest state, appended; the same bytes for ever.
  *  @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT (unsigned, too), VAULT_E_FORMAT */
 VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_file);
-/** That of the state issued as number @p index, from 0. @return VAULT_E_NOT_FOUND when there were not that many */
-VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, size_t index, struct vt_buf *out_file);
+/** That of one state. @return VAULT_E_NOT_FOUND when it was not reached */
+VT_RESULT vt_certificate_get_state(struct vt_txn *txn, uint64_t number, enum vt_certificate_state state,
+                                   struct vt_buf *out_file);

@@ -17,6 +17,8 @@ VT_RESULT vt_pending_delete(struct vt_txn *txn, const struct vt_scope *scope);
 /** Write the certificate in state pending. */
 VT_RESULT vt_certificate_pending(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
                                  const struct vt_pending *pending);
+/** Take a certificate in state pending away; its leaf stays in the log. @return VAULT_E_NOT_FOUND */
+VT_RESULT vt_certificate_take_back(struct vt_txn *txn, uint64_t number);
 /** A number that rises from 1, kept in META. */
 VT_RESULT vt_counter_next(struct vt_txn *txn, const char *name, uint64_t *out_number);
 /** The last number that was given, 0 when none was. */

@@ -28,7 +28,7 @@ enum vt_table {
     VT_TABLE_LEDGER,        /* sequence 8 -> sealed ledger entry */
     VT_TABLE_LEDGER_SID,    /* sid 16 | category 2 | record 8 | sequence 8 -> empty */
     VT_TABLE_PENDING,       /* sid 16 | category 2 | record 8 -> sealed pending shred */
-    VT_TABLE_CERTIFICATE,   /* number 8 -> texts of the states reached, and where they lie in the log of certificates */
+    VT_TABLE_CERTIFICATE,   /* state 1 | number 8 -> text, and the place of its leaf in the log of certificates */
     VT_TABLE_CONFIG,        /* kind 1 | tenant 8 | SHA-256(name)[0:16] -> sealed schema, template, credential */
     VT_TABLE_JOB,           /* job id 16 -> progress of imports, rotations, restores */
     VT_TABLE_IDEMPOTENCY,   /* principal 16 | HMAC of key 16 -> expiry 8 | incarnation 8 | sealed first answer */
