@@ -10,33 +10,7 @@ struct signing_key {
     uint8_t public_key[VT_ED25519_PUBLIC_LEN];
 };
 
-/* The key loaded last, while a scope is open on this thread; nothing outside of one. */
-static _Thread_local struct {
-    unsigned scopes;
-    struct signing_key key;
-    struct vt_key seed;
-} kept;
-
-static void kept_drop(void)
-{
-    EVP_PKEY_free(kept.key.pkey);               /* wipes the private part */
-    kept.key = (struct signing_key){NULL, {0}};
-    vt_key_release(&kept.seed);
-}
-
-struct vt_ed25519_scope vt_ed25519_scope_open(void)
-{
-    kept.scopes++;
-    return (struct vt_ed25519_scope){true};
-}
-
-void vt_ed25519_scope_release(struct vt_ed25519_scope *scope)
-{
-    if (!scope->is_open) return;
-    scope->is_open = false;
-    if (--kept.scopes == 0) kept_drop();
-}
-
+/* To be given back with key_drop(). */
 static VT_RESULT key_load(const struct vt_key *seed, struct signing_key *out_key)
 {
     struct signing_key key = {EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed->bytes, VT_KEY_LEN), {0}};
@@ -50,31 +24,15 @@ static VT_RESULT key_load(const struct vt_key *seed, struct signing_key *out_key
     return VAULT_OK;
 }
 
-/* To be given back with key_drop(). */
-static VT_RESULT key_take(const struct vt_key *seed, struct signing_key *out_key)
-{
-    const bool is_kept = kept.key.pkey != NULL && vt_ct_equal(vt_key_bytes(seed), vt_key_bytes(&kept.seed));
-    if (!is_kept) {
-        VT_TRY(key_load(seed, out_key));
-        if (kept.scopes == 0) return VAULT_OK;
-        kept_drop();
-        kept.key = *out_key;
-        kept.seed = *seed;
-    }
-    VT_ENSURE(EVP_PKEY_up_ref(kept.key.pkey) == 1, vt_crypto_fail());
-    *out_key = kept.key;
-    return VAULT_OK;
-}
-
 static void key_drop(struct signing_key *key)
 {
-    EVP_PKEY_free(key->pkey);
+    EVP_PKEY_free(key->pkey);               /* wipes the private part */
 }
 
 VT_RESULT vt_ed25519_public(const struct vt_key *seed, uint8_t out_public[VT_ED25519_PUBLIC_LEN])
 {
     struct signing_key key;
-    VT_TRY(key_take(seed, &key));
+    VT_TRY(key_load(seed, &key));
     memcpy(out_public, key.public_key, sizeof key.public_key);
     key_drop(&key);
     return VAULT_OK;
@@ -93,7 +51,7 @@ VT_RESULT vt_ed25519_sign_and_public(const struct vt_key *seed, struct vt_bytes 
                                      uint8_t out_signature[VT_ED25519_SIGNATURE_LEN])
 {
     struct signing_key key;
-    VT_TRY(key_take(seed, &key));
+    VT_TRY(key_load(seed, &key));
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     const bool is_done = sign_with(md, key.pkey, message, out_signature);
     EVP_MD_CTX_free(md);

@@ -12,13 +12,6 @@ VT_RESULT vt_ed25519_sign(const struct vt_key *seed, struct vt_bytes message,
 VT_RESULT vt_ed25519_sign_and_public(const struct vt_key *seed, struct vt_bytes message,
                                      uint8_t out_public[VT_ED25519_PUBLIC_LEN],
                                      uint8_t out_signature[VT_ED25519_SIGNATURE_LEN]);
-/** While one is open the thread keeps the key it signed with last, loaded: for whoever signs thousands with one key. Closing the
- *  outermost one wipes it. Scopes nest; each is closed on the thread that opened it. */
-struct vt_ed25519_scope {
-    bool is_open;
-};
-struct vt_ed25519_scope vt_ed25519_scope_open(void);
-void vt_ed25519_scope_release(struct vt_ed25519_scope *scope);
 /** @return VAULT_E_AUTHENTICITY */
 VT_RESULT vt_ed25519_verify(const uint8_t public_key[VT_ED25519_PUBLIC_LEN], struct vt_bytes message,
                             const uint8_t signature[VT_ED25519_SIGNATURE_LEN]);

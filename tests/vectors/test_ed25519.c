@@ -87,32 +87,6 @@ START_TEST(every_seed_has_its_public_key_and_signature)
 }
 END_TEST
 
-/* A key that is kept must never sign for another: the vectors in turn, twice, inside nested scopes and behind them. */
-START_TEST(a_scope_that_keeps_keys_signs_as_well_for_each_of_them)
-{
-    struct vt_ed25519_scope outer = vt_ed25519_scope_open();
-    for (unsigned round = 0; round < 3; round++) {
-        VT_AUTO(vt_ed25519_scope) inner = vt_ed25519_scope_open();
-        if (round == 2) vt_ed25519_scope_release(&outer);
-        for (size_t i = 0; i < 2 * VT_ARRAY_LEN(ED25519_VECTORS); i++) {
-            const struct ed25519_vector *vector = &ED25519_VECTORS[i / 2];
-            const struct vt_key seed = seed_of(vector);
-            VT_AUTO(vt_buf) message = vector_bytes(vector->message);
-            uint8_t public_key[VT_ED25519_PUBLIC_LEN], signature[VT_ED25519_SIGNATURE_LEN];
-            ck_assert_ok(vt_ed25519_sign_and_public(&seed, vt_buf_bytes(&message), public_key, signature));
-            ck_assert_vector(VT_BYTES_OF(public_key), vector->public_key);
-            ck_assert_vector(VT_BYTES_OF(signature), vector->signature);
-        }
-    }
-    vt_ed25519_scope_release(&outer);           /* a second time does nothing */
-    const struct vt_key seed = seed_of(&ED25519_VECTORS[0]);
-    VT_AUTO(vt_buf) message = vector_bytes(ED25519_VECTORS[0].message);
-    uint8_t signature[VT_ED25519_SIGNATURE_LEN];
-    ck_assert_ok(vt_ed25519_sign(&seed, vt_buf_bytes(&message), signature));
-    ck_assert_vector(VT_BYTES_OF(signature), ED25519_VECTORS[0].signature);
-}
-END_TEST
-
 START_TEST(a_flipped_bit_of_signature_key_or_message_does_not_verify)
 {
     const struct ed25519_vector *vector = &ED25519_VECTORS[2];
@@ -152,6 +126,5 @@ START_TEST(a_signature_with_s_plus_the_group_order_does_not_verify)
 END_TEST
 
 VT_TEST_MAIN("vectors/ed25519", every_seed_has_its_public_key_and_signature,
-             a_scope_that_keeps_keys_signs_as_well_for_each_of_them,
              a_flipped_bit_of_signature_key_or_message_does_not_verify,
              a_signature_with_s_plus_the_group_order_does_not_verify)

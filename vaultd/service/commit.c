@@ -3,7 +3,6 @@
  * with it, after which each is tried alone, so that one poisoned change cannot sink its neighbours. */
 #include "libvault/base/fault.h"
 #include "libvault/crypto/aead.h"
-#include "libvault/crypto/sign.h"
 #include "libvault/proof/checkpoint.h"
 #include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/service/vault_internal.h"
@@ -165,7 +164,6 @@ static VT_RESULT batch_run(struct vt_vault *vault, struct vt_list *items)
 {
     struct batch batch = {.vault = vault};
     VT_AUTO(vt_seal_scope) sealing = vt_seal_scope_open();
-    VT_AUTO(vt_ed25519_scope) signing = vt_ed25519_scope_open();        /* a batch may sign thousands of certificates */
     vault_status status = batch_stage(&batch, items);
     if (status == VAULT_OK) {
         vt_fault_step("commit.before");
