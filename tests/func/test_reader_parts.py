@@ -3,6 +3,7 @@
 usage: test_reader_parts.py SOURCE_DIR
 """
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -10,13 +11,14 @@ import os
 import struct
 import sys
 import tempfile
+import types
 import unittest
 
 SOURCE = sys.argv[1]
 sys.path.insert(0, os.path.join(SOURCE, "tools", "reader"))
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
 from offline import (certificates, codec, collect, findings, fixpoint, journal, keepers, lmdb, main, notes, pile,  # noqa: E402
-                     rows, seal, shamir, tables, tree, watch, wraps)
+                     rows, seal, shamir, stripes, system, tables, tree, watch, wraps)
 
 
 class Primitives(unittest.TestCase):
@@ -210,15 +212,19 @@ def keeper_block(slots=1, sequence=1):
     return block + hashlib.sha256(block).digest()
 
 
+def exclusive_or(left, right):
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
+
+
 def split_stripes(block):
     """docs/FORMAT.md, "Raw keeper", the other way round: 255 random stripes, and the last that makes them the block."""
     chain, stripes = bytes(4096), []
     for _ in range(255):
         stripe = os.urandom(4096)
-        mixed = bytes(a ^ b for a, b in zip(chain, stripe))
+        mixed = exclusive_or(chain, stripe)
         chain = b"".join(hashlib.sha256(struct.pack(">I", j) + mixed[32 * j:32 * j + 32]).digest() for j in range(128))
         stripes.append(stripe)
-    return b"".join(stripes) + bytes(a ^ b for a, b in zip(chain, block))
+    return b"".join(stripes) + exclusive_or(chain, block)
 
 
 class Keepers(InFiles):
@@ -249,13 +255,43 @@ class Keepers(InFiles):
         slots = keepers.read_keeper(file, True)
         self.assertEqual(([slot.where for slot in slots], file.damage), (["copy 0", "copy 1", "copy 1"], []))
 
+    def test_a_raw_keeper_is_known_by_any_of_its_marks_and_by_a_copy_alone(self):
+        copy = split_stripes(keeper_block())
+        floor = bytes(4096) + b"VTKFLOOR\1"
+        for raw, slots, damage in ((b"VTKRAWE1\1".ljust(1 << 20, b"\0") + copy + copy[:-1], 1, ["copy 1 is cut short"]),
+                                   (b"VTKRAWE1\1", 0, ["copy 0 is cut short", "copy 1 is cut short"]),
+                                   (floor.ljust(1 << 20, b"\0") + copy, 1, ["copy 1 is cut short"]),
+                                   (os.urandom(1 << 20) + copy + copy, 2, []),
+                                   (os.urandom(1 << 20) + copy + os.urandom(1 << 20), 1, ["copy 1 is not whole"])):
+            file = self.file(raw)
+            self.assertEqual(file.kind, pile.RAW_KEEPER)
+            self.assertEqual((len(keepers.read_keeper(file, True)), file.damage), (slots, damage))
+
+    def test_a_keeper_of_shares_in_memory_has_a_floor_file_and_no_share_in_it(self):
+        self.assertEqual(self.file(b"VTKRAME4\1".ljust(8192, b"\0")).kind, pile.FLOOR)
+
+    def test_a_block_of_another_version_is_said_and_the_other_one_is_read(self):
+        block = bytearray(keeper_block(2))
+        block[8] = 9
+        file = self.file(bytes(block) + keeper_block(2))
+        self.assertEqual([slot.where for slot in keepers.read_keeper(file, False)], ["block 1", "block 1"])
+        self.assertIn("block 0 is of version 9; this reader knows 1", file.damage)
+
+    def test_a_share_past_the_number_of_slots_is_read_and_said(self):
+        """What an erasure must have made zero."""
+        block = bytearray(keeper_block(2)[:4064])
+        block[9] = 1
+        file = self.file(bytes(block) + hashlib.sha256(block).digest() + bytes(4096))
+        self.assertEqual(len(keepers.read_keeper(file, False)), 2)
+        self.assertEqual(file.damage, ["slot 2 of block 0 is past its 1 slots and is not zero"])
+
     def test_one_changed_bit_in_any_stripe_loses_the_copy(self):
         whole = split_stripes(keeper_block())
-        self.assertEqual(keepers.merge_stripes(whole), keeper_block())
+        self.assertEqual(stripes.merge_stripes(whole), keeper_block())
         for at in (5, 4096 * 100, 4096 * 254 + 4095):
             broken = bytearray(whole)
             broken[at] ^= 1
-            self.assertFalse(keepers.is_whole(keepers.merge_stripes(bytes(broken))))
+            self.assertFalse(stripes.is_whole(stripes.merge_stripes(bytes(broken))))
 
     def test_a_share_with_a_misspelling_is_refused(self):
         value, set_id, x, k, n = os.urandom(32), b"\1\2\3\4", 2, 3, 5
@@ -557,6 +593,12 @@ class Journals(InFiles):
         self.assertEqual(keys, [bytes(16), b"\2" * 16])
         self.assertTrue(any("damaged" in line for line in file.damage), file.damage)
 
+    def test_a_whole_record_whose_rows_do_not_end_with_it_is_damage(self):
+        for rest in (struct.pack(">BH", 2, 60000) + b"d" * 30, b"\2", struct.pack(">BH2sI", 2, 2, b"kk", 9) + b"v"):
+            file, keys = self.rows(journal_file([self.bodies[0] + rest]))
+            self.assertEqual((len(keys), len(file.damage)), (1, 1))
+            self.assertIn("do not end where it ends", file.damage[0])
+
     def test_a_journal_without_its_head_is_known_by_its_records(self):
         file, keys = self.rows(b"\0" * 104 + journal_file(self.bodies)[104:])
         self.assertEqual(len(keys), 3)
@@ -737,7 +779,7 @@ class Opening(InFiles):
     # The tree.
 
     def link(self):
-        return tree.Link(VAULT, TENANT, tree.T_SUB, 0, 5, self.page_key, 7, tree.LEAF_PAGE)
+        return tree.Link(VAULT, TENANT, tree.T_SUB, 0, 5, self.page_key, 7)
 
     def page(self, said=7):
         """A leaf of T_sub with one subject. (version 1, kind 1, count 1)"""
@@ -767,7 +809,7 @@ class Opening(InFiles):
 
     def dir_page(self):
         """The page that the root record names: an empty leaf of T_dir."""
-        link = tree.Link(VAULT, 0, tree.T_DIR, 0, 6, self.page_key, 7, tree.LEAF_PAGE)
+        link = tree.Link(VAULT, 0, tree.T_DIR, 0, 6, self.page_key, 7)
         body = struct.pack(">BBH12x", 1, tree.LEAF_PAGE, 0)
         context = tree.page_context(link, tree.PageHead(1, 7, 1))
         return fixpoint.link_name(link), struct.pack(">QQQ", 1, 7, 1) + sealed(self.page_key, context, body.ljust(3962, b"\0"))
@@ -875,13 +917,177 @@ class Opening(InFiles):
         item.used = 1
         fix.open_wraps()
         self.assertEqual((list(fix.unseal_keys), len(self.damage())), ([unseal_key], 1))
+        slot = keepers.Slot(0, "block 0", 1, VAULT, 1, 1, b"a" * 16, 1, 1, 1, 2, b"")
+        for slots, kept in (([slot._replace(sealed=sealed(unseal_key, slot.context(), bytes(32)))], [unseal_key]), ([], [])):
+            self.found.slots = slots
+            fix.doubtful = {unseal_key}
+            fix.open_slots()
+            fix.drop_doubtful()
+            self.assertEqual(list(fix.unseal_keys), kept)           # noise opens no slot
+
+
+    # What it means.
+
+    def findings(self, fix, *entries):
+        return findings.Findings(self.found, fix, types.SimpleNamespace(ledger=set(entries)))
+
+    @staticmethod
+    def entry(operation=system.SHRED, category=0, record=0, epoch=2):
+        return system.LedgerEntry(1, operation, system.Scope(SID, category, record), 7, epoch, 0)
+
+    def asked(self, *parts):
+        return findings.parse_asked("/".join([SID.hex(), *parts]))
+
+    def test_a_row_is_erased_when_its_key_was_taken_out_and_sealed_when_its_key_is_newer_than_the_block(self):
+        for version, removed, sealed_rows, erased in ((1, 1, 0, 1), (1, 0, 1, 0), (2, 1, 1, 0), (3, 5, 0, 1)):
+            value = row_of(os.urandom(32), self.name, head=HEAD._replace(key_version=version))
+            block = key_block(self.subject_key, 1, {(6, 0, 9): self.data_key}, removed=removed)
+            fix = self.with_subject_key(data_file({b"row": [small(self.row_key(), value)], b"record": [self.record()],
+                                                   b"keyblock": [small(SID, block)]}))
+            fix.open_rows()
+            tally = self.findings(fix).subjects[SID][6]
+            self.assertEqual((tally.sealed, sum(tally.erased.values())), (sealed_rows, erased), (version, removed))
+
+    def test_a_ledger_entry_that_did_not_open_erases_nothing(self):
+        fix = self.opener(data_file({b"row": [small(self.row_key(), row_of(self.data_key, self.name))], b"record": [self.record()],
+                                     b"ledger_sid": [small(SID + struct.pack(">HQQ", 0, 0, 4), b"")]}))
+        found = self.findings(fix)
+        self.assertEqual((found.subjects[SID][6].sealed, found.subjects[SID][6].erased, found.unopened_entries(SID)), (1, {}, [4]))
+
+    def forgotten(self, entry, root_epoch, newest, head=HEAD, before=False):
+        """How many rows are found readable though forgotten: one row, opened through a root of an epoch."""
+        tables_of = {b"row": [small(self.row_key(), row_of(self.data_key, self.name, head=head))], b"record": [self.record()]}
+        if before:
+            tables_of[b"meta"] = self.meta(self.root(epoch=1))
+        fix = self.opener(data_file(tables_of))
+        record = tree.parse_root_record(self.root(epoch=root_epoch))
+        self.step = fixpoint.Step("root", None)
+        self.step.root = record
+        key_record = self.name.record if head.key_kind else 0
+        fix.subjects[SID] = fixpoint.Subject(VAULT, TENANT, {(6, key_record, 1): [fixpoint.Key(self.data_key, self.step)]}, [], {})
+        fix.trees = [fixpoint.Tree(tree.parse_root_record(self.root(epoch=epoch)), collect.Item(pile.Place(0, 0, 0)), [])
+                     for epoch in (root_epoch, newest)]
+        fix.open_rows()
+        self.assertEqual(self.opened(fix), 1)
+        return len(list(self.findings(fix, entry).readable_though_forgotten()))
+
+    def test_a_row_whose_key_was_never_taken_out_is_readable_though_forgotten_by_the_newest_root_too(self):
+        of_record, shred, deleted = HEAD._replace(key_kind=1), system.SHRED, system.RECORD_DELETED
+        for entry, root_epoch, newest, head, before, count in (
+                (self.entry(), 1, 2, HEAD, False, 1),                       # former slots
+                (self.entry(), 2, 2, HEAD, False, 1),                       # the key is in the present tree
+                (self.entry(), 1, 1, HEAD, False, 0),                       # its epoch has not closed
+                (self.entry(shred, 6, 9), 3, 3, HEAD, False, 1),            # a record does not come back
+                (self.entry(shred, 6), 3, 3, HEAD, True, 1),                # a category: written before it was shredded
+                (self.entry(shred, 6), 3, 3, HEAD, False, 0),               # or perhaps since
+                (self.entry(deleted, 0, 9, 1), 3, 3, of_record, False, 1),
+                (self.entry(deleted, 0, 9, 1), 3, 3, HEAD, False, 0),       # deleted, and the category's key stays
+                (self.entry(deleted, 0, 9, 1), 1, 3, HEAD, False, 1)):
+            self.assertEqual(self.forgotten(entry, root_epoch, newest, head, before), count, (entry, root_epoch, newest))
+
+    def test_unreadable_is_not_shown_of_what_does_not_lie_there(self):
+        block = small(SID, key_block(os.urandom(32), 1, {}))
+        rows_there = {b"row": [small(self.row_key(), row_of(os.urandom(32), self.name))], b"record": [self.record()]}
+        for of_tables, parts, holds, why in (
+                (rows_there, (), True, "1 rows lie there and none opens"), (rows_there, ("F",), True, "1 rows lie there"),
+                (rows_there, ("F", "9"), True, "1 rows lie there"), (rows_there, ("G",), False, "nothing of it lies in the files"),
+                (rows_there, ("F", "8"), False, "nothing of it lies in the files"),
+                ({b"record": [self.record()]}, (), False, "nothing of it lies in the files"),
+                ({b"keyblock": [block]}, (), True, "no row and 1 key blocks lie there and none opens"),
+                ({b"keyblock": [block]}, ("F",), False, "nothing of it lies in the files"),
+                ({b"row": []}, (), False, "no file names this subject")):
+            verdict = self.findings(self.opener(data_file(of_tables))).expect_unreadable(self.asked(*parts))
+            self.assertEqual((verdict.holds, verdict.why[:len(why)]), (holds, why), parts)
+
+    def test_a_verdict_says_that_not_everything_was_tried(self):
+        value = row_of(os.urandom(32), self.name)
+        fix = self.opener(data_file({b"row": [small(self.row_key(), value)], b"record": [self.record()]}))
+        fix.untried["long rows without a name"] = 3
+        self.assertIn("but 3 values were not tried with every key", self.findings(fix).expect_unreadable(self.asked()).why)
+
+
+class Piles(unittest.TestCase):
+    def setUp(self):
+        root = tempfile.TemporaryDirectory(prefix="vaultd-reader-")
+        self.addCleanup(root.cleanup)
+        self.root = root.name
+
+    def path(self, *names):
+        return os.path.join(self.root, *names)
+
+    def write(self, *names, content=b"VTKEEPER" + bytes(8184)):
+        with open(self.path(*names), "wb") as handle:
+            handle.write(content)
+
+    def run_reader(self, *arguments):
+        with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()) as errors:
+            code = main.main(["--quiet", *arguments])
+        return code, said.getvalue() + errors.getvalue()
+
+    def test_links_to_directories_are_followed_once(self):
+        os.mkdir(self.path("pile"))
+        os.mkdir(self.path("now"))
+        self.write("now", "keeper")
+        for name, to in (("a", "now"), ("b", "now"), ("c", "pile")):
+            os.symlink(self.path(to), self.path("pile", name))
+        found = pile.Pile()
+        found.add(self.path("pile"))
+        self.assertEqual(([file.path for file in found.files], found.unreadable), ([self.path("pile", "a", "keeper")], []))
+
+    def test_a_block_that_the_medium_does_not_give_is_told_and_the_other_files_are_read(self):
+        self.write("a", content=bytes(3 << 20))
+        self.write("b")
+
+        def pread(descriptor, length, at):
+            if at == 2 << 20:
+                raise OSError(errno.EIO, "Input/output error")
+            return whole(descriptor, length, at)
+        whole = os.pread
+        self.addCleanup(setattr, os, "pread", whole)
+        os.pread = pread
+        found = pile.Pile()
+        found.add(self.root)
+        self.assertEqual(([file.path for file in found.files], [path for path, _ in found.unreadable]),
+                         ([self.path("b")], [self.path("a")]))
+
+    def test_a_data_file_that_holds_the_mark_of_a_journal_is_a_data_file(self):
+        self.write("data", content=data_file({b"row": []}, [b"VTJR\2\0\0\0".ljust(4096, b"\0")]))
+        found = pile.Pile()
+        found.add(self.path("data"))
+        self.assertEqual(found.files[0].kind, pile.DATA)
+
+    def test_what_is_not_understood_counts_as_not_read_unless_told_otherwise(self):
+        self.write("image", content=os.urandom(5000))
+        self.write("settings", content=b"listen: 127.0.0.1\n")
+        code, text = self.run_reader(self.root)
+        self.assertEqual((code, "image: NOT UNDERSTOOD" in text), (3, True))
+        self.assertEqual(self.run_reader("--ignore-unknown", self.root)[0], 0)
+        self.assertEqual(self.run_reader(self.path("settings"))[0], 0)
+
+    def test_canaries_of_which_there_is_none_are_refused(self):
+        self.write("none", content=b"\n\n")
+        self.write("data", content=b"text\n")
+        for option in ("--canary", "--canary-control"):
+            code, text = self.run_reader(option, self.path("none"), self.path("data"))
+            self.assertEqual((code, "nothing would be looked for" in text), (2, True))
+
+    def test_a_finding_that_the_forgotten_is_readable_fails(self):
+        self.write("data", content=b"text\n")
+        self.addCleanup(setattr, findings.Findings, "readable_though_forgotten", findings.Findings.readable_though_forgotten)
+        step = fixpoint.Step("row", None)
+        entry = system.LedgerEntry(1, system.SHRED, system.Scope(SID, 0, 0), 7, 2, 0)
+        findings.Findings.readable_though_forgotten = lambda _: iter([(SID, 6, entry, step)])
+        code, text = self.run_reader(self.path("data"))
+        self.assertEqual((code, "1 rows are readable that the ledger says are forgotten" in text), (1, True))
 
 
 class Words(InFiles):
-    def test_what_is_no_file_of_a_vault_is_unknown(self):
-        for content in (b"hello", os.urandom(100_000), b"%PDF-1.4", bytes(5000)):
-            self.assertEqual(self.file(content).kind, pile.UNKNOWN)
-        self.assertEqual(self.file(b"").kind, pile.EMPTY)
+    def test_what_is_nothing_of_a_vault_is_told_from_what_is_not_understood(self):
+        long = "# settings é\n".encode() * 200_000                  # more than is looked at in one go, letters across its edge
+        for content, kind in ((b"", pile.EMPTY), (bytes(3 << 20), pile.ZEROES), (b"hello\tthere\r\n", pile.TEXT), (long, pile.TEXT),
+                              (long + b"\0", pile.UNKNOWN), (long[:-2], pile.UNKNOWN), (os.urandom(100_000), pile.UNKNOWN),
+                              (b"%PDF-1.4\n%\xe2\xe3", pile.UNKNOWN), (os.urandom(3 << 20), pile.UNKNOWN)):
+            self.assertEqual(self.file(content).kind, kind, content[:20])
 
     def test_a_word_across_two_pieces_of_a_row_is_found_when_they_are_joined(self):
         content = struct.pack(">I", 5000) + b"x" * 3960 + b"CANARY" + b"y" * (5000 - 3966)
@@ -899,13 +1105,13 @@ class Words(InFiles):
 
     def test_scopes_are_a_sid_a_category_and_a_record(self):
         sid = "00112233445566778899aabbccddeeff"
-        self.assertEqual(findings.parse_scope(sid)[1:], (bytes.fromhex(sid), 0, 0))
-        self.assertEqual(findings.parse_scope(sid + "/f/7")[2:], (6, 7))
-        self.assertEqual(findings.parse_scope(sid + "/*/7")[2:], (0, 7))
-        self.assertEqual(findings.parse_scope(sid + "/admin")[2:], (0xffff, 0))
+        self.assertEqual(findings.parse_asked(sid).scope, (bytes.fromhex(sid), 0, 0))
+        self.assertEqual(findings.parse_asked(sid + "/f/7").scope[1:], (6, 7))
+        self.assertEqual(findings.parse_asked(sid + "/*/7").scope[1:], (0, 7))
+        self.assertEqual(findings.parse_asked(sid + "/admin").scope[1:], (0xffff, 0))
         for wrong in ("00", sid + "/Z", sid + "/A/x", sid + "/A/1/2", "g" * 32):
             with self.assertRaises(ValueError):
-                findings.parse_scope(wrong)
+                findings.parse_asked(wrong)
 
     def test_a_row_of_an_unknown_version_is_refused(self):
         with self.assertRaises(codec.UnknownVersion):

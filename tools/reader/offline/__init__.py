@@ -6,6 +6,7 @@ what it cannot open is a statement about the files and not about the vault. Read
     codec      numbers, base32, the fields of a fixed layout
     seal       the one authenticated encryption
     shamir     shares over GF(2^8)
+    stripes    blocks of keepers, and how raw keepers split them
     pile       the files that were given, and places in them
     lmdb       every page of a data file: used, free, stale
     tables     which table an entry of a page belongs to

@@ -51,9 +51,11 @@ class Beside:
             self.open_first(item, ((key, system.pending_context(vault, incarnation, name)) for vault, _, key in ledger_keys
                                    for name in item.names), 8, "pending request")
             self.count("pending requests", item)
-        for (name, _), item in self.found.meta.items():
-            self.open_meta(name, item, ledger_keys)
-            self.count("closing batches and rotations", item)
+        for item in self.found.all_of(tables.META):
+            name = item.names[0]
+            if name != b"root":
+                self.open_meta(name, item, ledger_keys)
+                self.count("places of rotations" if name.startswith(b"rotate.") else "rows of closing batches", item)
         for item in self.found.all_of(tables.CONFIG):
             self.open_config(item)
             self.count("configuration objects", item)

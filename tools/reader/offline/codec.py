@@ -1,9 +1,12 @@
 """Numbers and texts as docs/FORMAT.md, "Conventions", writes them: big-endian, lower-case base32 without padding."""
 import base64
 import binascii
+import mmap
 from datetime import datetime, timezone
+from typing import Union
 
 ZERO16 = bytes(16)
+Bytes = Union[mmap.mmap, bytes]         # of a file: what slices of it are, is bytes
 
 
 class Malformed(Exception):

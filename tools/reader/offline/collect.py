@@ -55,7 +55,6 @@ class Found:
         self.records: dict[bytes, set[int]] = {}                    # sid -> records
         self.acted_on: dict[bytes, set[tuple[system.Scope, int]]] = {}      # sid -> (scope, ledger sequence)
         self.loose: dict[int, dict[bytes, Item]] = {tables.ROW: {}, tables.KEYBLOCK: {}}    # first bytes -> value without a name
-        self.meta: dict[tuple[bytes, bytes], Item] = {}             # (name, digest): closing batches, places of rotations
         self.certificates: dict[tuple[str, int], dict[str, certificates.Certificate]] = {}  # (vault id, number) -> by state
         self.logs: dict[int, certificates.Log] = {}                 # file -> its log of certificates
         self.manifests: list[tuple[notes.Note, int]] = []           # note, file
@@ -180,8 +179,7 @@ class Found:
             if not is_whole:
                 raise Malformed("the wraps of the unseal key do not fit their hash")
         elif key.startswith((b"closing", b"rotate.")):
-            item, _ = self.item(tables.META, raw, place, is_used, key)
-            self.meta[key, raw[:64]] = item
+            self.item(tables.META, raw, place, is_used, key)
 
     def take_root(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         item, is_new = self.item(tables.META, raw, place, is_used, key)

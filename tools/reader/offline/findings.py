@@ -44,25 +44,20 @@ class Tally:
             self.erased[reason] = self.erased.get(reason, 0) + 1
 
 
-class Scope(NamedTuple):
-    """SID, SID/CATEGORY or SID/CATEGORY/RECORD, `*` for any category."""
+class Asked(NamedTuple):
+    """SID, SID/CATEGORY or SID/CATEGORY/RECORD, `*` for any category; and how it was written."""
     text: str
-    sid: bytes
-    category: int
-    record: int
-
-    def covers(self, category: int, record: int) -> bool:
-        return self.category in (0, category) and self.record in (0, record)
+    scope: system.Scope
 
 
-def parse_scope(text: str) -> Scope:
+def parse_asked(text: str) -> Asked:
     """Raises ValueError."""
     parts = text.split("/")
     sid = bytes.fromhex(parts[0])
     if len(sid) != 16 or len(parts) > 3:
         raise ValueError("want SID[/CATEGORY[/RECORD]], the sid as 32 hex digits")
     category = category_number(parts[1]) if len(parts) > 1 and parts[1] != "*" else 0
-    return Scope(text, sid, category, int(parts[2]) if len(parts) > 2 else 0)
+    return Asked(text, system.Scope(sid, category, int(parts[2]) if len(parts) > 2 else 0))
 
 
 class Verdict(NamedTuple):
@@ -86,6 +81,7 @@ class Findings:
                 self.ledger.setdefault(entry.scope.sid, []).append(entry)
         self.sequences = {entry.sequence for entry in beside.ledger}
         self.subjects: dict[bytes, dict[int, Tally]] = {sid: {} for sid in sorted(found.subjects)}
+        self.closed: dict[bytes, list[tuple[int, int]]] = {}            # sid -> category, record of each row that did not open
         self.nobodys = Tally()                      # rows of which no file says whose they are
         self.remnants = 0                           # rows in free pages that are half overwritten: their key does not open them
         self.tally()
@@ -114,6 +110,7 @@ class Findings:
         for name in map(rows.row_name, item.names):
             for sid in self.found.owners_of(name.record, item):
                 self.of(sid, name.category).add_closed(item, self.reason(sid, name, head))
+                self.closed.setdefault(sid, []).append((name.category, name.record))
                 return
         self.nobodys.add_closed(item, None)
 
@@ -123,82 +120,109 @@ class Findings:
         if entry is not None:
             certificate = f", certificate {entry.certificate}" if entry.certificate else ""
             return f"{system.OPERATIONS[entry.operation]}{certificate}, gone from epoch {entry.gone_from()} on"
-        for scope, sequence in sorted(self.found.acted_on.get(sid, ()), key=lambda pair: pair[1]):
-            if scope.covers(sid, name.category, name.record) and sequence not in self.sequences:
-                return f"ledger entry {sequence}, which did not open"
         return self.key_taken_out(sid, name, head)
+
+    def unopened_entries(self, sid: bytes) -> list[int]:
+        """Ledger entries of which only the name says that they are about this subject. They explain nothing: their key was not
+        reached, and no more may that of its rows have been."""
+        return sorted(sequence for _, sequence in self.found.acted_on.get(sid, ()) if sequence not in self.sequences)
 
     def forgotten_by(self, sid: bytes, category: int, record: int) -> Optional[system.LedgerEntry]:
         return next((entry for entry in self.ledger.get(sid, ()) if entry.scope.covers(sid, category, record)), None)
 
     def key_taken_out(self, sid: bytes, name: rows.RowName, head: rows.RowHead) -> Optional[str]:
-        """docs/FORMAT.md, "Rows": when the key block has no such key, the row is erased; nothing else says so."""
+        """docs/FORMAT.md, "Rows": when the key block has no such key, the row is erased; nothing else says so. The block says up
+        to which version it has taken keys out; a row with a later one is of after this block."""
         subject = self.fix.subjects.get(sid)
         if subject is None or not subject.blocks:
             return None
         newest = max(subject.blocks)
-        key = (name.category, head.key_record(name.record), head.key_version)
-        if all((held.category, held.record, held.version) != key for held in subject.blocks[newest].keys):
+        block, key = subject.blocks[newest], (name.category, head.key_record(name.record), head.key_version)
+        if head.key_version <= block.removed and all((held.category, held.record, held.version) != key for held in block.keys):
             return f"its key was taken out: the newest key block, version {newest[1]}, has none of version {head.key_version}"
         return None
 
     def readable_though_forgotten(self) -> Iterator[tuple[bytes, int, system.LedgerEntry, Step]]:
-        """Rows that a ledger entry says are forgotten, and that open through a root of an earlier epoch though a later one is
-        there. What was deleted in an epoch that has not closed yet is not forgotten."""
-        newest = max((record.epoch for record, *_ in self.fix.trees), default=0)
+        """Rows that a ledger entry says are forgotten, and that open though a root of an epoch in which they are gone is there.
+        What was deleted in an epoch that has not closed yet is not forgotten."""
+        newest = max((one.record.epoch for one in self.fix.trees), default=0)
         for sid, categories in self.subjects.items():
-            for name, _, item in self.fix.rows_of.get(sid, []):
+            for name, head, item in self.fix.rows_of.get(sid, []):
                 entry = self.forgotten_by(sid, name.category, name.record)
                 root = root_of(step_of(item))
-                if entry is not None and root is not None and root.epoch < entry.gone_from() <= newest:
+                if entry is not None and root is not None and entry.gone_from() <= newest and \
+                        (root.epoch < entry.gone_from() or self.outlived(entry, head, item)):
                     yield sid, name.category, entry, step_of(item)
+
+    def outlived(self, entry: system.LedgerEntry, head: rows.RowHead, item: Item) -> bool:
+        """Whether a row that opens through a later root ought not to: its key was never taken out. A subject and a record never
+        come back; in a category that was shredded new rows may have been written since, and a deletion takes the key only where
+        the collection forgets by record."""
+        if entry.operation == system.RECORD_DELETED:
+            return head.key_kind == rows.RECORD_KEY
+        return entry.scope.category == 0 or entry.scope.record != 0 or bool(item.used & self.files_before(entry.gone_from()))
+
+    def files_before(self, epoch: int) -> int:
+        """Bit i: file i is a store of an earlier epoch."""
+        files = 0
+        for record, item in self.found.roots.values():
+            files |= item.used if record.epoch < epoch else 0
+        return files
 
     # Expectations.
 
-    def keys_within(self, scope: Scope) -> Optional[Step]:
+    def keys_within(self, scope: system.Scope) -> Optional[Step]:
         """How a data key of the scope was reached, if one was. A category's key does not count for one of its records."""
         subject = self.fix.subjects.get(scope.sid)
         for (category, record, _), keys in (subject.keys if subject else {}).items():
             if scope.category in (0, category) and (scope.record == 0 or scope.record == record):
                 return keys[0].step
-        if scope.category == 0 and scope.record == 0:
+        if scope.covers_all():
             for (_, _, sid), keys in self.fix.subject_keys.items():
                 if sid == scope.sid:
                     return keys[0].step
         return None
 
-    def entries_within(self, scope: Scope) -> list[Step]:
+    def entries_within(self, scope: system.Scope) -> list[Step]:
         """How index entries of the scope were reached. An entry names a record and no category."""
         if scope.category:
             return []
         return [step for entry, step in self.fix.index_entries.get(scope.sid, {}).items()
                 if scope.record in (0, entry.record())]
 
-    def rows_within(self, scope: Scope) -> list[Item]:
-        return [item for name, _, item in self.fix.rows_of.get(scope.sid, []) if scope.covers(name.category, name.record)]
+    def rows_within(self, scope: system.Scope) -> list[Item]:
+        return [item for name, _, item in self.fix.rows_of.get(scope.sid, [])
+                if scope.covers(scope.sid, name.category, name.record)]
 
-    def closed_within(self, scope: Scope) -> int:
-        return sum(tally.sealed + sum(tally.erased.values()) for category, tally in self.subjects.get(scope.sid, {}).items()
-                   if scope.category in (0, category))
+    def closed_within(self, scope: system.Scope) -> str:
+        """How much of the scope lies there and did not open; empty when nothing does, so that nothing is shown."""
+        count = sum(scope.covers(scope.sid, category, record) for category, record in self.closed.get(scope.sid, ()))
+        if count or not scope.covers_all():
+            return f"{count} rows" if count else ""
+        blocks = sum(item.step is None for item in self.found.key_blocks.get(scope.sid, ()))
+        return f"no row and {blocks} key blocks" if blocks else ""
 
-    def expect_unreadable(self, scope: Scope) -> Verdict:
-        opened = self.rows_within(scope)
-        if scope.sid not in self.found.subjects:
-            return Verdict("unreadable", scope.text, False, "no file names this subject, so nothing is shown", None)
+    def expect_unreadable(self, asked: Asked) -> Verdict:
+        """It fails where there is nothing that could have opened, too."""
+        opened, key, entries = self.rows_within(asked.scope), self.keys_within(asked.scope), self.entries_within(asked.scope)
+        closed = self.closed_within(asked.scope)
         if opened:
-            return Verdict("unreadable", scope.text, False, f"{len(opened)} rows open", step_of(opened[0]))
-        step = self.keys_within(scope)
-        if step is not None:
-            return Verdict("unreadable", scope.text, False, "no row of it opens, but its key is reached", step)
-        entries = self.entries_within(scope)
+            return Verdict("unreadable", asked.text, False, f"{len(opened)} rows open", step_of(opened[0]))
+        if key is not None:
+            return Verdict("unreadable", asked.text, False, "no row of it opens, but its key is reached", key)
         if entries:
-            return Verdict("unreadable", scope.text, False, f"no row of it opens, but {len(entries)} entries of the index name it",
-                           entries[0])
-        return Verdict("unreadable", scope.text, True, f"{self.closed_within(scope)} rows lie there and none opens", None)
+            why = f"no row of it opens, but {len(entries)} entries of the index name it"
+            return Verdict("unreadable", asked.text, False, why, entries[0])
+        if asked.scope.sid not in self.found.subjects:
+            return Verdict("unreadable", asked.text, False, "no file names this subject, so nothing is shown", None)
+        if not closed:
+            return Verdict("unreadable", asked.text, False, "nothing of it lies in the files, so nothing is shown", None)
+        rest = f"; but {sum(self.fix.untried.values())} values were not tried with every key" if self.fix.untried else ""
+        return Verdict("unreadable", asked.text, True, f"{closed} lie there and none opens{rest}", None)
 
-    def expect_readable(self, scope: Scope) -> Verdict:
-        opened = [item for item in self.rows_within(scope) if not item.is_damaged]
-        return Verdict("readable", scope.text, bool(opened), f"{len(opened)} rows open", None)
+    def expect_readable(self, asked: Asked) -> Verdict:
+        opened = [item for item in self.rows_within(asked.scope) if not item.is_damaged]
+        return Verdict("readable", asked.text, bool(opened), f"{len(opened)} rows open", None)
 
     # What surrounds.
 

@@ -110,6 +110,7 @@ class Fixpoint:
         self.progress = progress
         self.is_exhaustive = is_exhaustive
         self.unseal_keys: dict[bytes, Step] = {}
+        self.doubtful: set[bytes] = set()                                       # unseal keys of wraps that were changed
         self.root_keys: dict[tuple[bytes, int, int, bytes], list[Key]] = {}     # vault, incarnation, epoch, attempt
         self.shares: dict[tuple[bytes, int, int, bytes, int, int], dict[shamir.Share, Step]] = {}
         self.trees: list[Tree] = []
@@ -132,6 +133,7 @@ class Fixpoint:
     def run(self) -> None:
         self.open_wraps()
         self.open_slots()
+        self.drop_doubtful()
         self.combine_shares()
         self.open_roots()
         self.progress(f"{self.pages_of.total()} pages of the tree opened")
@@ -257,6 +259,10 @@ class Fixpoint:
             item.is_damaged = True
             self.complain(item, f"{wrap.text()}: its secret fits, its tag does not")
             key = damage.plain
+        if not item.is_damaged:
+            self.doubtful.discard(key)
+        elif key not in self.unseal_keys:
+            self.doubtful.add(key)
         self.unseal_keys.setdefault(key, Step(f"unseal key of vault {wrap.vault.hex()[:8]}", item.place,
                                               Step(f"{wrap.text()}", item.place, step)))
 
@@ -288,10 +294,16 @@ class Fixpoint:
                 except Damaged as damage:           # whether the share itself was changed, shows when a root record opens
                     self.pile.files[slot.file].damage.append(f"the share of epoch {slot.epoch} in {slot.where} was changed")
                     value = damage.plain
+                self.doubtful.discard(unseal_key)
                 what = (f"share {slot.x} ({slot.threshold} of {slot.of} needed) of epoch {slot.epoch}, "
                         f"keeper {slot.keeper:016x}, {slot.where}")
                 name = (slot.vault, slot.incarnation, slot.epoch, slot.attempt, slot.threshold, slot.of)
                 self.shares.setdefault(name, {}).setdefault((slot.x, value), Step(what, Place(slot.file, 0, 0), step))
+
+    def drop_doubtful(self) -> None:
+        """A half overwritten wrap may still give its key, or noise: what opened no slot was noise."""
+        for key in self.doubtful:
+            del self.unseal_keys[key]
 
     def combine_shares(self) -> None:
         """Every root key that enough shares make. Which of several is the right one shows when it opens a root record."""

@@ -65,7 +65,7 @@ class Journal:
         digest = self.file.map[end:end + 32]
         if len(digest) < 32:
             self.file.notes.append(f"the last record, at byte {at}, is torn: {end + 32 - self.file.size} bytes are missing")
-            end = self.file.size
+            end = min(end, self.file.size)
         elif hashlib.sha256(self.file.map[at:end]).digest() != digest:
             self.file.damage.append(f"the record at byte {at} does not fit its hash")
         elif self.previous and head[24:56] != self.previous:
@@ -74,22 +74,29 @@ class Journal:
         kind = KINDS.get(head[4], f"kind {head[4]}")
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         self.previous = digest
-        yield from self.body(body_at, min(end, self.file.size))
+        rest = yield from self.body(body_at, end)
+        if rest and len(digest) == 32:
+            self.file.damage.append(f"the rows of the record at byte {at} do not end where it ends")
         return end + 32
 
-    def body(self, at: int, end: int) -> Iterator[JournalRow]:
-        """commit number 8 | root record 96 | rows, as far as they are there."""
+    def body(self, at: int, end: int) -> Generator[JournalRow, None, int]:
+        """commit number 8 | root record 96 | rows, as far as they are there. Returns how many bytes behind the last are no row."""
         at += 8 + ROOT_SUMMARY
         while at + 3 <= end:
             table, key_length = self.file.map[at], number(self.file.map[at + 1:at + 3], 0, 2)
             value_at = at + 3 + key_length + 4
             if value_at > end:
-                return
+                return end - at
             key = self.file.map[at + 3:value_at - 4]
             length = number(self.file.map[value_at - 4:value_at], 0, 4)
-            at = value_at if length == DELETED else value_at + length
-            if length != DELETED and at <= end:
-                yield JournalRow(table, key, value_at, length)
+            if length == DELETED:
+                at = value_at
+                continue
+            if value_at + length > end:
+                return end - at
+            yield JournalRow(table, key, value_at, length)
+            at = value_at + length
+        return end - at
 
 
 def open_journal(file: File) -> Journal:

@@ -3,19 +3,17 @@
 Both blocks of a keeper are read, also one that is not whole and the older of two: an erasure that was not finished would be
 seen here. What is not a share of a root key does not open.
 """
-import hashlib
 from typing import Iterator, NamedTuple
 
-from .codec import Fields, Malformed, packed, want_version
+from .codec import Fields, Malformed, packed
 from .pile import File
 from .seal import SLOT, context
+from .stripes import BLOCK, RAW_COPIES, is_whole, raw_copies
 
-BLOCK = 4096
+VERSION = 1
 SLOTS = 3
 FIRST_SLOT = 104
 SLOT_LENGTH = 296
-STRIPES = 256
-RAW_COPIES = (1 << 20, 2 << 20)
 STATES = {1: "prepared", 2: "committed"}
 
 
@@ -39,27 +37,6 @@ class Slot(NamedTuple):
                        bytes([self.threshold, self.of, self.x]))
 
 
-def is_whole(block: bytes) -> bool:
-    return hashlib.sha256(block[:BLOCK - 32]).digest() == block[BLOCK - 32:]
-
-
-def hash_stripe(stripe: bytes) -> bytes:
-    """H: 128 pieces of 32 bytes, piece j replaced by SHA-256(j as 4 bytes | piece)."""
-    return b"".join(hashlib.sha256(packed(j, 4) + stripe[32 * j:32 * j + 32]).digest() for j in range(BLOCK // 32))
-
-
-def exclusive_or(left: bytes, right: bytes) -> bytes:
-    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
-
-
-def merge_stripes(copy: bytes) -> bytes:
-    """The block that 256 stripes hold: d(255) XOR s(256), d(i) = H(d(i-1) XOR s(i)), d(0) = 0."""
-    chain = bytes(BLOCK)
-    for index in range(STRIPES - 1):
-        chain = hash_stripe(exclusive_or(chain, copy[BLOCK * index:BLOCK * (index + 1)]))
-    return exclusive_or(chain, copy[BLOCK * (STRIPES - 1):BLOCK * STRIPES])
-
-
 def keeper_blocks(file: File) -> Iterator[tuple[str, bytes]]:
     """The blocks of a keeper file, by name."""
     for index in range(2):
@@ -71,27 +48,35 @@ def keeper_blocks(file: File) -> Iterator[tuple[str, bytes]]:
 
 
 def raw_blocks(file: File) -> Iterator[tuple[str, bytes]]:
-    """The blocks that a raw keeper's two copies merge to. A copy of noise merges to noise."""
-    for index, at in enumerate(RAW_COPIES):
-        copy = file.map[at:at + STRIPES * BLOCK]
-        if len(copy) < STRIPES * BLOCK:
-            file.damage.append(f"copy {index} is cut short")
+    """The blocks that a raw keeper's two copies merge to, as far as they are there."""
+    copies = dict(raw_copies(file.map))
+    for index in range(len(RAW_COPIES)):
+        if index in copies:
+            yield f"copy {index}", copies[index]
         else:
-            yield f"copy {index}", merge_stripes(copy)
+            file.damage.append(f"copy {index} is cut short")
 
 
 def slots_of(file: File, where: str, block: bytes) -> Iterator[Slot]:
-    """The slots of a block. A block that is not whole is read as far as it makes sense, and said to be damaged."""
+    """The slots of a block, all three of them: one past their number that is not zero is an erasure that was not done. A block that
+    is not whole is read as far as it makes sense, and said to be damaged."""
     if not is_whole(block):
         file.damage.append(f"{where} is not whole")
     if block[:8] != b"VTKEEPER":
         return
-    want_version("a keeper's block", block[8])
+    if block[8] != VERSION:
+        file.damage.append(f"{where} is of version {block[8]}; this reader knows {VERSION}")
+        return
     fields = Fields(block)
     fields.bytes(24)
     keeper, vault = fields.number(8), fields.bytes(16)
-    for index in range(min(block[9], SLOTS)):
-        slot = Fields(block[FIRST_SLOT + SLOT_LENGTH * index:FIRST_SLOT + SLOT_LENGTH * (index + 1)])
+    for index in range(SLOTS):
+        raw = block[FIRST_SLOT + SLOT_LENGTH * index:FIRST_SLOT + SLOT_LENGTH * (index + 1)]
+        if index >= block[9]:
+            if not raw.strip(b"\0"):
+                continue
+            file.damage.append(f"slot {index + 1} of {where} is past its {block[9]} slots and is not zero")
+        slot = Fields(raw)
         state, threshold, of, x, length = (slot.number(width) for width in (1, 1, 1, 1, 2))
         slot.bytes(2)
         incarnation, epoch, attempt, share = slot.number(8), slot.number(8), slot.bytes(16), slot.bytes(256)

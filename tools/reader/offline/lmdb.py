@@ -232,9 +232,10 @@ class DataFile:
         raw, base = self.raw_page(page), page * self.page_size
         if not raw.strip(b"\0"):
             return
-        whole = [*sealed_nodes(raw, known), *other_nodes(raw, known)]
-        for key, data, length in [*whole, *headless_nodes(raw, known | {data for _, data, _ in whole})]:
-            yield Entry(None, key, base + data, length)
+        taken: set[int] = set()
+        for found in (sealed_nodes(raw, known, taken), other_nodes(raw, known), headless_nodes(raw, taken)):
+            for key, data, length in found:
+                yield Entry(None, key, base + data, length)
 
     def unnamed_values(self) -> Iterator[int]:
         """Where values could lie that need pages of their own and that no leaf in use names. A free leaf may have named them, and
@@ -247,14 +248,18 @@ class DataFile:
 Carved = tuple[bytes, int, int]         # key, place of the data in its page, length
 
 
-def sealed_nodes(raw: bytes, known: set[int]) -> Iterator[Carved]:
+def sealed_nodes(raw: bytes, known: set[int], taken: set[int]) -> Iterator[Carved]:
+    """Those of which the directory does not know. `taken` gets the places of all seals that belong to some node."""
     for found in SEAL_MARK.finditer(raw):
+        mark = found.start()
         for key_length, before_seal in SEALED_SHAPES:
-            data = found.start() - before_seal
+            data = mark - before_seal
             if data in known:
+                taken.add(mark)
                 break
             length = node_length(raw, data - key_length - 8, key_length)
             if length is not None and length >= before_seal + OVERHEAD:
+                taken.add(mark)
                 yield raw[data - key_length:data], data, length
 
 
@@ -267,15 +272,15 @@ def other_nodes(raw: bytes, known: set[int]) -> Iterator[Carved]:
             yield key, data, length
 
 
-def headless_nodes(raw: bytes, known: set[int]) -> Iterator[Carved]:
+def headless_nodes(raw: bytes, taken: set[int]) -> Iterator[Carved]:
     """Rows and key blocks of which the eight bytes before the key were overwritten: known by the zeroes of their incarnation
     before, and the noise of salt and commitment behind. How long they are is not known; what is sealed can be read from its
     beginning on."""
-    sealed = {data + before_seal + off for data in known for _, before_seal in SEALED_SHAPES for off in (-1, 0, 1)}
     for found in SEAL_MARK.finditer(raw):
         mark = found.start()
-        if mark in sealed or raw[mark + 2:mark + 66].count(0) > FEW_ZEROES or raw[mark + 2:mark + 3] == b"\1":
-            continue                            # of three such bytes the first is the end of a version
+        if not taken.isdisjoint((mark - 1, mark, mark + 1)) or raw[mark + 2:mark + 66].count(0) > FEW_ZEROES or \
+                raw[mark + 2:mark + 3] == b"\1":        # of three such bytes the first is the end of a version
+            continue
         for key_length, before_seal in HEADLESS_SHAPES:
             data = mark - before_seal
             if data - key_length >= HEADER and len(raw) - mark >= OVERHEAD and raw[data:data + 6] == bytes(6):

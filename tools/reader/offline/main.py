@@ -5,10 +5,10 @@ is, is seen by its content. Copy a running vault's files first, or stop it: what
 
 exit status:
   0  everything was read, and every expectation holds
-  1  an expectation does not hold
+  1  an expectation does not hold, or what the ledger says is forgotten can be read
   2  wrong usage
-  3  some file could not be read or not all of it, or not every key was tried on everything;
-     no expectation failed
+  3  some file could not be read, not all of it, or not understood, or not every key was tried on everything;
+     nothing of 1 was found
   4  the reader itself failed: nothing is shown
 """
 import argparse
@@ -21,9 +21,9 @@ from typing import Callable, Optional
 from . import collect, wraps
 from .beside import Beside
 from .codec import Malformed
-from .findings import Findings, Scope, Verdict, parse_scope
+from .findings import Asked, Findings, Verdict, parse_asked
 from .fixpoint import Fixpoint, Secrets, Watcher
-from .pile import Pile
+from .pile import UNKNOWN, Pile
 from .report import Report
 from .watch import Canaries, Values, read_words
 
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add("--canary-control", metavar="FILE", help="the same, but fail unless each is in something that opens and in no file")
     add("--show-values", action="store_true", help="print what is readable")
     add("--exhaustive", action="store_true", help="try every key on all that lost its name, however long that takes")
+    add("--ignore-unknown", action="store_true", help="files that are not understood do not count as not read")
     add("--json", action="store_true", help="report as JSON")
     add("--quiet", action="store_true", help="no progress on stderr")
     return made
@@ -83,14 +84,23 @@ def one_line(content: bytes) -> bytes:
     return content.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def read_scopes(texts: list[str]) -> list[Scope]:
+def read_scopes(texts: list[str]) -> list[Asked]:
     scopes = []
     for text in texts:
         try:
-            scopes.append(parse_scope(text))
+            scopes.append(parse_asked(text))
         except ValueError as wrong:
             raise ValueError(f"{text}: {wrong}") from wrong
     return scopes
+
+
+def read_canaries(path: Optional[str]) -> Optional[Canaries]:
+    if path is None:
+        return None
+    words = read_words(read_whole(path))
+    if not words:
+        raise ValueError(f"{path}: no byte string in it, so nothing would be looked for")
+    return Canaries(words)
 
 
 class Question:
@@ -101,16 +111,16 @@ class Question:
         self.unreadable = read_scopes(options.expect_unreadable)
         self.readable = read_scopes(options.expect_readable)
         self.why = read_scopes(options.why)
-        self.canary = Canaries(read_words(read_whole(options.canary))) if options.canary else None
-        self.control = Canaries(read_words(read_whole(options.canary_control))) if options.canary_control else None
+        self.canary = read_canaries(options.canary)
+        self.control = read_canaries(options.canary_control)
         self.values = Values() if options.show_values else None
 
     def watchers(self) -> list[Watcher]:
         return [watcher for watcher in (self.canary, self.control, self.values) if watcher is not None]
 
     def verdicts(self, findings: Findings) -> list[Verdict]:
-        verdicts = [findings.expect_unreadable(scope) for scope in self.unreadable]
-        verdicts += [findings.expect_readable(scope) for scope in self.readable]
+        verdicts = [findings.expect_unreadable(asked) for asked in self.unreadable]
+        verdicts += [findings.expect_readable(asked) for asked in self.readable]
         for canaries, name in ((self.canary, "absent"), (self.control, "present")):
             if canaries is not None:
                 canaries.look_at_files(findings.found.pile)
@@ -138,9 +148,10 @@ def run(options: argparse.Namespace, question: Question, progress: Callable[[str
     findings = Findings(found, fix, beside)
     verdicts = question.verdicts(findings)
     exit_code = OK
-    if pile.unreadable or fix.untried or any(file.damage for file in pile.files):
+    not_understood = not options.ignore_unknown and any(file.kind == UNKNOWN for file in pile.files)
+    if pile.unreadable or fix.untried or not_understood or any(file.damage for file in pile.files):
         exit_code = NOT_ALL_READ
-    if not all(verdict.holds for verdict in verdicts):
+    if not all(verdict.holds for verdict in verdicts) or any(findings.readable_though_forgotten()):
         exit_code = NOT_AS_EXPECTED
     return Report(findings, beside, verdicts, question.why, question.canary, question.values, exit_code)
 

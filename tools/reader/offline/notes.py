@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from .codec import Malformed
 
 MANIFEST = "vaultd backup manifest v1"
-RECEIPT = "vaultd keeper receipt v1"
 
 
 class Note(NamedTuple):

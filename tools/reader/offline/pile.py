@@ -1,14 +1,19 @@
 """The files that were given, whatever they are called. They are mapped for reading only; nothing is ever written."""
+import codecs
 import mmap
 import os
+import re
 import stat
-from typing import Iterator, NamedTuple, Union
+from typing import Iterator, NamedTuple
 
-from .codec import Malformed
+from .codec import Bytes, Malformed
+from .stripes import is_whole, raw_copies
 
-EMPTY, DATA, KEEPER, RAW_KEEPER, JOURNAL, NOTE, SHARE, LOCK, UNKNOWN = (
-    "empty file", "data file", "keeper file", "raw keeper", "journal", "signed note", "share of an unseal key",
-    "lock table of a data file (no data)", "unknown")
+EMPTY, DATA, KEEPER, RAW_KEEPER, FLOOR, JOURNAL, NOTE, SHARE, LOCK, TEXT, ZEROES, UNKNOWN = (
+    "empty file", "data file", "keeper file", "raw keeper", "floor file of a keeper (no share)", "journal", "signed note",
+    "share of an unseal key", "lock table of a data file (no data)", "text that is none of a vault's", "nothing but zeroes",
+    "unknown")
+READ_AT_ONCE = 1 << 20
 
 
 class Place(NamedTuple):
@@ -26,7 +31,7 @@ class File:
         self.path = path
         self.kind = UNKNOWN
         self.size = 0
-        self.map: Union[mmap.mmap, bytes] = b""
+        self.map: Bytes = b""
         self.summary = ""                   # what it holds, in words
         self.damage: list[str] = []         # what could not be read
         self.notes: list[str] = []          # what is worth knowing and no damage
@@ -36,10 +41,23 @@ class File:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.size = os.lseek(descriptor, 0, os.SEEK_END)        # right for partitions too, where stat says 0
+            self.read_through(descriptor)
             if self.size:
                 self.map = mmap.mmap(descriptor, self.size, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
+
+    def read_through(self, descriptor: int) -> None:
+        """Read it once before it is mapped: a bad block of the medium is an OSError here, and the end of the process there."""
+        at = 0
+        while at < self.size:
+            length = len(os.pread(descriptor, READ_AT_ONCE, at))
+            if not length:
+                raise OSError(f"it ends at byte {at} of {self.size}")
+            at += length
+
+    def chunks(self) -> Iterator[bytes]:
+        return (self.map[at:at + READ_AT_ONCE] for at in range(0, self.size, READ_AT_ONCE))
 
     def read(self, at: int, length: int) -> bytes:
         """Exactly these bytes. Raises Malformed where the file is shorter."""
@@ -79,7 +97,13 @@ def paths_below(path: str, unreadable: list[tuple[str, str]]) -> Iterator[str]:
     if not os.path.isdir(path):
         yield from readable_kind(path, unreadable)
         return
-    for folder, below, names in os.walk(path, onerror=complain):
+    seen = set()
+    for folder, below, names in os.walk(path, onerror=complain, followlinks=True):
+        about = os.stat(folder)
+        if (about.st_dev, about.st_ino) in seen:        # by another link: it may lead back to itself
+            below.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
         below.sort()
         for name in sorted(names):
             yield from readable_kind(os.path.join(folder, name), unreadable)
@@ -99,36 +123,59 @@ def readable_kind(path: str, unreadable: list[tuple[str, str]]) -> Iterator[str]
 
 NOTE_HEADS = (b"vaultd backup manifest v1\n", b"vaultd certificate of destruction v", b"vaultd keeper receipt v1\n",
               b"vaultd export manifest v1\n", b"c2sp.org/tlog-proof@v1\n", b"vaultd/")
+CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f]")
 LMDB_MAGIC = (0xBEEFC0DE).to_bytes(4, "little")
-RAW_SIZE = 3 << 20
+LATER_PAGES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)        # where a second meta page may begin
 
 
 def recognise(file: File) -> str:
-    """What a file is, by its content alone. Each kind has a second mark, for files whose beginning is damaged."""
+    """What a file is, by its content alone. Each kind has a second mark, for files whose beginning is damaged; what is sure comes
+    first."""
     if file.size == 0:
         return EMPTY
     head = bytes(file.map[:4096])
-    if head.startswith(b"VTKEEPER") or bytes(file.map[4096:4104]) == b"VTKEEPER":
+    if head.startswith(b"VTKEEPER") or file.map[4096:4104] == b"VTKEEPER":
         return KEEPER
-    if file.size >= RAW_SIZE and (head.startswith(b"VTKRAWE1") or b"VTKFLOOR" in (file.map[4096:4104], file.map[8192:8200])):
+    if head.startswith(b"VTKRAWE1") or b"VTKFLOOR" in (file.map[4096:4104], file.map[8192:8200]):
         return RAW_KEEPER
-    if head.startswith(b"VTJOURNL") or file.map[:1 << 20].find(b"VTJR") >= 0 and looks_like_records(file):
+    if b"VTKRAME4" in (head[:8], file.map[4096:4104]):
+        return FLOOR
+    if head.startswith(b"VTJOURNL"):
         return JOURNAL
     if head[:4] == LMDB_MAGIC:
         return LOCK
-    if head[16:20] == LMDB_MAGIC or has_numbered_pages(file):
+    if any(file.map[at + 16:at + 20] == LMDB_MAGIC for at in (0, *LATER_PAGES)) or has_numbered_pages(file):
         return DATA
+    if has_records(file):
+        return JOURNAL
     if head.startswith(NOTE_HEADS):
         return NOTE
     if head.strip().startswith(b"vaultd-share-1-"):
         return SHARE
-    return UNKNOWN
+    return recognise_the_rest(file)
 
 
-def looks_like_records(file: File) -> bool:
-    """A record's head behind its mark: a known kind and three zeroes. docs/FORMAT.md, "Journal"."""
-    at = file.map[:1 << 20].find(b"VTJR")
-    return file.map[at + 4:at + 5] in (b"\1", b"\2", b"\3", b"\4") and file.map[at + 5:at + 8] == b"\0\0\0"
+def recognise_the_rest(file: File) -> str:
+    """What is nothing of a vault for certain is told from what this reader does not understand."""
+    if any(is_whole(block) for _, block in raw_copies(file.map)):
+        return RAW_KEEPER
+    if not any(chunk.strip(b"\0") for chunk in file.chunks()):
+        return ZEROES
+    return TEXT if is_text(file) else UNKNOWN
+
+
+def is_text(file: File) -> bool:
+    """UTF-8 without control characters: settings, certificates, lists."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        return not any(CONTROL.search(decoder.decode(chunk)) for chunk in file.chunks()) and decoder.decode(b"", True) == ""
+    except UnicodeDecodeError:
+        return False
+
+
+def has_records(file: File) -> bool:
+    """A journal without its head: a record's head behind its mark has a known kind and three zeroes. docs/FORMAT.md, "Journal"."""
+    return re.search(rb"VTJR[\1-\4]\0\0\0", file.map[:1 << 20]) is not None
 
 
 def has_numbered_pages(file: File) -> bool:

@@ -7,9 +7,9 @@ from .beside import Beside
 from .certificates import Certificate
 from .codec import category_name, time_text
 from .collect import Item
-from .findings import Findings, Scope, Tally, Verdict, chain
+from .findings import Asked, Findings, Tally, Verdict, chain
 from .fixpoint import Step, root_of
-from .pile import Place
+from .pile import UNKNOWN, Place
 from .tree import RootRecord
 from .watch import Canaries, Values
 
@@ -19,7 +19,7 @@ JSON_FORMAT = 2
 class Report:
     """One run's report."""
 
-    def __init__(self, findings: Findings, beside: Beside, verdicts: list[Verdict], why: list[Scope], canaries: Optional[Canaries],
+    def __init__(self, findings: Findings, beside: Beside, verdicts: list[Verdict], why: list[Asked], canaries: Optional[Canaries],
                  values: Optional[Values], exit_code: int) -> None:
         self.findings = findings
         self.found = findings.found
@@ -63,7 +63,8 @@ class Report:
         """The chains of a subject that was asked for with --why, one for each category that opens."""
         wanted = []
         for category, tally in sorted(self.findings.subjects.get(sid, {}).items()):
-            if tally.step is not None and any(scope.sid == sid and scope.category in (0, category) for scope in self.why):
+            if tally.step is not None and any(asked.scope.sid == sid and asked.scope.category in (0, category)
+                                              for asked in self.why):
                 wanted.append((category_name(category), self.chain(tally.step)))
         return wanted
 
@@ -119,6 +120,7 @@ class Report:
             "by": [{"incarnation": incarnation, "epoch": epoch} for incarnation, epoch in sorted(tally.epochs)]}
             for category, tally in sorted(categories.items())}}
         shown["index_entries"] = len(self.fix.index_entries.get(sid, ()))
+        shown["unopened_ledger_entries"] = self.findings.unopened_entries(sid)
         wanted = self.chains_wanted(sid)
         if wanted:
             shown["chains"] = dict(wanted)
@@ -146,7 +148,8 @@ class Report:
     def files_text(self) -> Iterator[str]:
         yield "Files"
         for file in self.found.pile.files:
-            yield f"  {file.number:3} {file.path}: {file.kind}" + (f": {file.summary}" if file.summary else "")
+            kind = "NOT UNDERSTOOD" if file.kind == UNKNOWN else file.kind
+            yield f"  {file.number:3} {file.path}: {kind}" + (f": {file.summary}" if file.summary else "")
             yield from (f"        DAMAGED: {line}" for line in shortened(file.damage))
             yield from (f"        {line}" for line in file.notes)
         for path, why in self.found.pile.unreadable:
@@ -182,7 +185,9 @@ class Report:
         readable = sum(1 for categories in subjects.values() if any(tally.step is not None for tally in categories.values()))
         yield f"Subjects: {len(subjects)} named in the files; of {readable} something is readable"
         for sid, categories in subjects.items():
-            yield f"  {sid.hex()}  {tallies_text(categories)}"
+            entries = ", ".join(map(str, self.findings.unopened_entries(sid)))
+            rest = f"; ledger entries that did not open: {entries}" if entries else ""
+            yield f"  {sid.hex()}  {tallies_text(categories)}{rest}"
             for category, lines in self.chains_wanted(sid):
                 yield f"    why category {category} is readable:"
                 yield from ("      " + line for line in lines)

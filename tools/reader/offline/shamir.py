@@ -1,4 +1,4 @@
-"""Shamir's secret sharing, byte by byte over GF(2^8) with the polynomial 0x11b. docs/FORMAT.md, "Shares"."""
+"""Shamir's secret sharing, byte by byte over GF(2^8) with the polynomial 0x11b. docs/FORMAT.md, "Conventions"."""
 from itertools import combinations
 from typing import Iterator, Sequence
 

@@ -12,8 +12,8 @@ from .seal import (AUDIT_PAYLOAD, CLOSING_BATCH, CONFIG, JOB_STATE, KEPT_ANSWER,
 
 OPERATIONS = {1: "shred", 2: "correction", 3: "token revoked", 4: "credential revoked", 5: "policy", 6: "record deleted",
               7: "take-over"}
-SHRED = 1
-FORGETTING = (SHRED, 2, 6)
+SHRED, RECORD_DELETED = 1, 6
+FORGETTING = (SHRED, 2, RECORD_DELETED)
 COLLECTION = 1                          # kind of a configuration object; the others are opened and not looked into
 
 
@@ -25,6 +25,10 @@ class Scope(NamedTuple):
 
     def covers(self, sid: bytes, category: int, record: int) -> bool:
         return self.sid == sid and self.category in (0, category) and self.record in (0, record)
+
+
+    def covers_all(self) -> bool:
+        return self.category == 0 and self.record == 0
 
 
 def parse_scope(raw: bytes) -> Scope:

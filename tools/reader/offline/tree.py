@@ -43,7 +43,6 @@ class Link(NamedTuple):
     page_id: int
     key: bytes
     page_version: int
-    kind: int
 
 
 class PageHead(NamedTuple):
@@ -63,7 +62,6 @@ class SubjectEntry(NamedTuple):
     sid: bytes
     key: bytes              # KS
     version: int            # of the key block
-    tag: bytes
 
 
 class IndexEntry(NamedTuple):
@@ -87,7 +85,7 @@ def parse_root_record(raw: bytes) -> RootRecord:
 def parse_slot(raw: bytes, at: int, vault: bytes, tenant: int, tree: int, level: int) -> Iterator[Link]:
     """A slot of 56 bytes; one that is all zero names nothing."""
     if raw[at:at + SLOT].strip(b"\0"):
-        yield Link(vault, tenant, tree, level, number(raw, at, 8), raw[at + 8:at + 40], number(raw, at + 40, 8), raw[at + 48])
+        yield Link(vault, tenant, tree, level, number(raw, at, 8), raw[at + 8:at + 40], number(raw, at + 40, 8))
 
 
 def parse_root_page(raw: bytes, record: RootRecord) -> list[Link]:
@@ -133,9 +131,9 @@ def parse_entry(position: bytes, payload: bytes, link: Link) -> Iterator[Found]:
     """Section "Entries", by tree."""
     if link.tree == T_DIR:
         tenant = number(position, 8, 8)
-        yield Link(link.vault, tenant, TENANT_PAGE, 0, number(payload, 0, 8), payload[8:40], number(payload, 40, 8), payload[48])
+        yield Link(link.vault, tenant, TENANT_PAGE, 0, number(payload, 0, 8), payload[8:40], number(payload, 40, 8))
     elif link.tree == T_SUB:
-        yield SubjectEntry(position, payload[:32], number(payload, 32, 4), payload[36:44])
+        yield SubjectEntry(position, payload[:32], number(payload, 32, 4))
     elif link.tree == T_IDX:
         yield IndexEntry(payload[:16], payload[16:40])
     elif number(payload, 45, 2) != FORMER_INCARNATION:
@@ -149,14 +147,10 @@ def key_name(tenant: int, name: int) -> str:
 
 # Key blocks.
 
-KEY_STATES = {1: "live", 2: "open only", 3: "restore only"}
-
-
 class DataKey(NamedTuple):
     category: int
     record: int             # 0: the key of the category
     version: int
-    state: int
     key: bytes
 
 
@@ -180,6 +174,6 @@ def parse_key_block(raw: bytes) -> KeyBlock:
     count = number(raw, 2, 2)
     if 72 + 64 * count > len(raw):
         raise Malformed(f"a key block of {len(raw)} bytes with {count} keys")
-    keys = [DataKey(number(raw, at, 2), number(raw, at + 2, 8), number(raw, at + 10, 4), raw[at + 14], raw[at + 32:at + 64])
+    keys = [DataKey(number(raw, at, 2), number(raw, at + 2, 8), number(raw, at + 10, 4), raw[at + 32:at + 64])
             for at in range(72, 72 + 64 * count, 64)]
     return KeyBlock(number(raw, 4, 4), raw[8:40], keys)
