@@ -204,6 +204,33 @@ class InFiles(unittest.TestCase):
         return found.files[0]
 
 
+class CertificateFiles(InFiles):
+    def found(self, content):
+        file = self.file(content)
+        found = collect.Found(self.pile)
+        found.read_file(file)
+        return file, found
+
+    def test_a_certificate_that_was_handed_out_is_known_by_its_content(self):
+        with open(os.path.join(SOURCE, "tests", "vectors", "certificate", "effective"), "rb") as handle:
+            raw = handle.read()
+        file, found = self.found(raw)
+        self.assertEqual((file.kind, file.summary, file.damage), (pile.NOTE, "vaultd certificate of destruction v2", []))
+        states = found.certificates["000102030405060708090a0b0c0d0e0f", 42]
+        self.assertEqual([*states], ["effective"])
+        self.assertEqual(certificates.proven_by(states["effective"], None).size, 11)
+
+    def test_one_without_its_proof_and_one_of_version_1_are_damage(self):
+        with open(os.path.join(SOURCE, "tests", "vectors", "certificate", "final"), "rb") as handle:
+            raw = handle.read()
+        for wrong, why in ((raw[:raw.index(b"\n\n") + 1], "proof"),
+                           (raw.replace(b"destruction v2", b"destruction v1"), "version 1")):
+            file, found = self.found(wrong)
+            self.assertEqual(file.kind, pile.NOTE)
+            self.assertIn(why, " ".join(file.damage))
+            self.assertEqual(found.certificates, {})
+
+
 def keeper_block(slots=1, sequence=1):
     """docs/FORMAT.md, "Keeper file"."""
     slot = struct.pack(">BBBBH2xQQ16s256s", 2, 2, 3, 1, 126, 7, 5, b"a" * 16, b"S" * 126)

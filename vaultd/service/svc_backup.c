@@ -4,6 +4,7 @@
 #include "libvault/crypto/rng.h"
 #include "libvault/proof/checkpoint.h"
 #include "vaultd/core/backup/backup.h"
+#include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/core/subject/row.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/jobs.h"
@@ -382,6 +383,21 @@ static VT_RESULT check_audit(struct checking *checking)
     return fault_add(checking, sentence);
 }
 
+static VT_RESULT check_certificates(struct checking *checking)
+{
+    struct vt_certificate_report report;
+    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
+    size_t count;
+    VT_TRY(vt_certificate_verifiers(checking->call->view, verifiers, &count));
+    const vault_status status = vt_certificates_check(checking->call->txn, verifiers, count, &report);
+    if (status == VAULT_OK) return VAULT_OK;
+    VT_ENSURE(status == VAULT_E_CORRUPT && report.fault != NULL, status);
+    char sentence[128];
+    snprintf(sentence, sizeof sentence, "The log of certificates has a fault at %llu: %s.", (unsigned long long)report.at,
+             report.fault);
+    return fault_add(checking, sentence);
+}
+
 static vault_status store_check_prepare(struct vt_call *call)
 {
     struct checking checking = {.call = call, .faults = vt_value_array()};
@@ -390,6 +406,7 @@ static vault_status store_check_prepare(struct vt_call *call)
     VT_TRY(check_tree(&checking, &tree));
     VT_TRY(check_records(&checking));
     VT_TRY(check_audit(&checking));
+    VT_TRY(check_certificates(&checking));
     VT_TRY(vt_put_int(call, &counts, "pages", (int64_t)tree.pages));
     VT_TRY(vt_put_int(call, &counts, "subjects", (int64_t)tree.subjects));
     VT_TRY(vt_put_int(call, &counts, "index_entries", (int64_t)tree.index_entries));

@@ -3,8 +3,11 @@
 
     test_vaultctl.py VAULTCTL VAULTD SOURCE_DIR
 """
+import base64
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +90,41 @@ class Story(WithVault):
         changed = "The text or its proof has been changed: this is not what the vault signed."
         self.assertEqual((asked.returncode, json.loads(asked.stdout)), (8, {"is_authentic": False, "reason": changed}))
         self.assertIn(changed.encode() + b" (authenticity)", asked.stderr)
+
+    def test_what_is_not_the_certificate_that_was_handed_out_is_refused_here_with_a_reason(self):
+        for name in ("bob", "eve"):
+            self.good("application", "subject", "create", name)
+        shown = []
+        for name in ("bob", "eve"):
+            shredded = self.good("privacy", "subject", "shred", name, "--now", "--yes")
+            shown.append(self.good("auditor", "certificate", "show", str(shredded["certificate"])))
+        key, note, other = shown[1]["verifier_key"], shown[1]["note"], shown[0]["note"]
+        text, proof = note.split("\n\n", 1)
+        index = re.search(r"\nindex (\d+)\n", proof).group(1)
+        changed = "The text or its proof has been changed: this is not what the vault signed."
+        name, _, rest = key.partition("+")
+        # A well-formed key of another vault: its id fits its name and bytes.
+        stranger = name.replace(name[7:39], "0" * 32)
+        bytes_of_key = base64.b64decode(rest.split("+", 1)[1])
+        key_id = hashlib.sha256(stranger.encode() + b"\n" + bytes_of_key).hexdigest()[:8]
+        strangers_key = f"{stranger}+{key_id}+{base64.b64encode(bytes_of_key).decode()}"
+        for what, file, with_key, status, sentence in (
+                ("text", note.replace("\nsubjects: 1\n", "\nsubjects: 2\n"), key, 8, changed),
+                ("index", note.replace(f"\nindex {index}\n", f"\nindex {int(index) + 1}\n"), key, 8, changed),
+                ("proof", text + "\n\n" + other.split("\n\n", 1)[1], key, 8, changed),
+                ("checkpoint", note[:-20] + ("A" if note[-20] != "A" else "B") + note[-19:], key, 8,
+                 "Signature line 1, by a known key, is bad."),
+                ("other vault", note, strangers_key, 8, "No known key has signed the note."),
+                ("cut", note[:-30], key, 3, "The note does not end in a signature line."),
+                ("no proof", text + "\n", key, 3, "The certificate has no proof behind its text."),
+                ("former version", note.replace("destruction v2", "destruction v1"), key, 8,
+                 "This is a certificate of another version than 2, which is read here.")):
+            done = self.run_(None, "certificate", "verify", self.path("tried", file.encode()), "--key", with_key)
+            self.assertIn(sentence.encode(), done.stderr, what)
+            self.assertEqual(done.stdout, b"", what)
+            self.assertEqual(done.returncode, status, what)
+        self.assertEqual(self.good(None, "certificate", "verify", self.path("tried", note.encode()), "--key", key)["state"],
+                         "effective")
 
     def test_a_value_becomes_a_token_and_comes_back(self):
         self.good("administrator", "schema", "apply",

@@ -379,6 +379,96 @@ START_TEST(a_log_with_a_row_missing_or_changed_proves_nothing)
 }
 END_TEST
 
+/* The whole ---------------------------------------------------------------------------------------------------------- */
+
+static vault_status check(struct ring_world *world, struct vt_certificate_report *out_report)
+{
+    struct ring_read read = ring_read_begin(world);
+    const struct vt_note_verifier verifier = verifier_of(read.view);
+    const vault_status status = vt_certificates_check(read.txn, &verifier, 1, out_report);
+    ck_assert_int_eq(status != VAULT_OK, out_report->fault != NULL);
+    ring_read_end(&read);
+    return status;
+}
+
+START_TEST(the_check_of_a_sound_log_counts_what_there_is)
+{
+    struct ring_world world;
+    struct vt_certificate_report report;
+    ring_world_open(&world);
+    ck_assert_ok(check(&world, &report));
+    ck_assert_uint_eq(report.leaves, 0);
+    ask(&world, 1, 31);
+    ask(&world, 32, 32);
+    ask(&world, 33, 130);
+    ck_assert_ok(check(&world, &report));
+    ck_assert_uint_eq(report.leaves, 130);
+    ck_assert_uint_eq(report.checkpoints, 3);
+    ck_assert_uint_eq(report.texts, 130);
+    ring_world_free(&world);
+}
+END_TEST
+
+START_TEST(the_check_finds_rows_of_the_log_that_are_missing_or_changed)
+{
+    struct ring_world world;
+    struct vt_certificate_report report;
+    ring_world_open(&world);
+    ask(&world, 1, 40);
+    ask(&world, 41, 100);
+    const size_t count = rows_of(&world, VT_TABLE_CERTIFICATE_LOG);
+    ck_assert_uint_eq(count, 4 + 4 + 2);        /* tiles; subtrees of 32, 32, 64 and 32; checkpoints */
+    for (size_t i = 0; i < count; i++) {
+        const bool is_earlier_checkpoint = i == count - 2;      /* what it covered the last one covers, too */
+        ring_row_delete(&world, VT_TABLE_CERTIFICATE_LOG, &rows[i]);
+        ck_assert_status(check(&world, &report), is_earlier_checkpoint ? VAULT_OK : VAULT_E_CORRUPT);
+        ring_row_put(&world, VT_TABLE_CERTIFICATE_LOG, &rows[i]);
+        rows[i].value[rows[i].len / 2] ^= 1;
+        ring_row_put(&world, VT_TABLE_CERTIFICATE_LOG, &rows[i]);
+        ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+        rows[i].value[rows[i].len / 2] ^= 1;
+        ring_row_put(&world, VT_TABLE_CERTIFICATE_LOG, &rows[i]);
+    }
+    ck_assert_ok(check(&world, &report));
+    rows[0].key[8] = 200;
+    ring_row_put(&world, VT_TABLE_CERTIFICATE_LOG, &rows[0]);
+    ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+    ck_assert_str_eq(report.fault, "a row has no place");
+    ring_world_free(&world);
+}
+END_TEST
+
+START_TEST(the_check_finds_a_text_that_was_not_signed_and_a_leaf_that_was_not_either)
+{
+    struct ring_world world;
+    struct vt_certificate_report report;
+    uint64_t index;
+    ring_world_open(&world);
+    ask(&world, 1, 3);
+    ck_assert_uint_eq(rows_of(&world, VT_TABLE_CERTIFICATE), 3);
+    rows[1].value[rows[1].len - 2] ^= 1;
+    ring_row_put(&world, VT_TABLE_CERTIFICATE, &rows[1]);
+    ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+    ck_assert_str_eq(report.fault, "a certificate is not the one that was signed");
+    ck_assert_uint_eq(report.at, 2);
+    rows[1].value[rows[1].len - 2] ^= 1;
+    rows[1].value[0]++;
+    ring_row_put(&world, VT_TABLE_CERTIFICATE, &rows[1]);
+    ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+    ck_assert_str_eq(report.fault, "a certificate cannot be read");
+    rows[1].value[0]--;
+    ring_row_put(&world, VT_TABLE_CERTIFICATE, &rows[1]);
+    ck_assert_ok(check(&world, &report));
+    struct ring_write change = ring_begin(&world);
+    ck_assert_ok(vt_certificate_log_add(change.txn, vt_bytes_str("unsigned\n"), &index));
+    ring_commit(&change);
+    ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+    ck_assert_str_eq(report.fault, "leaves are not signed");
+    ck_assert_uint_eq(report.at, 3);
+    ring_world_free(&world);
+}
+END_TEST
+
 #ifdef VT_FAULTS
 START_TEST(a_failing_allocation_issues_nothing_by_halves)
 {
@@ -412,4 +502,6 @@ VT_TEST_MAIN("epoch/certificates",
              a_state_that_was_reached_is_never_issued_again, an_effective_certificate_is_read_and_issued_again_as_final,
              a_cancelled_request_takes_its_certificate_away_and_leaves_the_others_proofs,
              a_text_changed_in_the_store_does_not_verify, a_row_of_another_version_or_shape_is_refused,
-             a_log_with_a_row_missing_or_changed_proves_nothing)
+             a_log_with_a_row_missing_or_changed_proves_nothing, the_check_of_a_sound_log_counts_what_there_is,
+             the_check_finds_rows_of_the_log_that_are_missing_or_changed,
+             the_check_finds_a_text_that_was_not_signed_and_a_leaf_that_was_not_either)

@@ -1,8 +1,13 @@
-#include "vaultd/core/epoch/certificate_log.h"
+#include "vaultd/core/epoch/certificate_log_internal.h"
 
 #include "libvault/proof/certificate.h"
 
-enum { TILE_LEAVES = 1 << VT_CERTIFICATE_LOG_TILE_LEVEL, KEY_LEN = 9, COUNTS_LEN = 16, LEAVES_LEVEL = 0 };
+enum {
+    TILE_LEAVES = VT_CERTIFICATE_LOG_TILE_LEAVES,
+    KEY_LEN = VT_CERTIFICATE_LOG_KEY_LEN,
+    COUNTS_LEN = 16,
+    LEAVES_LEVEL = 0,
+};
 static const char COUNTS_KEY[] = "certificate-log";
 
 struct counts {
@@ -23,7 +28,7 @@ static VT_RESULT row_put(struct vt_txn *txn, unsigned level, uint64_t index, str
     return vt_store_put(txn, VT_TABLE_CERTIFICATE_LOG, VT_BYTES_OF(key), value, VT_PUT_DEFAULT);
 }
 
-static VT_RESULT row_get(struct vt_txn *txn, unsigned level, uint64_t index, struct vt_bytes *out_value)
+VT_RESULT vt_certificate_log_row(struct vt_txn *txn, unsigned level, uint64_t index, struct vt_bytes *out_value)
 {
     uint8_t key[KEY_LEN];
     log_key(level, index, key);
@@ -33,7 +38,7 @@ static VT_RESULT row_get(struct vt_txn *txn, unsigned level, uint64_t index, str
 /* What is asked for here must be there. */
 static VT_RESULT row_need(struct vt_txn *txn, unsigned level, uint64_t index, struct vt_bytes *out_value)
 {
-    const vault_status status = row_get(txn, level, index, out_value);
+    const vault_status status = vt_certificate_log_row(txn, level, index, out_value);
     return status == VAULT_E_NOT_FOUND ? VAULT_E_CORRUPT : status;
 }
 
@@ -47,6 +52,15 @@ static VT_RESULT counts_get(struct vt_txn *txn, struct counts *out_counts)
     VT_ENSURE(value.len == COUNTS_LEN, VAULT_E_CORRUPT);
     *out_counts = (struct counts){vt_get_u64(value.data), vt_get_u64(value.data + 8)};
     return out_counts->covered <= out_counts->added ? VAULT_OK : VAULT_E_CORRUPT;
+}
+
+VT_RESULT vt_certificate_log_counts(struct vt_txn *txn, uint64_t *out_leaves, uint64_t *out_covered)
+{
+    struct counts counts;
+    VT_TRY(counts_get(txn, &counts));
+    *out_leaves = counts.added;
+    *out_covered = counts.covered;
+    return VAULT_OK;
 }
 
 static VT_RESULT counts_put(struct vt_txn *txn, const struct counts *counts)
@@ -77,6 +91,11 @@ static VT_RESULT leaves_get(struct vt_txn *txn, uint64_t first, size_t count, st
     VT_ENSURE(tile.len % VT_MERKLE_HASH_LEN == 0 && (at + count) * VT_MERKLE_HASH_LEN <= tile.len, VAULT_E_CORRUPT);
     memcpy(out_leaves, tile.data + at * VT_MERKLE_HASH_LEN, count * VT_MERKLE_HASH_LEN);
     return VAULT_OK;
+}
+
+VT_RESULT vt_certificate_log_leaf(struct vt_txn *txn, uint64_t index, struct vt_merkle_hash *out_leaf)
+{
+    return leaves_get(txn, index, 1, out_leaf);
 }
 
 static vault_status store_hash_at(void *context, unsigned level, uint64_t index, struct vt_merkle_hash *out_hash)

@@ -28,3 +28,16 @@ VT_RESULT vt_certificate_log_sign(struct vt_keyring_view *view, struct vt_txn *t
 VT_RESULT vt_certificate_log_prove(struct vt_txn *txn, uint64_t index, struct vt_tlog_proof *out_proof);
 /** The last checkpoint, borrowed. @return VAULT_E_NOT_FOUND when none was ever signed */
 VT_RESULT vt_certificate_log_checkpoint(struct vt_txn *txn, struct vt_bytes *out_note);
+
+/** What vt_certificates_check() has found. */
+struct vt_certificate_report {
+    const char *fault;              /* NULL: sound; else what is wrong, static storage */
+    uint64_t at;                    /* number of a leaf, a size, or a certificate, as the fault says */
+    uint64_t leaves, checkpoints, texts;
+};
+/** Recompute the log from its leaves: every inner hash, every checkpoint and its signature; and that each text which is kept is
+ *  the leaf that it is said to be. The report is written in every case.
+ *  @param verifiers  the log's keys, of all incarnations
+ *  @return VAULT_E_CORRUPT: the report says what and where */
+VT_RESULT vt_certificates_check(struct vt_txn *txn, const struct vt_note_verifier *verifiers, size_t count,
+                                struct vt_certificate_report *out_report);

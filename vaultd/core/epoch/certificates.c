@@ -9,7 +9,7 @@ enum {
     CERTIFICATE_POOL_MAX = 1024 * 1024,
     ROW_VERSION = 2,
     ROW_HEAD_LEN = 12,          /* version 1 | zero 3 | index in the log 8 */
-    KEY_LEN = 9,                /* state 1 | number 8 */
+    KEY_LEN = VT_CERTIFICATE_KEY_LEN,
     ASSUMPTIONS_MAX = 8,
 };
 
@@ -155,17 +155,25 @@ static void certificate_key(enum vt_certificate_state state, uint64_t number, ui
     vt_put_u64(out_key + 1, number);
 }
 
-static VT_RESULT entry_get(struct vt_txn *txn, enum vt_certificate_state state, uint64_t number, struct entry *out_entry)
+VT_RESULT vt_certificate_row_split(struct vt_bytes row, uint64_t *out_index, struct vt_bytes *out_text)
 {
     static const uint8_t ZERO[3];
-    uint8_t key[KEY_LEN];
-    struct vt_bytes row;
-    certificate_key(state, number, key);
-    VT_TRY(vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), &row));
     VT_ENSURE(row.len == 0 || row.data[0] == ROW_VERSION, VAULT_E_FORMAT);
     VT_ENSURE(row.len > ROW_HEAD_LEN && memcmp(row.data + 1, ZERO, sizeof ZERO) == 0, VAULT_E_CORRUPT);
-    *out_entry = (struct entry){.state = state, .index = vt_get_u64(row.data + 4),
-                                .text = vt_bytes(row.data + ROW_HEAD_LEN, row.len - ROW_HEAD_LEN)};
+    *out_index = vt_get_u64(row.data + 4);
+    *out_text = vt_bytes(row.data + ROW_HEAD_LEN, row.len - ROW_HEAD_LEN);
+    return VAULT_OK;
+}
+
+static VT_RESULT entry_get(struct vt_txn *txn, enum vt_certificate_state state, uint64_t number, struct entry *out_entry)
+{
+    uint8_t key[KEY_LEN];
+    struct vt_bytes row;
+    struct entry entry = {.state = state};
+    certificate_key(state, number, key);
+    VT_TRY(vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), &row));
+    VT_TRY(vt_certificate_row_split(row, &entry.index, &entry.text));
+    *out_entry = entry;
     return VAULT_OK;
 }
 

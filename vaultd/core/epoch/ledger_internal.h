@@ -17,6 +17,9 @@ VT_RESULT vt_pending_delete(struct vt_txn *txn, const struct vt_scope *scope);
 /** Write the certificate in state pending. */
 VT_RESULT vt_certificate_pending(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_evidence *evidence,
                                  const struct vt_pending *pending);
+enum { VT_CERTIFICATE_KEY_LEN = 9 };    /* state 1 | number 8 */
+/** A row of CERTIFICATE; the text is borrowed. @return VAULT_E_FORMAT, VAULT_E_CORRUPT */
+VT_RESULT vt_certificate_row_split(struct vt_bytes row, uint64_t *out_index, struct vt_bytes *out_text);
 /** Take a certificate in state pending away; its leaf stays in the log. @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_certificate_take_back(struct vt_txn *txn, uint64_t number);
 /** A number that rises from 1, kept in META. */
