@@ -35,6 +35,8 @@ enum vt_seal_kind {
     VT_SEAL_JOB = 16,          /* job id 16 */
     VT_SEAL_CLOSING = 17,      /* epoch 8 | attempt 16 | part 4 */
     VT_SEAL_KEEPERS = 21,      /* nothing more: there is one */
+    VT_SEAL_OWED = 22,         /* certificate 8 */
+    VT_SEAL_ERA = 23,          /* tenant 8 | version 4 */
 };
 
 /** The common head of every context; the kind's own fields follow, fixed-width, big-endian. */

@@ -155,7 +155,7 @@ static vault_status check_keepers(const struct vt_certificate_keeper *keepers, s
 
 static vault_status check_phase(const struct vt_certificate_phase *phase, const char *field, struct vt_err *err)
 {
-    const bool is_none = phase->phase == VT_PHASE_NONE;
+    const bool is_none = phase->phase == VT_PHASE_NONE || (phase->phase == VT_PHASE_OPEN && phase->at_ms == 0);
     CHECK(phase->phase >= VT_PHASE_NONE && phase->phase <= VT_PHASE_CLOSED, err, field, "The phase is unknown.");
     CHECK(is_none ? phase->at_ms == 0 : time_is_valid(phase->at_ms), err, field, "The time does not fit the phase.");
     return VAULT_OK;

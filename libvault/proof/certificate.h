@@ -82,12 +82,12 @@ struct vt_certificate_final {
 };
 enum vt_phase {
     VT_PHASE_NONE = 1,              /* "none": there is no such thing here */
-    VT_PHASE_OPEN,                  /* "open until 2026-..." */
+    VT_PHASE_OPEN,                  /* "open until 2026-...", or "open" when nobody knows until when */
     VT_PHASE_CLOSED,                /* "closed 2026-..." */
 };
 struct vt_certificate_phase {
     enum vt_phase phase;
-    int64_t at_ms;                  /* 0 for NONE */
+    int64_t at_ms;                  /* 0 for NONE, and for OPEN without a time */
 };
 
 /** A plain value; codes are [A-Za-z0-9][A-Za-z0-9._-]{0,63}, texts one line of UTF-8; texts and arrays are borrowed

@@ -196,6 +196,7 @@ static vault_status write_phase(struct vt_buf *out, const struct line *line, con
     const struct vt_certificate_phase *phase = field;
     (void)line;
     if (phase->phase == VT_PHASE_NONE) return vt_buf_append_str(out, "none");
+    if (phase->phase == VT_PHASE_OPEN && phase->at_ms == 0) return vt_buf_append_str(out, "open");
     VT_TRY(vt_buf_append_str(out, phase->phase == VT_PHASE_OPEN ? "open until " : "closed "));
     return write_time(out, phase->at_ms);
 }
@@ -206,6 +207,8 @@ static vault_status read_phase(struct reader *reader, const struct line *line, s
     (void)line;
     phase->phase = VT_PHASE_NONE;
     if (vt_bytes_equal_str(value, "none")) return VAULT_OK;
+    phase->phase = VT_PHASE_OPEN;
+    if (vt_bytes_equal_str(value, "open")) return VAULT_OK;
     phase->phase = vt_proof_after(value, "open until ", &value) ? VT_PHASE_OPEN : VT_PHASE_CLOSED;
     if (phase->phase == VT_PHASE_CLOSED) VT_ENSURE(vt_proof_after(value, "closed ", &value), VAULT_E_PARSE);
     return read_time(value, &phase->at_ms);

@@ -143,7 +143,7 @@ const struct vt_command VT_CMD_KEEPER_CHANGE = {
     .id = 26, .name = "keeper.change", .summary = "Give the shares of the next epoch to the keepers of the settings; it begins now.",
     .since = "0.1", .scope = VT_SCOPE_ADMIN, .effect = VT_DESTROYS, .flags = VT_SLOW | VT_CONFIRM, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"leave", VT_T_LIST, 0, 16, "names of keepers that give their share up; take them out of the settings afterwards"},
-                      {"lost", VT_T_LIST, 0, 16, "names of keepers that are gone for good with what they held: your word, recorded"},
+                      {"lost", VT_T_LIST, 0, 16, "names, or ids of former ones, that are gone for good with what they held: your word, recorded"},
                       {"dry_run", VT_T_BOOL, 0, 0, "say what would be done"}),
     .results = VT_FIELDS({"stay", VT_T_LIST, VT_REQUIRED, 0, "name, id"}, {"join", VT_T_LIST, VT_REQUIRED, 0, "name, id"},
                          {"leave", VT_T_LIST, VT_REQUIRED, 0, "name, id"}, {"lost", VT_T_LIST, VT_REQUIRED, 0, "name, id"},

@@ -9,6 +9,8 @@ enum { WORLD_KEEPERS_MAX = 5 };
 struct world_options {
     bool is_on_disk;                /* LMDB in the world's directory; else the memory store */
     bool has_fault_store;           /* the fault store lies over it: vt_fault_arm(VT_FAULT_STORE, n) */
+    /** Other keepers than files, by their place in the list; they are the vault's. NULL: files. */
+    struct vt_keeper *(*open_keeper)(void *context, unsigned index);
     bool is_production;             /* not dev mode: clock.set and the like are refused */
     bool has_journal;               /* in the world's directory */
     /** Lets a test put itself between the vault and what keeps its data, each time they are opened. NULL: nobody does. */

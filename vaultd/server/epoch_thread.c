@@ -24,6 +24,7 @@ struct vt_epoch_thread {
     uint64_t not_before_ns;             /* a close that failed is not tried again at once */
     vault_status last_close;
     vault_status last_floor;
+    vault_status last_settle;
     vault_status last_keepers[VT_KEEPERS_MAX];
 };
 
@@ -112,6 +113,12 @@ static void look_beside(struct vt_epoch_thread *thread)
            why == VT_SELF_SEAL_EPOCH_CLOSED ? "epoch-closed" : "keepers-unseen");
 }
 
+static void settle_certificates(struct vt_epoch_thread *thread)
+{
+    if (!is_served_for_writing(thread->vault)) return;
+    log_change("certificate.settle", &thread->last_settle, vt_vault_settle_certificates(thread->vault));
+}
+
 /* Heap that was freed in pieces stays with the process until somebody asks for it. */
 static void give_back_heap(void)
 {
@@ -128,6 +135,7 @@ static void thread_run(void *context)
         if (vt_monotonic_ns() < thread->next_floor_ns) continue;
         push_floor(thread);
         log_keepers(thread);
+        settle_certificates(thread);
         give_back_heap();
     }
     push_floor(thread);

@@ -172,6 +172,67 @@ VT_RESULT vt_vault_change_keepers(struct vt_vault *vault, const struct vt_keeper
     return closing_serve(&closing);
 }
 
+/* Certificates that can say more ------------------------------------------------------------------------------------------- */
+
+struct settling {
+    struct vt_vault *vault;
+    struct vt_settling what;
+    struct vt_buf evidence;
+};
+
+static vault_status settling_apply(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct settling *settling = context;
+    struct vt_keyring_view *view = vt_keyring_write_view(write);
+    struct vt_bytes checkpoint;
+    size_t issued;
+    vt_buf_reset(&settling->evidence);          /* of a transaction that was not kept */
+    VT_TRY(vt_epoch_settle(settling->vault->epoch, view, txn, &settling->what, &issued));
+    if (issued == 0) return VAULT_OK;
+    VT_TRY(vt_certificate_log_sign(view, txn));
+    VT_TRY(vt_certificate_log_checkpoint(txn, &checkpoint));
+    return vt_audit_evidence_write(&settling->evidence, checkpoint);
+}
+
+static VT_RESULT settling_look(struct settling *settling)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_AUTO_PTR(vt_keyring_view) view = NULL;
+    VT_TRY(vt_vault_view(settling->vault, &txn, &view));
+    return vt_epoch_settle_look(settling->vault->epoch, view, &settling->what);
+}
+
+static VT_RESULT settling_commit(struct settling *settling)
+{
+    struct vt_epoch_status status;
+    struct vt_commit_item item = {.is_reserved = true, .exclusive = settling_apply, .context = settling,
+                                  .payloads = &settling->evidence, .wants_checkpoint = settling->what.count != 0};
+    item.leaf.effect = VT_AUDIT_SYSTEM;
+    item.leaf.item_count = (uint32_t)settling->what.count;
+    VT_TRY(vt_epoch_status(settling->vault->epoch, &status));
+    item.leaf.incarnation = status.incarnation;
+    return vt_vault_commit_wait(settling->vault, &item);
+}
+
+static VT_RESULT settling_run(struct settling *settling)
+{
+    do {
+        VT_TRY(settling_look(settling));
+        if (settling->what.count != 0 || settling->what.has_receipts) VT_TRY(settling_commit(settling));
+    } while (settling->what.from != 0);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_vault_settle_certificates(struct vt_vault *vault)
+{
+    struct settling settling = {.vault = vault, .evidence = VT_BUF_INIT(VT_AUDIT_PAYLOADS_MAX)};
+    if (!vt_epoch_has_news(vault->epoch)) return VAULT_OK;
+    const vault_status status = settling_run(&settling);
+    vt_buf_release(&settling.evidence);
+    if (status != VAULT_OK) vt_epoch_settle_again(vault->epoch);
+    return status;
+}
+
 /* Wishes ------------------------------------------------------------------------------------------------------- */
 
 void vt_vault_set_epoch_waker(struct vt_vault *vault, void (*wake)(void *context), void *context)

@@ -166,9 +166,23 @@ static VT_RESULT put_checked(struct checking *checking, const struct vt_keeper_c
     return vt_value_push(&call->scratch, &checking->keepers, map, NULL);
 }
 
+/* Certificates wait for these. */
+static VT_RESULT find_owing(struct checking *checking)
+{
+    for (size_t i = 0; i < checking->check->owing_count; i++) {
+        const struct vt_keeper_owing *owing = &checking->check->owing[i];
+        VT_TRY(find(checking, false,
+                    "Keeper %s of id %llu, which held shares until epoch %llu, has not shown that it erased them: certificates "
+                    "wait.",
+                    owing->name, (unsigned long long)owing->id, (unsigned long long)owing->last_epoch));
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT check_run(struct checking *checking)
 {
     struct vt_value map = vt_value_map();
+    VT_TRY(find_owing(checking));
     for (size_t i = 0; i < checking->check->count; i++) {
         VT_TRY(put_checked(checking, &checking->check->keepers[i]));
         VT_TRY(find_about(checking, &checking->check->keepers[i]));
@@ -208,6 +222,21 @@ const struct vt_handler VT_HANDLER_KEEPER_CHECK = {.command = "keeper.check", .p
 
 /* keeper.change --------------------------------------------------------------------------------------------------------- */
 
+static bool read_name(const struct vt_value *item, char out_name[65])
+{
+    uint64_t id;
+    if (item->kind == VT_VALUE_TEXT && item->bytes.len != 0 && item->bytes.len <= 64) {
+        memcpy(out_name, item->bytes.data, item->bytes.len);
+        out_name[item->bytes.len] = '\0';
+        return true;
+    }
+    if (item->kind == VT_VALUE_UINT) id = item->unsigned_integer;
+    else if (item->kind == VT_VALUE_INT && item->integer > 0) id = (uint64_t)item->integer;
+    else return false;
+    snprintf(out_name, 65, "%llu", (unsigned long long)id);
+    return true;
+}
+
 static VT_RESULT read_names(struct vt_call *call, const char *field, char names[VT_KEEPERS_MAX][65], size_t *out_count)
 {
     const struct vt_value *list = vt_call_value(call, field);
@@ -215,10 +244,9 @@ static VT_RESULT read_names(struct vt_call *call, const char *field, char names[
     if (count > VT_KEEPERS_MAX) return vt_fail(&call->err, VAULT_E_ARGUMENT, field, "There are no more than 16 keepers.");
     for (size_t i = 0; i < count; i++) {
         const struct vt_value *item = &list->array.items[i];
-        if (item->kind != VT_VALUE_TEXT || item->bytes.len == 0 || item->bytes.len > 64)
-            return vt_fail(&call->err, VAULT_E_TYPE, field, "A keeper is named as in the settings: 1 to 64 characters.");
-        memcpy(names[i], item->bytes.data, item->bytes.len);
-        names[i][item->bytes.len] = '\0';
+        if (!read_name(item, names[i]))
+            return vt_fail(&call->err, VAULT_E_TYPE, field,
+                           "A keeper is named as in the settings, 1 to 64 characters, or by its id.");
     }
     *out_count = count;
     return VAULT_OK;
@@ -320,6 +348,7 @@ static VT_RESULT change_run(struct vt_call *call, const struct vt_keeper_plan *p
 {
     VT_TRY(vt_epoch_make_keepers(vt_vault_epoch(call->vault), plan, &call->err));
     VT_TRY(attest_lost(call, plan));
+    if (plan->is_same) return VAULT_OK;             /* only somebody's word was wanted */
     const vault_status status = vt_vault_change_keepers(call->vault, plan);
     if (status != VAULT_E_KEEPER) return status;
     return vt_fail(&call->err, status, NULL,
@@ -336,7 +365,7 @@ static vault_status keeper_change_prepare(struct vt_call *call)
     let_go(call);
     VT_TRY(make_plan(call, &wish, &plan));
     const bool is_dry = vt_call_bool(call, "dry_run", false);
-    if (!is_dry && plan.is_same)
+    if (!is_dry && plan.is_same && wish.lost_count == 0)
         return vt_fail(&call->err, VAULT_E_STATE, NULL, "The keepers of the settings hold the shares already: nothing to change.");
     if (!is_dry) VT_TRY(change_run(call, &plan));
     VT_TRY(put_plan(call, &plan, &map));

@@ -268,9 +268,10 @@ static VT_RESULT status_epoch(struct status_writer *writer)
     VT_TRY(vt_put_tolerance(call, &epoch->may_fail, &writer->map));
     VT_TRY(warn_of_keepers(writer));
     VT_TRY(vt_put_bool(call, &writer->map, "can_become_final", epoch->can_become_final));
-    VT_TRY(warn(writer, epoch->can_become_final
-                     ? "The keepers would do for final certificates, but this version issues none yet."
-                     : "With these keepers no certificate can become final: too few are of a class that really erases."));
+    if (!epoch->can_become_final)
+        VT_TRY(warn(writer, "With these keepers no certificate can become final: too few are of a class that really erases."));
+    else if (epoch->clean_from != 0 && epoch->clean_from < epoch->epoch)
+        VT_TRY(warn(writer, "A keeper has not shown yet that it erased its former share: nothing becomes final before that."));
     for (size_t i = 0; i < epoch->keeper_count; i++) {
         if (!epoch->keepers[i].is_reachable) VT_TRY(warn(writer, "A keeper did not answer when it was last asked."));
         else if (epoch->keeper_errors[i] != VAULT_OK)

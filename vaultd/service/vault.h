@@ -113,6 +113,9 @@ VT_RESULT vt_vault_submit(struct vt_vault *vault, struct vt_commit_item *item);
 /** Submit and wait. Thread: workers, tests; never a network thread or the committer. @return the item's status */
 VT_RESULT vt_vault_commit_wait(struct vt_vault *vault, struct vt_commit_item *item);
 
+/** Certificates that can say more now (vt_epoch_has_news()) are issued again, some to a commit. Thread: the epoch thread; one at a
+ *  time. */
+VT_RESULT vt_vault_settle_certificates(struct vt_vault *vault);
 /** Close the epoch: freeze, prepare, commit, finalise, record. Blocks until the certificates are effective.
  *  Thread: the epoch thread or, without a server, the caller; one at a time. @return VAULT_E_NOT_FOUND: nothing pending */
 VT_RESULT vt_vault_close_epoch(struct vt_vault *vault, bool even_if_empty);

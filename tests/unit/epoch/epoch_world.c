@@ -86,6 +86,14 @@ static struct vt_keeper *cut_new(const struct world_shape *shape, unsigned index
     return &keeper->base;
 }
 
+void world_renew_keeper(struct world *world, unsigned index)
+{
+    struct cut_keeper *keeper = cut_of(world->keepers[index]);
+    vt_keeper_free(keeper->inner);
+    keeper->inner = world->shape.open_keeper(world->shape.context, index);
+    keeper->is_down = false;
+}
+
 void world_cut_keeper(struct world *world, unsigned index, bool is_down)
 {
     cut_of(world->keepers[index])->is_down = is_down;

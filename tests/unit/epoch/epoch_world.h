@@ -44,6 +44,8 @@ vault_status world_unseal_with(struct world *world, const char *key_file, struct
 vault_status world_add_wraps(void *context, struct vt_wraps *wraps, const struct vt_key *unseal_key);
 extern const char world_key_file[];
 
+/** Another one in its place, which shape.open_keeper opens: the first is gone for good. */
+void world_renew_keeper(struct world *world, unsigned index);
 /** Cut a keeper off, or let it come back. */
 void world_cut_keeper(struct world *world, unsigned index, bool is_down);
 /** Let it refuse to erase with VAULT_E_STATE, and answer everything else. @param why its sentence, static; NULL: it erases again */

@@ -245,6 +245,8 @@ START_TEST(an_effective_certificate_is_read_and_issued_again_as_final)
     certificate.state = VT_CERTIFICATE_FINAL;
     ck_assert_status(vt_certificate_issue(change.txn, &certificate), VAULT_E_ARGUMENT);     /* without a final time */
     certificate.final = (struct vt_certificate_final){VT_FINAL_AT, 1790000002000, VT_BYTES_EMPTY};
+    ck_assert_status(vt_certificate_issue(change.txn, &certificate), VAULT_E_ARGUMENT);     /* nor with the index's era open */
+    certificate.index_era = (struct vt_certificate_phase){VT_PHASE_CLOSED, 1790000001500};
     ck_assert_ok(vt_certificate_issue(change.txn, &certificate));
     ck_assert_ok(vt_certificate_log_sign(change.view, change.txn));
     ring_commit(&change);

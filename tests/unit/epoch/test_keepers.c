@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
+#include "libvault/proof/certificate.h"
 #include "tests/unit/epoch/epoch_world.h"
+#include "vaultd/core/keeper/keeper_ram.h"
 
 static const struct world_shape one_of_one = {.k = 1, .m = 1, .has_journal = true};
 static const struct world_shape two_of_three = {.k = 2, .m = 3, .has_journal = true};
@@ -548,6 +550,313 @@ START_TEST(the_same_keepers_are_no_change)
 }
 END_TEST
 
+/* What certificates say later ------------------------------------------------------------------------------------------ */
+
+/* Keepers of class E4 in this process; each time one is opened it is another. */
+struct ram {
+    char dir[128];
+    unsigned opened;
+};
+
+static struct vt_keeper *open_ram(void *context, unsigned index)
+{
+    struct ram *ram = context;
+    struct vt_keeper *keeper = NULL;
+    char path[200], name[24];
+    snprintf(path, sizeof path, "%s/floor-%u", ram->dir, ram->opened++);
+    snprintf(name, sizeof name, "keeper-%u", index);
+    ck_assert_ok(vt_keeper_ram_open(path, name, &keeper));
+    return keeper;
+}
+
+static struct world_shape ram_shape(struct ram *ram)
+{
+    *ram = (struct ram){.opened = 0};
+    vt_temp_dir_make(ram->dir, sizeof ram->dir);
+    return (struct world_shape){.k = 2, .m = 3, .has_journal = true, .open_keeper = open_ram, .context = ram};
+}
+
+static void ram_end(struct world *world, struct ram *ram)
+{
+    world_end(world);
+    vt_temp_dir_remove(ram->dir);
+}
+
+/* The era of the index: a fresh K_place, under which all entries lie, and the older one goes. */
+static void end_era(struct world *world)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_write *write = NULL;
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_epoch_write_begin(world->epoch, txn, &write));
+    struct vt_keyring_view *view = vt_keyring_write_view(write);
+    const uint32_t old = vt_keyring_tenant_key(view, VT_TENANT_DEFAULT, VT_TENANT_KEY_PLACE, 0)->version;
+    ck_assert_ok(vt_keyring_rotate_tenant_key(write, VT_TENANT_DEFAULT, VT_TENANT_KEY_PLACE, vt_clock_now_ms(&world->clock)));
+    ck_assert_ok(vt_keyring_drop_tenant_key(write, VT_TENANT_DEFAULT, VT_TENANT_KEY_PLACE, old));
+    ck_assert_ok(vt_epoch_write_finish(world->epoch, write, vt_store_commit_number(txn)));
+    ck_assert_ok(vt_txn_commit(txn));
+    vt_keyring_write_committed(write);
+}
+
+/* The newest state, to be looked into. */
+struct shown {
+    struct vt_pool pool;
+    struct vt_certificate certificate;
+    size_t states;
+};
+
+static void show(struct world *world, uint64_t number, struct shown *shown)
+{
+    struct vt_txn *txn = NULL;
+    shown->pool = VT_POOL_INIT(1 << 20);
+    shown->states = 0;
+    (void)world_certificate(world, number);                 /* it verifies */
+    ck_assert_ok(vt_txn_begin_read(world->store, &txn));
+    ck_assert_ok(vt_certificate_read(txn, number, &shown->pool, &shown->certificate));
+    struct vt_bytes leaves;
+    ck_assert_ok(vt_store_get(txn, VT_TABLE_META, vt_bytes_str("certificate-log"), &leaves));
+    shown->states = vt_get_u64(leaves.data);                /* with one certificate each leaf is a text of it */
+    vt_txn_abort(txn);
+}
+
+static size_t count_keepers(const struct vt_certificate *certificate, enum vt_erase_state state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < certificate->keeper_count; i++) count += certificate->keepers[i].state == state;
+    return count;
+}
+
+/* Settles, and says how far the certificate has come. */
+static enum vt_certificate_state settled(struct world *world, uint64_t number)
+{
+    ck_assert_ok(vt_epoch_settle_now(world->epoch));
+    return world_certificate(world, number);
+}
+
+START_TEST(a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too)
+{
+    struct world world;
+    struct ram ram;
+    struct shown shown;
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    show(&world, number, &shown);
+    ck_assert_int_eq(shown.certificate.final.kind, VT_FINAL_NOT_BEFORE);
+    ck_assert_int_eq(shown.certificate.index_era.phase, VT_PHASE_OPEN);
+    ck_assert_int_eq(shown.certificate.index_era.at_ms, 0);
+    vt_pool_release(&shown.pool);
+    ck_assert_ok(world_close_epoch(&world, true));          /* no era has ended with this one */
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    end_era(&world);
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);    /* an older root page still leads to it */
+    world.clock.offset_ms += 5000;
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_FINAL);
+    show(&world, number, &shown);
+    ck_assert_uint_eq(shown.states, 3);
+    ck_assert_int_eq(shown.certificate.final.kind, VT_FINAL_AT);
+    ck_assert_int_eq(shown.certificate.final.at_ms, vt_clock_now_ms(&world.clock));
+    ck_assert_int_eq(shown.certificate.index_era.phase, VT_PHASE_CLOSED);
+    ck_assert_int_eq(shown.certificate.index_era.at_ms, vt_clock_now_ms(&world.clock));
+    ck_assert_int_eq(shown.certificate.window.phase, VT_PHASE_NONE);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_DONE), 3);
+    ck_assert_uint_eq(shown.certificate.epoch_to, 2);
+    vt_pool_release(&shown.pool);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_FINAL);        /* and says nothing more */
+    show(&world, number, &shown);
+    ck_assert_uint_eq(shown.states, 3);
+    vt_pool_release(&shown.pool);
+    ram_end(&world, &ram);
+}
+END_TEST
+
+START_TEST(an_era_that_ended_before_the_shred_makes_nothing_final)
+{
+    struct world world;
+    struct ram ram;
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_FINAL);
+    ram_end(&world, &ram);
+}
+END_TEST
+
+START_TEST(a_certificate_waits_for_the_keeper_that_has_not_erased_yet)
+{
+    struct world world;
+    struct ram ram;
+    struct vt_epoch_status status;
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    struct cutting cutting = {&world, "S5.fenced", 2, 1};
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    ck_assert_ok(world_close_epoch(&world, false));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_uint_eq(status.clean_from, 1);
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert(vt_epoch_has_news(world.epoch));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_FINAL);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_uint_eq(status.clean_from, 3);
+    ram_end(&world, &ram);
+}
+END_TEST
+
+START_TEST(a_late_receipt_completes_a_certificate_that_can_never_be_final)
+{
+    struct world world;
+    struct shown shown;
+    struct vt_txn *txn = NULL;
+    VT_AUTO(vt_buf) receipts = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
+    const uint64_t number = world_with_request(&world, &two_of_three);
+    struct cutting cutting = {&world, "S5.fenced", 1, 1};
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    ck_assert_ok(world_close_epoch(&world, false));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    show(&world, number, &shown);
+    ck_assert_uint_eq(shown.states, 2);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_WAITING), 1);
+    vt_pool_release(&shown.pool);
+    world_reopen(&world);                                   /* it is back, and unsealing has it erase */
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    show(&world, number, &shown);
+    ck_assert_uint_eq(shown.states, 3);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_DONE), 3);
+    ck_assert_int_eq(shown.certificate.final.kind, VT_FINAL_NEVER);
+    vt_pool_release(&shown.pool);
+    ck_assert_ok(vt_txn_begin_read(world.store, &txn));
+    ck_assert_ok(vt_epoch_receipts(txn, 2, &receipts));
+    struct vt_bytes rest = vt_buf_bytes(&receipts);
+    struct vt_epoch_receipt receipt;
+    for (unsigned i = 0; i < 3; i++) ck_assert_ok(vt_epoch_receipt_next(&rest, &receipt));
+    ck_assert_status(vt_epoch_receipt_next(&rest, &receipt), VAULT_E_NOT_FOUND);
+    vt_txn_abort(txn);
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    world_end(&world);
+}
+END_TEST
+
+static void attest(struct world *world, uint64_t keeper_id)
+{
+    struct vt_attestation attestation = {.keeper_id = keeper_id, .principal = {7}, .at_ms = vt_clock_now_ms(&world->clock)};
+    struct vt_txn *txn = NULL;
+    struct vt_keyring_view *view = NULL;
+    VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_KEEPER_RECEIPT_MAX);
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
+    ck_assert_ok(vt_keyring_view_begin(world->ring, txn, &view));
+    ck_assert_ok(vt_epoch_attest(world->epoch, view, txn, &attestation, &note));
+    vt_keyring_view_end(view);
+    ck_assert_ok(vt_txn_commit(txn));
+    vt_epoch_attested(world->epoch, &attestation);
+    ck_assert_ptr_nonnull(memmem(note.data, note.len, "attested by: 07000000", 21));
+}
+
+START_TEST(the_attested_end_of_a_lost_keeper_stands_for_its_receipt)
+{
+    struct world world;
+    struct ram ram;
+    struct shown shown;
+    struct vt_epoch_status status;
+    struct vt_epoch_check check;
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    const struct vt_keeper_wish lost = wish_lost("keeper-2");
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    const uint64_t gone = status.keepers[2].keeper_id;
+    world_renew_keeper(&world, 2);
+    ck_assert_ok(change(&world, &lost, NULL));
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, false));
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);    /* the root key of epoch 1 had a third holder */
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_uint_eq(check.owing_count, 1);
+    ck_assert_uint_eq(check.owing[0].id, gone);
+    ck_assert_uint_eq(check.owing[0].last_epoch, 1);
+    attest(&world, gone);
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_FINAL);
+    show(&world, number, &shown);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_DONE), 3);
+    vt_pool_release(&shown.pool);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_uint_eq(check.owing_count, 0);
+    ram_end(&world, &ram);
+}
+END_TEST
+
+START_TEST(a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it)
+{
+    struct world world;
+    struct ram ram;
+    struct shown shown;
+    struct vt_epoch_status status;
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    struct cutting cutting = {&world, "S5.fenced", 2, 1};
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    ck_assert_ok(world_close_epoch(&world, false));
+    vt_fault_set_step_hook(NULL, NULL);
+    attest(&world, status.keepers[2].keeper_id);
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    show(&world, number, &shown);
+    ck_assert_uint_eq(shown.states, 3);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_DONE), 2);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_ATTESTED), 1);
+    vt_pool_release(&shown.pool);
+    ram_end(&world, &ram);
+}
+END_TEST
+
+START_TEST(what_the_store_says_of_a_certificate_is_not_signed_again_unseen)
+{
+    struct world world;
+    struct ram ram;
+    struct vt_txn *txn = NULL;
+    struct vt_bytes row;
+    uint8_t key[9] = {VT_CERTIFICATE_EFFECTIVE}, copy[8192];
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    ck_assert_ok(world_close_epoch(&world, false));
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, true));
+    vt_put_u64(key + 1, number);
+    ck_assert_ok(vt_txn_begin_write(world.store, &txn));
+    ck_assert_ok(vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), &row));
+    ck_assert_uint_le(row.len, sizeof copy);
+    memcpy(copy, row.data, row.len);
+    uint8_t *rows = memmem(copy, row.len, "state: effective", 16);
+    ck_assert_ptr_nonnull(rows);
+    uint8_t *records = memmem(rows, row.len - (size_t)(rows - copy), "records: ", 9);
+    ck_assert_ptr_nonnull(records);
+    records[9] = records[9] == '9' ? '8' : '9';
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), vt_bytes(copy, row.len), VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+    ck_assert_status(vt_epoch_settle_now(world.epoch), VAULT_E_AUTHENTICITY);
+    ram_end(&world, &ram);
+}
+END_TEST
+
 VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that_its_share_fits,
              a_check_of_a_sealed_vault_says_what_is_there_and_not_whether_it_fits, a_check_names_the_share_that_does_not_fit,
              a_check_is_refused_while_an_epoch_closes, status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
@@ -561,4 +870,11 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_taken_out_of_the_settings_without_a_change_stops_closing_and_loses_nothing,
              a_lost_keeper_is_left_out_only_on_somebodys_word, a_keeper_of_another_vault_is_never_taken_into_the_set,
              a_change_that_leaves_fewer_than_the_quorum_is_refused, a_lone_keeper_leaves_only_when_another_holds_the_key_too,
-             a_keeper_that_does_not_take_its_share_stops_a_change, the_same_keepers_are_no_change)
+             a_keeper_that_does_not_take_its_share_stops_a_change, the_same_keepers_are_no_change,
+             a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too,
+             an_era_that_ended_before_the_shred_makes_nothing_final,
+             a_certificate_waits_for_the_keeper_that_has_not_erased_yet,
+             a_late_receipt_completes_a_certificate_that_can_never_be_final,
+             the_attested_end_of_a_lost_keeper_stands_for_its_receipt,
+             a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it,
+             what_the_store_says_of_a_certificate_is_not_signed_again_unseen)

@@ -429,6 +429,22 @@ START_TEST(other_spellings_of_the_same_are_refused)
 }
 END_TEST
 
+START_TEST(an_era_without_a_known_end_is_open_and_no_more)
+{
+    struct sample s;
+    struct vt_certificate read;
+    VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_CERTIFICATE_MAX);
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    effective(&s)->index_era = (struct vt_certificate_phase){VT_PHASE_OPEN, 0};
+    ck_assert_ok(vt_certificate_write(&text, &s.certificate, NULL));
+    ck_assert_ptr_nonnull(memmem(text.data, text.len, "index era: open\n", 16));
+    ck_assert_ok(vt_certificate_parse(&pool, vt_buf_bytes(&text), &read, NULL));
+    ck_assert_int_eq(read.index_era.phase, VT_PHASE_OPEN);
+    ck_assert_int_eq(read.index_era.at_ms, 0);
+    ck_assert_status(parse_replaced(EFFECTIVE_TEXT, "index era: closed ", "index era: open ", NULL), VAULT_E_PARSE);
+}
+END_TEST
+
 START_TEST(another_version_of_the_text_is_refused_by_name)
 {
     ck_assert_status(parse_replaced(EFFECTIVE_TEXT, "destruction v2", "destruction v1", NULL), VAULT_E_FORMAT);
@@ -493,7 +509,7 @@ START_TEST(a_certificate_of_unknown_kinds_is_refused)
     assert_refused(&s, "keepers");
     effective(&s)->window.phase = 0;
     assert_refused(&s, "recovery window");
-    effective(&s)->index_era = (struct vt_certificate_phase){VT_PHASE_OPEN, 0};
+    effective(&s)->index_era = (struct vt_certificate_phase){VT_PHASE_CLOSED, 0};
     assert_refused(&s, "index era");
     effective(&s)->final.kind = 0;
     assert_refused(&s, "final");
@@ -1113,6 +1129,7 @@ VT_TEST_MAIN("proof/certificate", a_certificate_is_written_as_documented, what_i
              each_state_and_scope_is_read_back, a_text_missing_any_line_is_refused,
              a_text_with_any_line_doubled_is_refused, a_text_with_any_two_lines_swapped_is_refused,
              a_text_cut_short_anywhere_is_refused, other_spellings_of_the_same_are_refused,
+             an_era_without_a_known_end_is_open_and_no_more,
              another_version_of_the_text_is_refused_by_name, a_refusal_names_the_line_and_the_key,
              a_list_longer_than_the_maximum_is_refused, reading_says_when_memory_is_short,
              a_certificate_of_unknown_kinds_is_refused, lists_with_what_cannot_be_read_back_are_refused,

@@ -55,19 +55,20 @@ static void assume(struct filling *filling, const char *text)
     if (filling->assumption_count < ASSUMPTIONS_MAX) filling->assumptions[filling->assumption_count++] = vt_bytes_str(text);
 }
 
-/* `final` is never claimed yet: see "never" below. A layer that renews index keys and keeps windows says more through
- * describe(). */
+/* There are no recovery windows. When the era of the index ends is not known: it is asked for. */
 static void fill_prospects(struct filling *filling)
 {
     struct vt_certificate *certificate = &filling->certificate;
     const bool can_be_final =
         vt_certificate_can_be_final(certificate->keepers, certificate->keeper_count, certificate->threshold);
-    certificate->final.kind = VT_FINAL_NEVER;
-    certificate->final.reason = vt_bytes_str(can_be_final
-                                                 ? "this version waits for no era of the index and issues no final certificates"
-                                                 : "the keeper set does not have enough keepers of classes E1 to E4");
+    const int64_t earliest_ms = VT_MAX(certificate->requested_ms, certificate->effective_ms);
+    if (can_be_final)
+        certificate->final = (struct vt_certificate_final){.kind = VT_FINAL_NOT_BEFORE, .at_ms = earliest_ms};
+    else
+        certificate->final = (struct vt_certificate_final){
+            .kind = VT_FINAL_NEVER, .reason = vt_bytes_str("the keeper set does not have enough keepers of classes E1 to E4")};
     certificate->window.phase = VT_PHASE_NONE;
-    certificate->index_era.phase = VT_PHASE_NONE;
+    certificate->index_era.phase = VT_PHASE_OPEN;
     assume(filling, "the memory of the vault was not captured while the data existed");
     assume(filling, "the keepers beyond the threshold less one erased their share as their receipts say");
     for (size_t i = 0; i < certificate->keeper_count; i++)
@@ -230,7 +231,7 @@ VT_RESULT vt_certificate_read(struct vt_txn *txn, uint64_t number, struct vt_poo
     return status == VAULT_E_PARSE ? VAULT_E_CORRUPT : status;
 }
 
-VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate)
+static VT_RESULT issue(struct vt_txn *txn, const struct vt_certificate *certificate, bool may_repeat)
 {
     VT_AUTO(vt_buf) row = VT_BUF_INIT(VT_CERTIFICATE_MAX - VT_CERTIFICATE_PROOF_MAX);
     uint8_t key[KEY_LEN], head[ROW_HEAD_LEN] = {ROW_VERSION};
@@ -238,14 +239,15 @@ VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *
     uint64_t index;
     const vault_status status = newest_of(txn, certificate->number, &newest);
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
-    VT_ENSURE(status == VAULT_E_NOT_FOUND || newest.state < certificate->state, VAULT_E_EXISTS);
+    const bool is_next = status == VAULT_E_NOT_FOUND || newest.state < certificate->state;
+    VT_ENSURE(is_next || (may_repeat && newest.state == certificate->state), VAULT_E_EXISTS);
 
     VT_TRY(vt_buf_append(&row, VT_BYTES_OF(head)));
     VT_TRY(vt_certificate_write(&row, certificate, NULL));
     VT_TRY(vt_certificate_log_add(txn, vt_bytes(row.data + ROW_HEAD_LEN, row.len - ROW_HEAD_LEN), &index));
     vt_put_u64(row.data + 4, index);
     certificate_key(certificate->state, certificate->number, key);
-    return vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), vt_buf_bytes(&row), VT_PUT_NEW);
+    return vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), vt_buf_bytes(&row), VT_PUT_DEFAULT);
 }
 
 VT_RESULT vt_certificate_take_back(struct vt_txn *txn, uint64_t number)
@@ -253,4 +255,14 @@ VT_RESULT vt_certificate_take_back(struct vt_txn *txn, uint64_t number)
     uint8_t key[KEY_LEN];
     certificate_key(VT_CERTIFICATE_PENDING, number, key);
     return vt_store_delete(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key));
+}
+
+VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate)
+{
+    return issue(txn, certificate, false);
+}
+
+VT_RESULT vt_certificate_issue_again(struct vt_txn *txn, const struct vt_certificate *certificate)
+{
+    return issue(txn, certificate, true);
 }

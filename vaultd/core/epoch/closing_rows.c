@@ -175,6 +175,14 @@ static void receipts_name(uint64_t epoch_number, char out_name[32])
     snprintf(out_name, 32, "receipts/%016" PRIx64, epoch_number);
 }
 
+static VT_RESULT receipt_append(struct vt_buf *value, uint64_t keeper_id, enum vt_keeper_class keeper_class, struct vt_bytes note)
+{
+    VT_TRY(vt_buf_append_u64(value, keeper_id));
+    VT_TRY(vt_buf_append_byte(value, (uint8_t)keeper_class));
+    VT_TRY(vt_buf_append_u32(value, (uint32_t)note.len));
+    return vt_buf_append(value, note);
+}
+
 VT_RESULT vt_closing_receipts_put(const struct vt_epoch_closing *closing, struct vt_txn *txn)
 {
     VT_AUTO(vt_buf) value = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
@@ -183,10 +191,7 @@ VT_RESULT vt_closing_receipts_put(const struct vt_epoch_closing *closing, struct
         if (!closing->has_receipt[i]) continue;
         const struct vt_keeper_info *info = &closing->owner->infos[i];
         const struct vt_bytes note = vt_buf_bytes(&closing->receipts[i].note);
-        VT_TRY(vt_buf_append_u64(&value, info->keeper_id));
-        VT_TRY(vt_buf_append_byte(&value, (uint8_t)info->keeper_class));
-        VT_TRY(vt_buf_append_u32(&value, (uint32_t)note.len));
-        VT_TRY(vt_buf_append(&value, note));
+        VT_TRY(receipt_append(&value, info->keeper_id, info->keeper_class, note));
     }
     receipts_name(closing->next.epoch, name);
     return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(name), vt_buf_bytes(&value), VT_PUT_DEFAULT);
@@ -214,4 +219,33 @@ VT_RESULT vt_epoch_receipt_next(struct vt_bytes *rest, struct vt_epoch_receipt *
     *rest = vt_bytes(receipt.note.data + len, rest->len - RECEIPT_HEAD_LEN - len);
     *out_receipt = receipt;
     return VAULT_OK;
+}
+
+VT_RESULT vt_receipts_lack(struct vt_txn *txn, const struct vt_receipt_copy *receipt, bool *out_lack)
+{
+    VT_AUTO(vt_buf) kept = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
+    struct vt_epoch_receipt one;
+    *out_lack = true;
+    const vault_status found = vt_epoch_receipts(txn, receipt->epoch, &kept);
+    VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
+    struct vt_bytes rest = vt_buf_bytes(&kept);
+    while (rest.len != 0) {
+        VT_TRY(vt_epoch_receipt_next(&rest, &one));
+        if (one.keeper_id == receipt->keeper_id) *out_lack = false;
+    }
+    return VAULT_OK;
+}
+
+VT_RESULT vt_receipts_add(struct vt_txn *txn, const struct vt_receipt_copy *receipt)
+{
+    VT_AUTO(vt_buf) value = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
+    char name[32];
+    bool is_lacking;
+    VT_TRY(vt_receipts_lack(txn, receipt, &is_lacking));
+    if (!is_lacking) return VAULT_OK;
+    const vault_status found = vt_epoch_receipts(txn, receipt->epoch, &value);
+    VT_ENSURE(found == VAULT_OK || found == VAULT_E_NOT_FOUND, found);
+    VT_TRY(receipt_append(&value, receipt->keeper_id, receipt->keeper_class, vt_buf_bytes(&receipt->note)));
+    receipts_name(receipt->epoch, name);
+    return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(name), vt_buf_bytes(&value), VT_PUT_DEFAULT);
 }

@@ -103,6 +103,7 @@ VT_RESULT vt_epoch_open(struct vt_store *store, struct vt_keyring *ring, struct 
     epoch->ring = ring;
     epoch->stamps = stamps;
     epoch->is_sealed = true;
+    for (size_t i = 0; i < VT_KEEPERS_MAX; i++) epoch->late[i].note = VT_BUF_INIT(VT_KEEPER_RECEIPT_MAX);
     take_options(epoch, options);
     epoch->secrets = vt_secret_alloc(sizeof *epoch->secrets);
     VT_ENSURE(epoch->secrets != NULL, VAULT_E_MEMORY);
@@ -116,6 +117,7 @@ void vt_epoch_free(struct vt_epoch *epoch)
 {
     if (epoch == NULL) return;
     vt_closing_release(epoch->unfinished);
+    for (size_t i = 0; i < VT_KEEPERS_MAX; i++) vt_buf_release(&epoch->late[i].note);
     if (epoch->closing != NULL && epoch->closing->is_kept) vt_closing_release(epoch->closing);
     vt_secret_free(epoch->secrets);
     pthread_mutex_destroy(&epoch->push_mutex);
@@ -215,6 +217,7 @@ VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_st
     status.incarnation = epoch->current.incarnation;
     status.epoch = epoch->current.epoch;
     status.tolerance = epoch->tolerance;
+    if (epoch->set.epoch != 0) status.clean_from = vt_keeper_set_clean_from(&epoch->set);
     status.can_become_final =
         vt_certificate_can_be_final(epoch->evidence_keepers, epoch->evidence.keeper_count, epoch->evidence.threshold);
     const struct vt_epoch_closing *closing = epoch->closing != NULL ? epoch->closing : epoch->unfinished;

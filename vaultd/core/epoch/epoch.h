@@ -110,7 +110,8 @@ void vt_epoch_take_over_keep(struct vt_epoch_closing *closing);
 struct vt_keeper_wish {
     size_t leave_count, lost_count;
     char leave[VT_KEEPERS_MAX][65];         /* hold a share, answer, and erase it */
-    char lost[VT_KEEPERS_MAX][65];          /* hold a share and are gone for good, on the word of who asks */
+    char lost[VT_KEEPERS_MAX][65];          /* hold a share and are gone for good, on the word of who asks; or the decimal id of one
+                                             * that left owing a receipt */
 };
 enum vt_keeper_part { VT_KEEPER_STAYS, VT_KEEPER_JOINS, VT_KEEPER_LEAVES, VT_KEEPER_IS_LOST };
 struct vt_planned_keeper {
@@ -122,7 +123,7 @@ struct vt_keeper_plan {
     unsigned k;                             /* quorum of the settings */
     bool is_same;                           /* nothing to change */
     size_t count;
-    struct vt_planned_keeper items[2 * VT_KEEPERS_MAX];
+    struct vt_planned_keeper items[4 * VT_KEEPERS_MAX];
 };
 /** What a change would do. Nothing is written. @param check of just now
  *  @return VAULT_E_KEEPER (a holder does not answer and is not said to be lost; a keeper of another vault; fewer than the quorum),
@@ -193,6 +194,25 @@ VT_DEFINE_AUTO_PTR(vt_epoch_closing);
 
 /** All of the above in one call, for tools and tests without threads. An unfinished closing is finished first. */
 VT_RESULT vt_epoch_close_now(struct vt_epoch *epoch, bool even_if_empty, vt_epoch_destroy destroy, void *context);
+/** After a close, after receipts that came late and after an attestation: are there certificates to be issued again (complete, or
+ *  final), or receipts to be kept? Thread: any. */
+bool vt_epoch_has_news(struct vt_epoch *epoch);
+enum { VT_SETTLE_MAX = 64 };
+struct vt_settling {
+    uint64_t from;                      /* 0 at first, and again when all have been looked at */
+    bool has_receipts;                  /* some came late and are not kept yet */
+    size_t count;
+    uint64_t numbers[VT_SETTLE_MAX];    /* of certificates that are due */
+};
+/** Look for some of them. Thread: the epoch thread. */
+VT_RESULT vt_epoch_settle_look(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_settling *settling);
+/** Issue them in @p txn and keep the receipts. Thread: the committer. */
+VT_RESULT vt_epoch_settle(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn,
+                          const struct vt_settling *settling, size_t *out_issued);
+/** It failed: vt_epoch_has_news() says so again. */
+void vt_epoch_settle_again(struct vt_epoch *epoch);
+/** All of it in one call, for tools and tests without threads. */
+VT_RESULT vt_epoch_settle_now(struct vt_epoch *epoch);
 /** The receipts of a closed epoch, as kept in the store: notes one after the other, each {keeper 8, class 1, length 4, note}.
  *  @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_epoch_receipts(struct vt_txn *txn, uint64_t epoch_number, struct vt_buf *out_receipts);
@@ -247,6 +267,7 @@ struct vt_epoch_status {
     struct vt_keeper_floor floors[VT_KEEPERS_MAX];
     vault_status keeper_errors[VT_KEEPERS_MAX];     /* of the last change that each was asked for; keepers[].refusal may say more */
     bool can_become_final;              /* false for a lone E0 keeper; status says why */
+    uint64_t clean_from;                /* every share of an epoch before this one is gone; 0: not known */
     bool has_journal;
     struct vt_journal_stats journal;
     int64_t next_close_at_ms;           /* 0: nothing pending */
@@ -273,8 +294,16 @@ struct vt_keeper_check {
     enum vt_share_verdict share;
     enum vt_receipt_verdict receipt;    /* of the close that began the present epoch, as the store has it */
 };
+/** One that has left the set and has not shown that it erased what it had. */
+struct vt_keeper_owing {
+    uint64_t id, last_epoch;
+    char name[65];
+};
+enum { VT_KEEPERS_OWING_MAX = 48 };
 struct vt_epoch_check {
     bool is_sealed;
+    size_t owing_count;
+    struct vt_keeper_owing owing[VT_KEEPERS_OWING_MAX];
     size_t count;
     struct vt_keeper_check keepers[VT_KEEPERS_MAX];
     struct vt_epoch_tolerance tolerance;

@@ -73,6 +73,15 @@ static VT_RESULT plan_holder(struct planning *planning, const struct vt_keeper_m
     return VAULT_OK;
 }
 
+/* One that holds no share any more and has not shown that it erased what it had: by its id, since another may have its name. */
+static void plan_departed(struct planning *planning, const struct vt_keeper_member *member)
+{
+    char id[24];
+    snprintf(id, sizeof id, "%llu", (unsigned long long)member->id);
+    if (!is_lost(planning->wish, id) || member->clean_from > member->last_epoch) return;
+    plan_add(planning, member->id, id, VT_KEEPER_IS_LOST);
+}
+
 /* Of the settings, and no holder that is here. */
 static VT_RESULT plan_other(struct planning *planning, const struct vt_keeper_check *checked)
 {
@@ -106,7 +115,8 @@ static VT_RESULT check_names(const struct planning *planning, const char names[]
         for (size_t j = 0; j < planning->plan->count; j++)
             is_known = is_known || is_item(&planning->plan->items[j], part, names[i]);
         if (!is_known)
-            return vt_fail(planning->err, VAULT_E_ARGUMENT, field, "No keeper of that name holds a share: see keeper list.");
+            return vt_fail(planning->err, VAULT_E_ARGUMENT, field,
+                           "No keeper of that name holds a share, and none of that id owes a receipt: see keeper check.");
     }
     return VAULT_OK;
 }
@@ -136,8 +146,10 @@ static VT_RESULT plan_all(struct planning *planning)
         return vt_fail(planning->err, VAULT_E_KEEPER, NULL,
                        "Who holds the shares is not known before all keepers of the first epoch have been seen at an unsealing.");
     plan->k = planning->epoch->options.quorum;
-    for (size_t i = 0; i < planning->set.count; i++)
+    for (size_t i = 0; i < planning->set.count; i++) {
         if (planning->set.members[i].x != 0) VT_TRY(plan_holder(planning, &planning->set.members[i]));
+        else plan_departed(planning, &planning->set.members[i]);
+    }
     for (size_t i = 0; i < planning->check->count; i++) VT_TRY(plan_other(planning, &planning->check->keepers[i]));
     return check_plan(planning);
 }
@@ -259,5 +271,6 @@ void vt_epoch_attested(struct vt_epoch *epoch, const struct vt_attestation *atte
     pthread_mutex_lock(&epoch->mutex);
     struct vt_keeper_member *member = vt_keeper_set_find(&epoch->set, attestation->keeper_id);
     if (member != NULL) vt_keeper_set_note(member, UINT64_MAX, VT_CLEAN_BY_ATTESTATION, attestation->hash);
+    epoch->has_news = true;
     pthread_mutex_unlock(&epoch->mutex);
 }

@@ -4,6 +4,7 @@
  * by putting the root key together with it and opening the root page. Nothing is written anywhere. */
 #include "vaultd/core/epoch/epoch_internal.h"
 
+_Static_assert((int)VT_KEEPERS_OWING_MAX == (int)VT_KEEPER_SET_MAX, "there is room for all");
 enum { TRIES_MAX = 4096 };      /* of k shares out of those that are here, to find k that open the root page */
 
 /* How many may fail --------------------------------------------------------------------------------------------------- */
@@ -204,6 +205,18 @@ struct check_room {
     struct vt_key unseal_key;
 };
 
+/* Under the mutex. */
+static void list_owing(const struct vt_epoch *epoch, struct vt_epoch_check *check)
+{
+    for (size_t i = 0; i < epoch->set.count; i++) {
+        const struct vt_keeper_member *member = &epoch->set.members[i];
+        if (member->x != 0 || member->clean_from > member->last_epoch) continue;
+        struct vt_keeper_owing *owing = &check->owing[check->owing_count++];
+        *owing = (struct vt_keeper_owing){.id = member->id, .last_epoch = member->last_epoch};
+        memcpy(owing->name, member->name, sizeof owing->name);
+    }
+}
+
 static VT_RESULT check_in(struct vt_epoch *epoch, struct check_room *room, struct vt_epoch_check *check)
 {
     pthread_mutex_lock(&epoch->mutex);
@@ -220,6 +233,7 @@ static VT_RESULT check_in(struct vt_epoch *epoch, struct check_room *room, struc
     if (fitting.current.epoch != 0) VT_TRY(judge(&fitting, check));
     pthread_mutex_lock(&epoch->mutex);
     vt_epoch_count_tolerance(epoch, &check->tolerance);
+    list_owing(epoch, check);
     pthread_mutex_unlock(&epoch->mutex);
     return VAULT_OK;
 }

@@ -4,6 +4,7 @@
 #include "libvault/crypto/rng.h"
 #include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/core/epoch/epoch_internal.h"
+#include "vaultd/core/epoch/owed.h"
 
 enum { FENCE_TIMEOUT_MS = 10 * 1000, RETRY_AFTER_MS = 30 * 1000 };
 
@@ -297,6 +298,7 @@ VT_RESULT vt_epoch_commit(struct vt_epoch_closing *closing, struct vt_keyring_wr
     VT_TRY(put_new_wraps(closing, txn, &rows));
     VT_TRY(vt_closing_rows_put(closing, view, txn, &rows));
     VT_TRY(vt_keeper_set_put(&closing->next_set, view, txn, &rows));
+    VT_TRY(vt_era_note(view, txn, VT_TENANT_DEFAULT, closing->next.epoch, vt_epoch_now_ms(closing->owner), &rows));
     if (closing->owner->options.journal != NULL) VT_TRY(vt_epoch_ledger_rows(view, txn, &rows));
     return seal_and_journal(closing, write, &rows);
 }
@@ -462,6 +464,7 @@ VT_RESULT vt_epoch_record(struct vt_epoch_closing *closing, struct vt_keyring_vi
         const vault_status issued =
             vt_certificate_effective(view, txn, &closing->owner->evidence, &item->pending, &item->destroyed, &effect);
         VT_ENSURE(issued == VAULT_OK || issued == VAULT_E_EXISTS, issued);
+        VT_TRY(vt_owed_note(view, txn, &item->pending, &effect));
     }
     VT_TRY(vt_certificate_log_sign(view, txn));
     VT_TRY(vt_closing_receipts_put(closing, txn));

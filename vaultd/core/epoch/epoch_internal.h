@@ -20,6 +20,12 @@ struct vt_keeper_ids {
     struct vt_epoch_id ids[VT_KEEPER_SLOTS];
 };
 
+/** The last receipt of a keeper; the store may not have it yet. */
+struct vt_late_receipt {
+    uint64_t epoch;                     /* 0: none */
+    struct vt_buf note;
+};
+
 /** Arena memory. */
 struct vt_epoch_secrets {
     struct vt_key unseal;
@@ -51,6 +57,8 @@ struct vt_epoch {
     vault_status keeper_errors[VT_KEEPERS_MAX];
     struct vt_keeper_ids held[VT_KEEPERS_MAX];
     struct vt_keeper_set set;           /* as the store has it, and what receipts have said since */
+    struct vt_late_receipt late[VT_KEEPERS_MAX];
+    bool has_news;
 };
 
 enum vt_closing_stage {
@@ -147,13 +155,17 @@ void vt_epoch_adopt_set(struct vt_epoch *epoch, const struct vt_keeper_set *set)
 VT_RESULT vt_epoch_load_set(struct vt_epoch *epoch, struct vt_keyring_view *view, const struct vt_keeper_view *views,
                             const struct vt_epoch_id *current);
 /** This keeper has signed that nothing of an epoch before @p epoch_number is left with it. */
-void vt_epoch_note_receipt(struct vt_epoch *epoch, size_t index, uint64_t epoch_number, const uint8_t hash[32]);
+VT_RESULT vt_epoch_note_receipt(struct vt_epoch *epoch, size_t index, uint64_t epoch_number, struct vt_bytes note);
 /** Of the present sharing; before anything is known, as the settings say. */
 unsigned vt_epoch_quorum(struct vt_epoch *epoch);
 /** A keeper that has no identity yet, since it was never opened: that of the holder of its name. Under the mutex. */
 void vt_epoch_resolve(const struct vt_epoch *epoch, struct vt_keeper_info *info);
 /** Keeper of the settings with this id. @return VT_KEEPERS_MAX: none */
 size_t vt_epoch_index_of(const struct vt_epoch *epoch, uint64_t id);
+
+/* epoch_settle.c */
+/** Under the mutex. */
+void vt_epoch_keep_late(struct vt_epoch *epoch, size_t index, uint64_t epoch_number, struct vt_bytes note);
 
 /* epoch_check.c */
 /** Under the mutex. */
@@ -175,6 +187,16 @@ VT_RESULT vt_closing_rows_load(struct vt_epoch *epoch, struct vt_keyring_view *v
                                struct vt_epoch_closing **out_closing);
 VT_RESULT vt_closing_rows_delete(struct vt_txn *txn);
 VT_RESULT vt_closing_rows_exist(struct vt_txn *txn);
+/** A receipt that came late. */
+struct vt_receipt_copy {
+    uint64_t epoch, keeper_id;
+    enum vt_keeper_class keeper_class;
+    struct vt_buf note;
+};
+/** Has the store none of this keeper for that epoch? */
+VT_RESULT vt_receipts_lack(struct vt_txn *txn, const struct vt_receipt_copy *receipt, bool *out_lack);
+/** Keep it beside the others; nothing happens when there is one. */
+VT_RESULT vt_receipts_add(struct vt_txn *txn, const struct vt_receipt_copy *receipt);
 /** META "receipts/<epoch>". */
 VT_RESULT vt_closing_receipts_put(const struct vt_epoch_closing *closing, struct vt_txn *txn);
 

@@ -1,6 +1,7 @@
 /* Who holds the shares of the root key: the list in the store, the keepers of the settings, and what is made of both when the
  * next epoch is prepared. Nothing but a change that was asked for takes a keeper out of the list or in; where a keeper is gone and
  * a free one has been put in its place under its name, that one takes its place. docs/decisions/0018. */
+#include "libvault/crypto/digest.h"
 #include "vaultd/core/epoch/epoch_internal.h"
 
 size_t vt_epoch_index_of(const struct vt_epoch *epoch, uint64_t id)
@@ -35,6 +36,7 @@ static void adopt(struct vt_epoch *epoch, const struct vt_keeper_set *set)
     const unsigned m = (unsigned)vt_keeper_set_size(set, false), spare = m - set->k;
     const bool is_other = epoch->set.epoch == 0 || set->k != epoch->set.k || m != vt_keeper_set_size(&epoch->set, false);
     epoch->set = *set;
+    epoch->has_news = true;
     epoch->evidence.keeper_count = vt_keeper_set_evidence(set, false, epoch->evidence_keepers);
     epoch->evidence.threshold = set->k;
     if (is_other || epoch->tolerance > spare) epoch->tolerance = spare;
@@ -161,10 +163,14 @@ VT_RESULT vt_epoch_load_set(struct vt_epoch *epoch, struct vt_keyring_view *view
     return VAULT_OK;
 }
 
-void vt_epoch_note_receipt(struct vt_epoch *epoch, size_t index, uint64_t epoch_number, const uint8_t hash[32])
+VT_RESULT vt_epoch_note_receipt(struct vt_epoch *epoch, size_t index, uint64_t epoch_number, struct vt_bytes note)
 {
+    uint8_t hash[VT_SHA256_LEN];
+    VT_TRY(vt_sha256_one(note, hash));
     pthread_mutex_lock(&epoch->mutex);
     struct vt_keeper_member *member = vt_keeper_set_find(&epoch->set, epoch->infos[index].keeper_id);
     if (member != NULL) vt_keeper_set_note(member, epoch_number, VT_CLEAN_BY_RECEIPT, hash);
+    if (member != NULL && memcmp(member->receipt, hash, sizeof hash) == 0) vt_epoch_keep_late(epoch, index, epoch_number, note);
     pthread_mutex_unlock(&epoch->mutex);
+    return VAULT_OK;
 }

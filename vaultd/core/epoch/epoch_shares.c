@@ -1,7 +1,6 @@
 /* The keepers' quorum: shares out, shares in, erasing. */
 #include "libvault/base/fault.h"
 #include "libvault/crypto/aead.h"
-#include "libvault/crypto/digest.h"
 #include "libvault/crypto/shamir.h"
 #include "vaultd/core/epoch/epoch_internal.h"
 
@@ -251,9 +250,7 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
     VT_TRY(vt_keeper_receipt_verify(vt_buf_bytes(&receipt.note), info->verifier_key, &said));
     VT_ENSURE(vt_receipt_says_so(&said, info, &epoch->vault_id, id), VAULT_E_AUTHENTICITY);
     note_finalized(epoch, index, id, said.kept_x != 0);
-    uint8_t hash[VT_SHA256_LEN];
-    VT_TRY(vt_sha256_one(vt_buf_bytes(&receipt.note), hash));
-    vt_epoch_note_receipt(epoch, index, id->epoch, hash);
+    VT_TRY(vt_epoch_note_receipt(epoch, index, id->epoch, vt_buf_bytes(&receipt.note)));
     vt_buf_move(&out_receipt->note, &receipt.note);
     return VAULT_OK;
 }

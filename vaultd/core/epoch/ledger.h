@@ -108,13 +108,16 @@ VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *
  *  @return VAULT_E_EXISTS when that state or a later one has been issued: it stays as it is. VAULT_E_ARGUMENT as
  *  vt_certificate_check(), VAULT_E_TOO_LARGE */
 VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate);
+/** The same, and the state may be the one that it has: receipts that came late complete it. Its text takes the place of the former
+ *  one, which stays a leaf of the log: who was given it can go on checking it. */
+VT_RESULT vt_certificate_issue_again(struct vt_txn *txn, const struct vt_certificate *certificate);
 /** The certificate in its newest state, to be issued again in a later one; its parts from @p pool. The store's word, not
  *  verified. @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT, VAULT_E_FORMAT */
 VT_RESULT vt_certificate_read(struct vt_txn *txn, uint64_t number, struct vt_pool *pool,
                               struct vt_certificate *out_certificate);
 /** Which state it has reached. @return as vt_certificate_read() */
 VT_RESULT vt_certificate_state_of(struct vt_txn *txn, uint64_t number, enum vt_certificate_state *out_state);
-/** The file (text and proof, libvault/proof/certificate.h) of its newest state, appended; the same bytes for ever.
+/** The file (text and proof, libvault/proof/certificate.h) of its newest state, appended; the same bytes until it is issued again.
  *  @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT (unsigned, too), VAULT_E_FORMAT */
 VT_RESULT vt_certificate_get(struct vt_txn *txn, uint64_t number, struct vt_buf *out_file);
 /** That of one state. @return VAULT_E_NOT_FOUND when it was not reached */
