@@ -291,6 +291,22 @@ START_TEST(a_keeper_file_is_no_floor_file_and_the_reverse)
 }
 END_TEST
 
+START_TEST(a_newer_format_is_named_as_such_wherever_its_hash_lies)
+{
+    setup();
+    for (unsigned block = 0; block < 2; block++) {
+        struct vt_keeper *keeper = keeper_open();
+        vt_keeper_free(keeper);
+        keeper = NULL;
+        change_byte((off_t)block * BLOCK_LEN + 8, 3);           /* version 2, and the hash does not fit */
+        ck_assert_status(vt_keeper_ram_open(path, "elsewhere", &keeper), VAULT_E_FORMAT);
+        ck_assert_ptr_null(keeper);
+        ck_assert_int_eq(unlink(path), 0);
+    }
+    teardown();
+}
+END_TEST
+
 START_TEST(a_floor_file_is_one_keepers_and_for_its_owner_only)
 {
     setup();
@@ -421,5 +437,6 @@ VT_TEST_MAIN("keeper/keeper_ram",
              a_restarted_keeper_takes_the_next_epoch_of_its_vault_and_no_other,
              a_keeper_that_lost_what_was_prepared_signs_that_it_keeps_nothing, a_restart_does_not_lower_the_floor,
              a_keeper_that_never_finalised_is_free_again_after_a_restart, a_torn_block_leaves_the_floor_of_the_other,
-             two_damaged_blocks_are_no_keeper, a_keeper_file_is_no_floor_file_and_the_reverse,
+             two_damaged_blocks_are_no_keeper, a_newer_format_is_named_as_such_wherever_its_hash_lies,
+             a_keeper_file_is_no_floor_file_and_the_reverse,
              a_floor_file_is_one_keepers_and_for_its_owner_only, an_erased_share_is_nowhere_in_memory)

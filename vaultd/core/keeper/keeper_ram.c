@@ -53,9 +53,13 @@ static VT_RESULT record_encode(const struct record *record, uint8_t out_block[VT
 static VT_RESULT record_decode(const uint8_t block[VT_BLOCK_LEN], struct record *out_record)
 {
     uint8_t hash[VT_SHA256_LEN];
+    /* Asked before anything that depends on the version, where the hash lies: what is taken for a torn block is overwritten. */
+    const bool is_ours = memcmp(block, floor_magic, sizeof floor_magic) == 0;
+    VT_ENSURE(!is_ours || block[8] <= FLOOR_VERSION, VAULT_E_FORMAT);
     VT_TRY(vt_sha256_one(vt_bytes(block, HASH_AT), hash));
     VT_ENSURE(memcmp(hash, block + HASH_AT, sizeof hash) == 0, VAULT_E_CORRUPT);
-    VT_ENSURE(memcmp(block, floor_magic, sizeof floor_magic) == 0 && block[8] == FLOOR_VERSION, VAULT_E_FORMAT);
+    VT_ENSURE(is_ours, VAULT_E_FORMAT);
+    VT_ENSURE(block[8] == FLOOR_VERSION, VAULT_E_CORRUPT);
     out_record->sequence = vt_get_u64(block + 16);
     out_record->keeper_id = vt_get_u64(block + 24);
     memcpy(out_record->floor.vault_id.bytes, block + 32, sizeof out_record->floor.vault_id.bytes);
