@@ -87,12 +87,14 @@ static void hang_up(struct remote *remote)
     remote->is_open = false;
 }
 
+/* Status says why, until it answers again; the log says it once. */
 static void say_changed(struct remote *remote, vault_status status, const struct vt_err *err)
 {
     const bool is_away = status != VAULT_OK;
+    const char *why = !is_away ? "" : err->message[0] != '\0' ? err->message : vault_status_text(status);
+    snprintf(remote->info.refusal, sizeof remote->info.refusal, "%s", why);
     if (is_away == remote->is_away) return;
     remote->is_away = is_away;
-    const char *why = !is_away ? "" : err->message[0] != '\0' ? err->message : vault_status_text(status);
     if (remote->changed != NULL) remote->changed(remote->context, remote->info.name, status, why);
 }
 

@@ -125,8 +125,13 @@ START_TEST(a_keeper_that_is_away_is_one_that_did_not_answer)
     struct vt_keeper_floor floor;
     host.is_down = true;
     ck_assert_status(keeper->ops->floor(keeper, &floor), VAULT_E_KEEPER);
+    struct vt_keeper_info info;
+    ck_assert_ok(keeper->ops->info(keeper, &info));
+    ck_assert_str_eq(info.refusal, "Nobody answers.");
     host.is_down = false;
     ck_assert_ok(keeper->ops->floor(keeper, &floor));
+    ck_assert_ok(keeper->ops->info(keeper, &info));
+    ck_assert_str_eq(info.refusal, "");
     teardown(keeper);
 }
 END_TEST
