@@ -433,6 +433,46 @@ def rpc():
     return {name: bytes([len(name)]) + raw for name, raw in streams.items()}
 
 
+def keeper_frame():
+    """The first byte is the operation that an answer belongs to."""
+    def binary(raw):
+        return b"\xc4" + bytes([len(raw)]) + raw
+
+    def table(**fields):
+        return bytes([0x80 | len(fields)]) + b"".join(msgpack_str(name) + value for name, value in fields.items())
+
+    def call(operation, **fields):
+        common = {"version": b"\x01", "vault": binary(bytes(16))}
+        return b"\x94\x00\x01" + msgpack_str("keeper." + operation) + table(**common, **fields)
+
+    def answer(result):
+        return b"\x94\x01\x01\xc0" + result
+
+    attempt = {"incarnation": b"\x01", "epoch": b"\x02", "attempt": binary(b"a" * 16)}
+    shared = {**attempt, "k": b"\x02", "m": b"\x03", "x": b"\x01", "share": binary(b"s" * 126)}
+    slot = {"state": b"\x02", "vault": binary(bytes(16)), **shared}
+    floor = {"vault": binary(bytes(16)), "incarnation": b"\x01", "epoch": b"\x02", "commit": b"\x03"}
+    frames = {
+        "info": call("info"),
+        "read": call("read"),
+        "floor": call("floor"),
+        "prepare": call("prepare", **shared),
+        "finalize": call("finalize", **attempt, commit=b"\x07"),
+        "abort": call("abort", **attempt),
+        "raise-floor": call("raise_floor", incarnation=b"\x01", epoch=b"\x02", commit=b"\x09"),
+        "of-info": answer(table(version=b"\x01", keeper=binary(bytes(8)), verifier=msgpack_str("vaultd-keeper/x"))),
+        "of-read": answer(table(slots=b"\x92" + table(**slot) * 2)),
+        "of-read-none": answer(table(slots=b"\x90")),
+        "of-floor": answer(table(**floor)),
+        "of-finalize": answer(table(receipt=binary(b"a receipt\n"))),
+        "of-abort": answer(b"\x80"),
+        "refused": b"\x94\x01\x01" + table(status=msgpack_str("conflict"), code=b"\x17", message=msgpack_str("No.")) + b"\xc0",
+        "cut": call("prepare", **shared)[:-3],
+    }
+    operations = {"of-read": 1, "of-read-none": 1, "of-floor": 2, "of-finalize": 4, "of-abort": 5}
+    return {name: bytes([operations.get(name, 0)]) + raw for name, raw in frames.items()}
+
+
 # One a line, so that targets come and go without touching each other.
 CORPORA = {made.__name__: made for made in (
     msgpack,
@@ -451,6 +491,7 @@ CORPORA = {made.__name__: made for made in (
     page,
     store_pages,
     config,
+    keeper_frame,
     rpc,
 )}
 
