@@ -459,5 +459,130 @@ class Remote(unittest.TestCase):
         self.assertEqual(core.split()[4:6], ["0", "0"])
 
 
+class Namespaces:
+    """One network for the vault and one for each keeper, joined pairwise; this machine's own is left alone."""
+
+    def __init__(self):
+        self.holders = []
+        self.hub = self.hold()
+        self.inside(self.hub, "ip", "link", "set", "lo", "up")
+
+    def hold(self):
+        holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 3600"], stdout=subprocess.PIPE)
+        self.holders.append(holder)
+        if holder.stdout.readline() != b"\n":
+            raise RuntimeError("a network namespace cannot be made")
+        return holder.pid
+
+    @staticmethod
+    def prefix(pid):
+        return ["nsenter", "--target", str(pid), "--net"]
+
+    def inside(self, pid, *command):
+        subprocess.run([*self.prefix(pid), *command], check=True, capture_output=True)
+
+    def join(self, number):
+        """(holder, address) of a new network beside the hub."""
+        pid = self.hold()
+        self.inside(self.hub, "ip", "link", "add", f"to{number}", "type", "veth", "peer", "name", "eth", "netns", str(pid))
+        for where, device, host in ((self.hub, f"to{number}", 1), (pid, "eth", 2)):
+            self.inside(where, "ip", "addr", "add", f"10.77.{number}.{host}/24", "dev", device)
+            self.inside(where, "ip", "link", "set", device, "up")
+        return pid, f"10.77.{number}.2"
+
+    def cut(self, pid, address, is_cut):
+        self.inside(pid, "ip", "addr", "del" if is_cut else "add", f"{address}/24", "dev", "eth")
+
+    def remove(self):
+        for holder in self.holders:
+            holder.kill()
+            holder.wait()
+            holder.stdout.close()
+
+
+def why_no_namespaces():
+    """None when they can be had."""
+    for tool in ("unshare", "nsenter", "ip"):
+        if shutil.which(tool) is None:
+            return f"there is no {tool}"
+    tried = subprocess.run(["unshare", "--net", "ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"],
+                           capture_output=True, check=False)
+    return None if tried.returncode == 0 else "network namespaces are not allowed here: " + tried.stderr.decode().strip()
+
+
+WHY_NOT = why_no_namespaces()
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Partitioned(unittest.TestCase):
+    def setUp(self):
+        self.namespaces = Namespaces()
+        self.addCleanup(self.namespaces.remove)
+        self.world = world = World()
+        self.addCleanup(world.remove)
+        self.places = {}
+        for number, name in enumerate(KEEPERS, 1):
+            self.places[name] = pid, address = self.namespaces.join(number)
+            world.keepers[name] = Keeper(world, name, address, 7471, self.namespaces.prefix(pid))
+        world.configure(deadline_ms=1000)
+        nsenter, *where = self.namespaces.prefix(self.namespaces.hub)
+        world.daemon = Daemon(shutil.which(nsenter), directory=world.root, dev=False,
+                              arguments=[*where, VAULTD, "--config", world.path("vaultd.yaml")])
+        world.client = self.client              # its port is in another network; the local socket is a file
+        world.initialise()
+        for name in ("ada", "grace"):
+            world.create(name)
+
+    def client(self, role, timeout=120):
+        client = Client(path=self.world.daemon.said["socket"], timeout=timeout)
+        client.call("auth.login", credential=self.world.secrets[role])
+        return client
+
+    def reachable(self):
+        return {name for name, keeper in self.world.listed().items() if keeper["reachable"]}
+
+    def wait_until_reachable(self, names):
+        deadline = time.monotonic() + 90
+        while self.reachable() != set(names):
+            self.assertLess(time.monotonic(), deadline, f"reachable are {self.reachable()}")
+            time.sleep(0.2)
+
+    def test_one_cut_off_one_slow_and_one_restarted_hold_shreds_up_and_nothing_else(self):
+        keepers = self.world.keepers
+        self.wait_until_reachable(KEEPERS)
+        self.namespaces.cut(*self.places["one"], True)
+        keepers["three"].process.send_signal(signal.SIGSTOP)
+        keepers["two"].restart()
+        with self.client("privacy") as shredding, self.client("application") as application, self.client("privacy") as reading:
+            asked = shredding.send("subject.shred", subject="ada", now=True)
+            for number in range(20):            # all the while the epoch thread waits for keepers
+                name = f"meanwhile-{number}"
+                application.call("subject.create", external_id=name, records={"profile": {"email": f"{name}@example.org"}})
+                self.assertEqual(reading.refused("record.get", subject=name, collection="profile", purpose="testing"), "ok")
+            with self.assertRaises(VaultError) as refused:
+                shredding.receive(asked)
+            self.assertEqual(refused.exception.status, "keeper")
+            self.assertEqual(reading.refused("record.get", subject="ada", collection="profile", purpose="testing"),
+                             "shred-pending")
+        self.assertEqual(self.reachable(), {"two"})
+        self.namespaces.cut(*self.places["one"], False)
+        keepers["three"].process.send_signal(signal.SIGCONT)
+        self.wait_until_reachable(KEEPERS)
+        with self.client("privacy") as client:
+            result = client.call("subject.shred", subject="ada", now=True)
+            self.assertEqual(result["state"], "effective")
+            self.assertEqual(client.call("certificate.show", number=result["certificate"])["note"].count(" E4 erased receipt "), 3)
+        self.assertEqual({keeper["floor_epoch"] for keeper in self.world.listed().values()}, {2})
+        # Each has a share of its own again: with any one of them away the vault opens.
+        for name in KEEPERS:
+            self.assertEqual(self.world.daemon.stop(), 0)
+            self.namespaces.cut(*self.places[name], True)
+            self.world.daemon.start()
+            self.world.unseal()
+            with self.client("privacy") as client:
+                self.assertEqual(client.refused("record.get", subject="grace", collection="profile", purpose="testing"), "ok")
+            self.namespaces.cut(*self.places[name], False)
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=2)
