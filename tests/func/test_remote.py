@@ -449,6 +449,54 @@ class Remote(unittest.TestCase):
         self.wait_until(lambda: served() != before)
         self.assertEqual(len(self.world.slots("one")), 1)
 
+    def test_strangers_who_say_nothing_do_not_keep_the_vault_out(self):
+        keeper = self.world.keepers["one"]
+        host, port = keeper.address.rsplit(":", 1)
+        strangers = [socket.create_connection((host, int(port)), timeout=30) for _ in range(150)]
+        try:
+            with self.world.asker("one") as asker:              # the vault's connection from before, and a fresh one
+                self.assertEqual(asker.ask("floor")["epoch"], 1)
+            self.assertEqual(self.shred("ada")["state"], "effective")
+        finally:
+            for stranger in strangers:
+                stranger.close()
+        keeper.stop()
+        self.assertIn("event=keeper.refused strangers=", keeper.log())
+
+    def run_keeper(self, *arguments, prefix=()):
+        """(exit code, what it said) of a start that is refused or only checks."""
+        done = subprocess.run([*prefix, VAULTD, "--keeper", *arguments], capture_output=True, timeout=60, check=False)
+        return done.returncode, (done.stdout + done.stderr).decode()
+
+    def test_what_does_not_fit_is_refused_at_the_start_with_a_sentence(self):
+        keeper = self.world.keepers["one"]
+        self.assertEqual(self.run_keeper("--config", keeper.config, "--check-config")[0], 0)
+        for arguments, code, sentence in (
+                ((), 3, "The setting data_dir is missing"),
+                (("--config", self.world.path("vaultd.yaml")), 3, "The setting keeper.client_ca is missing"),
+                (("--config", keeper.config, "--dev"), 3, "--keeper goes with --config and --data only"),
+                (("--config", keeper.config, "--listen", "127.0.0.1:0"), 3, "The setting listen is one of a vault"),
+                (("--config", keeper.config), 8, "Another process uses this data directory"),
+                (("--config", keeper.config, "--data", self.world.path("nowhere", "below")), 8, "cannot be made")):
+            with self.subTest(arguments=arguments):
+                got, said = self.run_keeper(*arguments)
+                self.assertEqual(got, code, said)
+                self.assertIn(sentence, said)
+        keeper.stop()
+        os.chmod(self.world.path("keeper-one.key"), 0o644)
+        got, said = self.run_keeper("--config", keeper.config)
+        self.assertEqual(got, 5, said)
+        self.assertIn("its mode must be 0600", said)
+
+    @unittest.skipIf(os.geteuid() != 0 or shutil.which("setpriv") is None, "only root can give up the right to lock memory")
+    def test_a_keeper_whose_memory_cannot_be_locked_does_not_start(self):
+        keeper = self.world.keepers["one"]
+        keeper.stop()
+        prefix = ["prlimit", "--memlock=65536:65536", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
+        got, said = self.run_keeper("--config", keeper.config, prefix=prefix)
+        self.assertEqual(got, 7, said)
+        self.assertIn("memory cannot be locked", said)
+
     def test_a_keeper_is_not_dumped_and_not_swapped(self):
         with open(f"/proc/{self.world.keepers['one'].process.pid}/status", encoding="ascii") as handle:
             status = dict(line.split(":", 1) for line in handle if ":" in line)
