@@ -93,7 +93,7 @@ static void warn_of_end(struct vt_keeper *keeper)
     if (status == VAULT_OK && count == 0) return;
     vt_log(VT_LOG_WARN, "keeper.share_gone", "shares=%zu", count);
     fprintf(stderr, "vaultd: the share of this keeper is gone with its memory. The vault opens with the others; start the keeper "
-                    "again and close an epoch before another one stops.\n");
+                    "again, and let the vault close an epoch before another one stops.\n");
 }
 
 /* For people and scripts: what the vault's settings need. */

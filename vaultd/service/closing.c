@@ -312,7 +312,8 @@ VT_RESULT vt_vault_run_due_epoch(struct vt_vault *vault)
     pthread_mutex_lock(&vault->epoch_mutex);
     const uint64_t serving = vault->epoch_wished;
     /* Whatever the reason for this close: keys that a correction or a deletion has dropped go with it. */
-    const bool even_if_empty = vault->epoch_even_if_empty || vt_vault_forgetting_since_ms(vault) != 0;
+    const bool even_if_empty = vault->epoch_even_if_empty || vt_vault_forgetting_since_ms(vault) != 0 ||
+                               vt_epoch_wants_healing(vault->epoch);
     vault->epoch_begun = serving;
     vault->epoch_even_if_empty = false;
     pthread_mutex_unlock(&vault->epoch_mutex);

@@ -282,6 +282,37 @@ START_TEST(while_the_vault_runs_the_next_epoch_heals_even_all_keepers)
 }
 END_TEST
 
+START_TEST(a_restarted_keeper_makes_an_epoch_due_once_all_answer)
+{
+    struct world world;
+    struct far far;
+    world_over(&world, &far);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    vt_clock_shift(&world.clock, 60 * 1000);
+    ck_assert(!vt_epoch_is_due(world.epoch));
+    remote_host_restart(&far.hosts[1]);
+    far.hosts[2].is_down = true;
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert(!vt_epoch_wants_healing(world.epoch));            /* it could not be prepared */
+    far.hosts[2].is_down = false;
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert(vt_epoch_wants_healing(world.epoch));
+    ck_assert(vt_epoch_is_due(world.epoch));
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_uint_eq(shares_at(&far, 1), 1);
+    ck_assert(!vt_epoch_is_due(world.epoch));
+    remote_host_restart(&far.hosts[0]);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert(!vt_epoch_is_due(world.epoch));                   /* not one after the other */
+    vt_clock_shift(&world.clock, 60 * 1000);
+    ck_assert(vt_epoch_is_due(world.epoch));
+    vt_epoch_seal(world.epoch);
+    ck_assert(!vt_epoch_wants_healing(world.epoch));
+    world_over_end(&world, &far);
+}
+END_TEST
+
 START_TEST(a_vault_that_stopped_does_not_open_with_too_few_shares_and_says_why)
 {
     struct world world;
@@ -306,4 +337,5 @@ VT_TEST_MAIN("remote/epoch", a_shred_over_remote_keepers_is_effective_with_their
              a_keeper_that_is_down_holds_the_shred_up_and_status_says_so,
              with_the_tolerance_lowered_two_keepers_close_an_epoch_and_the_third_heals_at_the_next,
              while_the_vault_runs_the_next_epoch_heals_even_all_keepers,
+             a_restarted_keeper_makes_an_epoch_due_once_all_answer,
              a_vault_that_stopped_does_not_open_with_too_few_shares_and_says_why)

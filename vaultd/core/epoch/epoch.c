@@ -190,7 +190,7 @@ bool vt_epoch_is_due(struct vt_epoch *epoch)
     const bool by_rest = epoch->unfinished != NULL && now_ms >= epoch->retry_at_ms;
     const bool may = !epoch->is_sealed && epoch->closing == NULL;
     pthread_mutex_unlock(&epoch->mutex);
-    return may && (by_count || by_time || by_rest);
+    return (may && (by_count || by_time || by_rest)) || vt_epoch_wants_healing(epoch);
 }
 
 static VT_RESULT commit_number_now(struct vt_epoch *epoch, uint64_t *out_number)

@@ -77,8 +77,12 @@ bool vt_epoch_is_sealed(const struct vt_epoch *epoch);
 /** For vt_pending_add(). Borrowed. Thread: the committer. */
 const struct vt_evidence *vt_epoch_evidence(struct vt_epoch *epoch);
 
-/** Should an epoch close now: by count, by timer, or because one was left unfinished? Thread: any. */
+/** Should an epoch close now: by count, by timer, because one was left unfinished, or to heal? Thread: any. */
 bool vt_epoch_is_due(struct vt_epoch *epoch);
+
+/** A holder that keeps its share in memory alone (class E4) was restarted and answers again, as do all that a closing needs: an
+ *  empty epoch gives it a share. Asked for at most every 30 s; vt_epoch_is_due() says so, too. Thread: any. */
+bool vt_epoch_wants_healing(struct vt_epoch *epoch);
 
 /** One closing of an epoch. */
 struct vt_epoch_closing;

@@ -61,6 +61,38 @@ void vt_epoch_count_tolerance(const struct vt_epoch *epoch, struct vt_epoch_tole
     *out_tolerance = tolerance;
 }
 
+/* Healing ------------------------------------------------------------------------------------------------------------- */
+
+/* One of the holders, of this very epoch, and with nothing of it: what it had lay in memory, and it was restarted. */
+static bool has_forgotten(const struct vt_epoch *epoch, size_t index)
+{
+    const struct vt_keeper_floor *floor = &epoch->floors[index];
+    return epoch->infos[index].keeper_class == VT_KEEPER_E4 && can_take_part(epoch, index) && is_holder(epoch, index) &&
+           floor->incarnation == epoch->current.incarnation && floor->epoch == epoch->current.epoch &&
+           !holds(epoch, index, &epoch->current);
+}
+
+/* Under the mutex. */
+static bool lacks_share(const struct vt_epoch *epoch)
+{
+    struct vt_epoch_tolerance tolerance;
+    vt_epoch_count_tolerance(epoch, &tolerance);
+    if (tolerance.preparing.have < tolerance.preparing.needed) return false;
+    for (size_t i = 0; i < epoch->options.keeper_count; i++)
+        if (has_forgotten(epoch, i)) return true;
+    return false;
+}
+
+bool vt_epoch_wants_healing(struct vt_epoch *epoch)
+{
+    const int64_t now_ms = vt_epoch_now_ms(epoch);
+    pthread_mutex_lock(&epoch->mutex);
+    const bool may = !epoch->is_sealed && epoch->closing == NULL && epoch->unfinished == NULL && !epoch->options.is_beside_live;
+    const bool wants = may && now_ms >= epoch->heal_at_ms && lacks_share(epoch);
+    pthread_mutex_unlock(&epoch->mutex);
+    return wants;
+}
+
 /* Do the shares fit? -------------------------------------------------------------------------------------------------- */
 
 struct fitting {

@@ -116,8 +116,10 @@ static VT_RESULT take_turn(struct vt_epoch *epoch, struct vt_epoch_closing **out
 
 void vt_closing_give_turn(struct vt_epoch *epoch, struct vt_epoch_closing *closing)
 {
+    const int64_t now_ms = vt_epoch_now_ms(epoch);
     pthread_mutex_lock(&epoch->mutex);
     epoch->closing = closing;
+    epoch->heal_at_ms = now_ms + RETRY_AFTER_MS;
     pthread_mutex_unlock(&epoch->mutex);
 }
 

@@ -49,6 +49,7 @@ struct vt_epoch {
     struct vt_epoch_id current;
     int64_t first_pending_at_ms;        /* 0: none seen */
     int64_t retry_at_ms;                /* of the unfinished closing */
+    int64_t heal_at_ms;                 /* not before: a while after the last closing began */
     bool is_doubtful;                   /* a commit of S4 has failed: was it kept? See vt_epoch_resolve_doubt() */
     struct vt_epoch_closing *closing;   /* under way; the caller's */
     struct vt_epoch_closing *unfinished;/* committed, not recorded; ours */
