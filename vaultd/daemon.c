@@ -77,7 +77,7 @@ static void log_keeper(void *context, const char *name, vault_status status, con
            "name=%s status=%s message=\"%s\"", name, vault_status_code(status), why);
 }
 
-/* Kinds that need the network are the daemon's: vaultd/core knows none. docs/decisions/0017. */
+/* Kinds that need the network are the daemon's: vaultd/core knows none. docs/decisions/0019. */
 static VT_RESULT open_remote_keeper(const struct daemon *daemon, const struct vt_config_keeper *setting, bool is_read_only,
                                     struct vt_keeper **out_keeper, struct vt_err *err)
 {
