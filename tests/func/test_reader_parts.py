@@ -9,6 +9,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 import types
@@ -1090,6 +1091,14 @@ class Piles(unittest.TestCase):
         self.assertEqual((code, "image: NOT UNDERSTOOD" in text), (3, True))
         self.assertEqual(self.run_reader("--ignore-unknown", self.root)[0], 0)
         self.assertEqual(self.run_reader(self.path("settings"))[0], 0)
+
+    def test_a_file_whose_name_is_no_text_is_named_all_the_same(self):
+        with open(os.fsencode(self.root) + b"/\xff", "wb") as handle:
+            handle.write(b"text\n")
+        for more in ([], ["--json"]):
+            done = subprocess.run([os.path.join(SOURCE, "tools", "reader", "vault-reader"), *more, self.root], capture_output=True,
+                                  env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, timeout=120, check=False)
+            self.assertEqual((done.returncode, b"udcff" in done.stdout, b"Error" in done.stderr), (0, True, False), done.stderr)
 
     def test_canaries_of_which_there_is_none_are_refused(self):
         self.write("none", content=b"\n\n")

@@ -12,6 +12,7 @@ exit status:
   4  the reader itself failed: nothing is shown
 """
 import argparse
+import io
 import json
 import os
 import sys
@@ -157,6 +158,9 @@ def run(options: argparse.Namespace, question: Question, progress: Callable[[str
 
 
 def main(arguments: Optional[list[str]] = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")   # a file's name may be any bytes
     options = parser().parse_intermixed_args(arguments)     # files and options in any order
     progress = (lambda text: None) if options.quiet else collect.to_stderr
     try:
