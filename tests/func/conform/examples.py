@@ -86,7 +86,7 @@ EXAMPLES = {
     "keeper.list": Example("operator"),
     "keeper.check": Example("operator"),
     "keeper.change": Example("administrator", {"dry_run": True}, [
-        ({"lost": [CANARY]}, "argument", "lost"), ({"leave": [CANARY]}, "argument", "leave"), ({"leave": [7]}, "type", "leave"),
+        ({"lost": [CANARY]}, "argument", "lost"), ({"leave": [CANARY]}, "argument", "leave"), ({"leave": [[7]]}, "type", "leave"),
         ({"dry_run": False}, "state", None)]),
     "epoch.status": Example("operator"),
     "job.status": Example("operator", {}, [({"job": ID}, "not-found", "job")]),
