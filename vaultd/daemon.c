@@ -287,6 +287,19 @@ static void clear_leftovers(const struct daemon *daemon)
     if (status != VAULT_OK) vt_log(VT_LOG_WARN, "restore.leftover", "status=%s", vault_status_code(status));
 }
 
+/* Dev mode is for trying out and for load, and holds nobody's data. */
+static struct vt_brake_options brake_of(const struct daemon *daemon)
+{
+    const struct vt_config *config = daemon->options->config;
+    const char *mode = vt_config_text(config, VT_SET_BRAKE_MODE);
+    return (struct vt_brake_options){
+        .is_on = strcmp(mode, "on") == 0 || (strcmp(mode, "auto") == 0 && !daemon->options->is_dev),
+        .per_hour = (uint64_t)vt_config_int(config, VT_SET_BRAKE_SHREDS_PER_HOUR),
+        .delay_ms = vt_config_int(config, VT_SET_BRAKE_DELAY_S) * 1000,
+        .expires_ms = vt_config_int(config, VT_SET_BRAKE_EXPIRES_S) * 1000,
+    };
+}
+
 static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
 {
     const struct vt_config *config = daemon->options->config;
@@ -299,6 +312,7 @@ static VT_RESULT open_vault(struct daemon *daemon, struct vt_err *err)
         .close_after_count = (uint64_t)vt_config_int(config, VT_SET_EPOCH_CLOSE_AFTER_COUNT),
         .close_after_ms = vt_config_int(config, VT_SET_EPOCH_CLOSE_AFTER_S) * 1000,
         .is_dev = daemon->options->is_dev,
+        .brake = brake_of(daemon),
         .is_read_only = daemon->options->is_read_only,
     };
     parts.purposes = vt_config_names(config, VT_SET_PURPOSES, &parts.purpose_count);

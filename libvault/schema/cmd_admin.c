@@ -5,7 +5,7 @@ const struct vt_command VT_CMD_CREDENTIAL_CREATE = {
     .id = 250, .name = "credential.create", .summary = "A new credential; its secret is shown once.", .since = "0.1",
     .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"name", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL, 0, "of the application or person"},
-                      {"role", VT_T_NAME, VT_REQUIRED, 0, "application, privacy, operator, administrator or auditor"},
+                      {"role", VT_T_NAME, VT_REQUIRED, 0, "application, privacy, approver, operator, administrator or auditor"},
                       {"expires_at", VT_T_TIME, 0, 0, "in the future; absent: never"}),
     .results = VT_FIELDS({"principal", VT_T_ID, VT_REQUIRED, 0, "id in audit leaves"},
                          {"secret", VT_T_SECRET, VT_REQUIRED | VT_PERSONAL, 0, "vsk_..., shown once"}),

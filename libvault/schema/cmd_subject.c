@@ -77,13 +77,15 @@ const struct vt_command VT_CMD_SUBJECT_SHRED = {
                       {"dry_run", VT_T_BOOL, 0, 0, "say what would be destroyed, change nothing"},
                       {"legal_basis", VT_T_NAME, 0, 32, "code, e.g. gdpr-17-1-a; default `request`"},
                       {"reference", VT_T_TEXT, VT_PERSONAL, 256, "the controller's reference; only a salted commitment is kept"}),
-    .results = VT_FIELDS({"certificate", VT_T_INT, 0, 0, "number"}, {"state", VT_T_NAME, 0, 0,
-                          "pending, effective, dry-run; cancelled: taken back while this call waited"},
+    .results = VT_FIELDS({"certificate", VT_T_INT, 0, 0, "number"},
+                         {"state", VT_T_NAME, 0, 0,
+                          "pending, effective, dry-run; waiting: for the approval named; cancelled: taken back while this call waited"},
+                         {"approval", VT_T_ID, 0, 0, "the brake on mass shredding holds it back: nothing is hidden yet, see approval.list"},
                          {"note", VT_T_TEXT, 0, 0, "the certificate: text and proof"},
                          {"salt", VT_T_TEXT, 0, 0, "hex; opens the commitment to the reference"},
                          {"counts", VT_T_MAP, 0, 0, "what is or would be destroyed; tokens: deterministic ones, random ones cannot be counted"},
                          {"items", VT_T_LIST, 0, 0, "per subject: certificate or error, for `subjects`"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_HELD, VAULT_E_APPROVAL, VAULT_E_KEEPER, VAULT_E_STATE),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_HELD, VAULT_E_KEEPER, VAULT_E_STATE, VAULT_E_LIMIT),
 };
 
 const struct vt_command VT_CMD_SUBJECT_CANCEL_SHRED = {
@@ -103,7 +105,7 @@ const struct vt_command VT_CMD_RECORD_PUT = {
                       {"other_subject", VT_T_EXTERNAL_ID, VT_PERSONAL, 256, "second subject of a two-subject record"}),
     .results = VT_FIELDS({"record", VT_T_INT, VT_REQUIRED, 0, "record id"}, {"version", VT_T_INT, VT_REQUIRED, 0, "row version"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_EXISTS, VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD, VAULT_E_LIMIT,
-                        VAULT_E_CONFLICT, VAULT_E_SHRED_PENDING),
+                        VAULT_E_CONFLICT, VAULT_E_SHRED_PENDING, VAULT_E_HELD),
 };
 
 const struct vt_command VT_CMD_RECORD_GET = {
@@ -134,7 +136,8 @@ const struct vt_command VT_CMD_RECORD_CORRECT = {
                       {"forget_old", VT_T_BOOL, 0, 0, "default true: older copies of the category die with the old key"}),
     .results = VT_FIELDS({"record", VT_T_INT, VT_REQUIRED, 0, "record id"}, {"version", VT_T_INT, VT_REQUIRED, 0, "row version"},
                          {"resealed", VT_T_INT, VT_REQUIRED, 0, "rows sealed again under the new key"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD, VAULT_E_CONFLICT, VAULT_E_SHRED_PENDING),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_INVALID_VALUE, VAULT_E_UNKNOWN_FIELD, VAULT_E_CONFLICT, VAULT_E_SHRED_PENDING,
+                        VAULT_E_HELD),
 };
 
 const struct vt_command VT_CMD_RECORD_DELETE = {

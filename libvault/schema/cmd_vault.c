@@ -38,6 +38,8 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"epoch", VT_T_INT, 0, 0, "of the root key"},
                          {"commit_number", VT_T_INT, 0, 0, "of the last durable commit"},
                          {"pending_shreds", VT_T_INT, 0, 0, "requests that wait for the epoch to close"},
+                         {"brake", VT_T_MAP, 0, 0, "on mass shredding: on, per_hour, used, delay_s, approvals and requests that wait"},
+                         {"holds", VT_T_INT, 0, 0, "in force"},
                          {"dropped_since", VT_T_TIME, 0, 0, "keys of corrected or deleted records wait for that, too"},
                          {"next_close_at", VT_T_TIME, 0, 0, "when it closes at the latest; absent while none can close"},
                          {"keepers", VT_T_LIST, 0, 0, "name, class, reachable, floor, same device, last_error"},
@@ -103,7 +105,7 @@ const struct vt_command VT_CMD_KEY_ROTATE = {
                       {"destroy_now", VT_T_BOOL, 0, 0, "for subject: destroy the old versions at once; older backups of these rows go dark"}),
     .results = VT_FIELDS({"job", VT_T_ID, VT_REQUIRED, 0, "ask job.status for progress"},
                          {"shares", VT_T_LIST, VT_PERSONAL, 0, "new share texts, shown once"}),
-    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_RUNNING, VAULT_E_LIMIT, VAULT_E_BUSY, VAULT_E_KEEPER),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_RUNNING, VAULT_E_LIMIT, VAULT_E_BUSY, VAULT_E_KEEPER, VAULT_E_HELD),
 };
 
 const struct vt_command VT_CMD_KEY_STATUS = {

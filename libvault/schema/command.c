@@ -10,8 +10,9 @@ const struct vt_role VT_ROLES[] = {
      "tokenises, reads and writes what policy allows"},
     {"privacy",
      VT_SCOPE_READ | VT_SCOPE_SEARCH | VT_SCOPE_EXPORT | VT_SCOPE_SHRED | VT_SCOPE_KNOW_ERASED | VT_SCOPE_STATUS |
-         VT_SCOPE_REVEAL | VT_SCOPE_WRITE,
-     "answers people: exports, corrects, asks for shreds"},
+         VT_SCOPE_REVEAL | VT_SCOPE_WRITE | VT_SCOPE_HOLD,
+     "answers people: exports, corrects, asks for shreds, places holds"},
+    {"approver", VT_SCOPE_APPROVE | VT_SCOPE_STATUS, "approves or denies what others asked for; reads no data"},
     {"operator", VT_SCOPE_OPERATE | VT_SCOPE_UNSEAL | VT_SCOPE_STATUS | VT_SCOPE_KNOW_ERASED,
      "runs it: backups, epochs, seal and unseal"},
     {"administrator", VT_SCOPE_ADMIN | VT_SCOPE_STATUS, "keys, credentials, schemas, templates; reads no data"},

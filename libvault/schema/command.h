@@ -57,6 +57,8 @@ enum vt_scope_bit {
     VT_SCOPE_STATUS = 1 << 12,      /* see status */
     VT_SCOPE_KNOW_ERASED = 1 << 13, /* may learn that something was erased (410) instead of not found (404) */
     VT_SCOPE_TEST = 1 << 14,        /* dev and test builds only */
+    VT_SCOPE_HOLD = 1 << 15,        /* place holds, and ask to release them */
+    VT_SCOPE_APPROVE = 1 << 16,     /* grant or deny what others asked for */
 };
 /** A built-in role (DESIGN section 3): a name and its scopes. Duties stay apart. */
 struct vt_role {
@@ -83,7 +85,7 @@ enum vt_command_flag {
     VT_LIVE_ONLY = 512,             /* operates, and commits what it has done: refused where the vault is served read-only */
 };
 
-enum { VT_ARGS_MAX = 24, VT_RESULTS_MAX = 24, VT_ERRORS_MAX = 12 };
+enum { VT_ARGS_MAX = 24, VT_RESULTS_MAX = 32, VT_ERRORS_MAX = 12 };
 struct vt_command {
     uint16_t id;                    /* in audit leaves, for ever: never renumber, never reuse */
     const char *name;               /* "subject.shred": RPC method, POST /v1/subject/shred, vaultctl subject shred */

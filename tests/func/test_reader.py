@@ -91,6 +91,7 @@ keepers: [{keepers}]
 quorum: 2
 journal: {{dir: {self.path("journal")}}}
 store: {{ballast_mib: 1}}
+brake: {{shreds_per_hour: 3}}
 """.encode())
 
     def start(self):
@@ -141,10 +142,10 @@ store: {{ballast_mib: 1}}
                         os.path.join(EXAMPLES, "import", "people.yaml")], env=environment, check=True, capture_output=True)
 
     def choose(self):
-        """Six people of whom much is kept, and what of them is looked for."""
+        """Eight people of whom much is kept, and what of them is looked for."""
         people = [row for row in read_people() if all(row[field] for field in ("card_pan", "ip", "ssn", "email"))]
-        names = ("shredded", "partial", "by_record", "corrected", "deleted", "control")
-        self.people = dict(zip(names, people[2:8]))
+        names = ("shredded", "partial", "by_record", "corrected", "deleted", "control", "held", "waiting")
+        self.people = dict(zip(names, people[2:10]))
         self.sids, self.cards = {}, {}
         with self.client("privacy") as client:
             for name, row in self.people.items():
@@ -167,6 +168,9 @@ store: {{ballast_mib: 1}}
             client.call("subject.shred", subject=self.external("shredded"))
             client.call("subject.shred", subject=self.external("partial"), category="F")
             client.call("subject.shred", subject=self.external("by_record"), record=self.cards["by_record"])
+            if client.call("subject.shred", subject=self.external("waiting"))["state"] != "waiting":
+                raise RuntimeError("the brake let a fourth request pass")
+            client.call("hold.place", subject=self.external("held"), reason="litigation")
             client.call("record.correct", subject=self.external("corrected"), collection="profile",
                         fields={"email": "after.correction@example.org"})
 
@@ -244,7 +248,8 @@ class Reader(unittest.TestCase):
 
     def alive(self):
         return [WORLD.sids["control"], WORLD.sids["control"] + "/F", WORLD.sids["partial"] + "/A", WORLD.sids["by_record"] + "/A",
-                WORLD.sids["corrected"] + "/A", f"{WORLD.sids['control']}/B/{WORLD.cards['control']}"]
+                WORLD.sids["corrected"] + "/A", f"{WORLD.sids['control']}/B/{WORLD.cards['control']}", WORLD.sids["held"],
+                WORLD.sids["waiting"]]
 
     def expectations(self):
         for scope in self.forgotten():
@@ -271,8 +276,11 @@ class Reader(unittest.TestCase):
                                   "--canary-control", there, "--exhaustive")
         self.assertEqual([verdict for verdict in report["expectations"] if not verdict["holds"]], [])
         self.assertEqual(code, 0, report["files"])
-        self.assertEqual(len(report["expectations"]), 4 + 6 + 6 + 7)
+        self.assertEqual(len(report["expectations"]), 4 + 8 + 6 + 7)
         self.assertEqual(report["readable_though_forgotten"], [])
+        for what in ("holds", "approvals", "waiting requests"):
+            counts = report["opened"][what]
+            self.assertEqual((counts["opened"], counts["all"] > 0), (counts["all"], True), what)
         subjects = report["subjects"]
         self.assertEqual(len(subjects), len(read_people()))
         nothing = [sid for sid, subject in subjects.items()
@@ -306,7 +314,7 @@ class Reader(unittest.TestCase):
             self.assertEqual(code, 1)
             held = self.held(report)
             self.assertEqual([held["unreadable", scope] for scope in self.forgotten()], [False] * 4)
-            self.assertEqual([held["readable", scope] for scope in self.alive()], [True] * 6)
+            self.assertEqual([held["readable", scope] for scope in self.alive()], [True] * 8)
             self.assertEqual([holds for (expected, _), holds in held.items() if expected == "absent"], [False] * 6)
             self.assertGreater(len(report["readable_though_forgotten"]), 5)
 

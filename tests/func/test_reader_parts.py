@@ -443,10 +443,13 @@ class DataFiles(InFiles):
         for table, key, value in (
                 (tables.ROW, bytes(12), bytes(17) + sealed), (tables.PAGE, bytes(18), bytes(24) + seal.MARK + bytes(4054)),
                 (tables.KEYBLOCK, bytes(16), bytes(12) + sealed), (tables.RECORD, bytes(26), b"\1"), (None, bytes(26), b""),
-                (tables.PENDING, bytes(26), (bytes(8) + sealed)[:262]), (tables.CONFIG, bytes(25), bytes(16) + sealed),
+                (tables.PENDING, bytes(26), (bytes(8) + sealed)[:278]), (tables.CONFIG, bytes(25), bytes(16) + sealed),
                 (tables.LEDGER, bytes(8), (bytes(8) + sealed)[:182]), (tables.LEDGER_SID, bytes(34), b""),
                 (tables.AUDIT, bytes(8), b"\1\2" + bytes(107)),
                 (tables.CERTIFICATE, bytes(9), b"\2" + bytes(11) + b"vaultd certificate"),
+                (tables.HOLD, bytes(42), (bytes(8) + sealed)[:214]), (tables.WAITING, bytes(42), (bytes(8) + sealed)[:278]),
+                (tables.APPROVAL, bytes(17), bytes(8) + seal.MARK + bytes(348)),
+                (tables.TOKEN, bytes(17), (bytes(12) + sealed)[:170]),
                 (tables.TOKEN, bytes(9), (bytes(12) + sealed)[:170]), (tables.IDEMPOTENCY, bytes(32), bytes(16) + sealed),
                 (tables.META, b"root", bytes(671)), (None, bytes(12), bytes(200)), (None, bytes(9), bytes(32))):
             self.assertEqual(tables.table_by_shape(key, len(value), value[:80]), table)
@@ -525,10 +528,10 @@ class ChangedDataFiles(InFiles):
         self.assertIn("a row of table 0 has another shape", file.damage[0])
 
     def test_a_store_without_a_root_record_and_one_of_another_format_are_said(self):
-        file, _ = self.collected(data_file({b"meta": [small(b"closed", b"x")], b"store": [small(b"format", b"\0\0\0\3")]}))
+        file, _ = self.collected(data_file({b"meta": [small(b"closed", b"x")], b"store": [small(b"format", b"\0\0\0\4")]}))
         self.assertEqual([line for line in file.damage if line.startswith("table")],
                          ["table meta has no root", "table meta has no wraps"])
-        self.assertIn("a store of version 3", file.damage[0])
+        self.assertIn("a store of version 4", file.damage[0])
 
     def test_a_run_that_says_more_pages_than_it_has_hides_none_of_them(self):
         """The node's length is the only witness of how long a value is, and one changed bit of it must not swallow what follows."""

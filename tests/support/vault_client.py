@@ -16,7 +16,7 @@ import time
 
 import msgpack
 
-ROLES = ("application", "privacy", "operator", "administrator", "auditor")
+ROLES = ("application", "privacy", "approver", "operator", "administrator", "auditor")
 
 
 class VaultError(Exception):

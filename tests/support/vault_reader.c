@@ -368,13 +368,23 @@ static void try_named(struct vault_reader *reader, size_t at, const struct vt_se
         if (open_rest(reader, at, &reader->named[k].key, ctx, from)) return;
 }
 
-/* LEDGER and PENDING: incarnation 8 | SEAL, the key is the context. */
+/* LEDGER, PENDING, HOLD, WAITING: incarnation 8 | SEAL, the key is the context. */
 static void try_ledger(struct vault_reader *reader, size_t at, enum vt_seal_kind kind)
 {
     const struct record_row *row = &reader->rows[at];
     struct vt_seal_ctx ctx;
     begin(reader, &ctx, vt_get_u64(row->value), kind, 0);
     vt_seal_ctx_bytes(&ctx, vt_bytes(row->key, row->key_len));
+    try_named(reader, at, &ctx, 8);
+}
+
+/* The key's first byte, open or ended, is not in the context. */
+static void try_approval(struct vault_reader *reader, size_t at)
+{
+    const struct record_row *row = &reader->rows[at];
+    struct vt_seal_ctx ctx;
+    begin(reader, &ctx, vt_get_u64(row->value), VT_SEAL_APPROVAL, 0);
+    vt_seal_ctx_bytes(&ctx, vt_bytes(row->key + 1, row->key_len - 1));
     try_named(reader, at, &ctx, 8);
 }
 
@@ -461,6 +471,9 @@ static void try_rest(struct vault_reader *reader, size_t at)
     if (row->table == VT_TABLE_ROW) try_row(reader, at);
     if (row->table == VT_TABLE_LEDGER) try_ledger(reader, at, VT_SEAL_LEDGER);
     if (row->table == VT_TABLE_PENDING) try_ledger(reader, at, VT_SEAL_PENDING);
+    if (row->table == VT_TABLE_HOLD) try_ledger(reader, at, VT_SEAL_HOLD);
+    if (row->table == VT_TABLE_WAITING) try_ledger(reader, at, VT_SEAL_WAITING);
+    if (row->table == VT_TABLE_APPROVAL) try_approval(reader, at);
     if (row->table == VT_TABLE_CONFIG) try_config(reader, at);
     if (row->table == VT_TABLE_AUDIT) try_audit(reader, at);
     if (row->table == VT_TABLE_META && row->key_len >= 7 && memcmp(row->key, "closing", 7) == 0) try_closing(reader, at);

@@ -77,7 +77,8 @@ static void open_vault(struct world *world)
     open_keepers(world, count, keepers);
     struct vt_vault_options options = {.keepers = keepers, .keeper_count = count,
                                        .quorum = world->options.quorum != 0 ? world->options.quorum : 1, .clock = &world->clock,
-                                       .settable_clock = &world->clock, .is_dev = !world->options.is_production};
+                                       .settable_clock = &world->clock, .is_dev = !world->options.is_production,
+                                       .brake = world->options.brake};
     open_store(world, &options.store);
     open_journal(world, &options.journal);
     if (world->options.on_open != NULL) world->options.on_open(world->options.context, options.store, keepers);
@@ -191,7 +192,7 @@ static void read_result(struct world *world, const struct vt_call *call, struct 
 vault_status world_call_value(struct world *world, const char *role, const char *method, const struct vt_value *params,
                               struct vt_value *out_result)
 {
-    struct vt_principal principal = {.id = {1}, .role = role_named(role), .is_local = true};
+    struct vt_principal principal = {.id = {1, world->caller}, .role = role_named(role), .is_local = true};
     VT_AUTO_PTR(vt_call) call = NULL;
     if (role != NULL) snprintf(principal.name, sizeof principal.name, "%s", role);
     ck_assert_ok(vt_call_new(world->vault, &principal, &call));

@@ -16,6 +16,7 @@ struct world_options {
     /** Lets a test put itself between the vault and what keeps its data, each time they are opened. NULL: nobody does. */
     void (*on_open)(void *context, struct vt_store *store, struct vt_keeper *const *keepers);
     void *context;
+    struct vt_brake_options brake;
     unsigned keeper_count, quorum;  /* 0: one; the file of the first is `keeper`, of the others `keeper-1` and so on */
 };
 struct world {
@@ -27,6 +28,7 @@ struct world {
     struct vt_pool pool;            /* results live here until world_forget() or world_free() */
     struct vt_err err;              /* of the call made last */
     uint64_t certificate;           /* of the call made last, when its error named one */
+    uint8_t caller;                 /* whose credential the calls come with, when that matters; 0 is somebody, too */
     bool wants_restart;             /* a take-over is whole: world_restart() */
 };
 

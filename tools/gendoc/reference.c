@@ -88,7 +88,9 @@ static const char *scope_name(int scope)
                   {VT_SCOPE_AUDIT, "audit"},
                   {VT_SCOPE_STATUS, "status"},
                   {VT_SCOPE_KNOW_ERASED, "know-erased"},
-                  {VT_SCOPE_TEST, "test"}};
+                  {VT_SCOPE_TEST, "test"},
+                  {VT_SCOPE_HOLD, "hold"},
+                  {VT_SCOPE_APPROVE, "approve"}};
     for (size_t i = 0; i < VT_ARRAY_LEN(SCOPES); i++)
         if (SCOPES[i].bit == scope) return SCOPES[i].name;
     return NULL;

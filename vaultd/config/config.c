@@ -76,6 +76,11 @@ static bool is_log_level(struct vt_bytes text)
            vt_bytes_equal_str(text, "debug");
 }
 
+static bool is_brake_mode(struct vt_bytes text)
+{
+    return vt_bytes_equal_str(text, "auto") || vt_bytes_equal_str(text, "on") || vt_bytes_equal_str(text, "off");
+}
+
 /* HOST:PORT; @p is_address asks for an IP address and a port. */
 static bool is_listen(struct vt_bytes text, bool is_address)
 {
@@ -101,6 +106,8 @@ static VT_RESULT check_text(enum vt_setting setting, struct vt_bytes text, const
     const char *name = VT_SETTINGS[setting].name;
     const bool is_plain = text.len != 0 && text.len < TEXT_BYTES_MAX && memchr(text.data, 0, text.len) == NULL;
     if (!is_plain) return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "The text is empty or too long.");
+    if (setting == VT_SET_BRAKE_MODE && !is_brake_mode(text))
+        return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "brake.mode must be auto, on or off.");
     if (setting == VT_SET_LOG_LEVEL && !is_log_level(text))
         return refuse(err, VAULT_E_INVALID_VALUE, origin, name, "log.level must be error, warn, info or debug.");
     if (setting == VT_SET_KEEPER_NAME && !is_keeper_name(text))
@@ -508,12 +515,27 @@ static VT_RESULT check_remote_keepers(const struct vt_config *config, struct vt_
                    "spare its next restart would lose the vault.");
 }
 
+enum { BRAKE_DELAY_LEAST_S = 3600 };
+
+/* Who may edit the file must not be able to let everybody be forgotten at once. */
+static VT_RESULT check_brake(const struct vt_config *config, struct vt_err *err)
+{
+    if (strcmp(vt_config_text(config, VT_SET_BRAKE_MODE), "off") == 0)
+        return vt_fail(err, VAULT_E_INVALID_VALUE, "brake.mode", "The brake on mass shredding is off with --dev only.");
+    if (vt_config_int(config, VT_SET_BRAKE_DELAY_S) < BRAKE_DELAY_LEAST_S)
+        return vt_fail(err, VAULT_E_INVALID_VALUE, "brake.delay_s",
+                       "brake.delay_s must be at least %d without --dev: somebody has to have the time to look.",
+                       BRAKE_DELAY_LEAST_S);
+    return VAULT_OK;
+}
+
 VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err)
 {
     for (int i = 0; i < VT_SET_COUNT; i++)
         if (VT_SETTINGS[i].is_required && !vt_config_is_set(config, (enum vt_setting)i))
             return missing(config, (enum vt_setting)i, err);
     if (!is_dev) VT_TRY(check_keepers_lie_outside(config, err));
+    if (!is_dev) VT_TRY(check_brake(config, err));
     if ((size_t)vt_config_int(config, VT_SET_QUORUM) > config->keeper_count)
         return vt_fail(err, VAULT_E_INVALID_VALUE, "quorum", "The quorum is larger than the number of keepers.");
     VT_TRY(check_remote_keepers(config, err));

@@ -43,6 +43,16 @@ const struct vt_setting_row VT_SETTINGS[VT_SET_COUNT] = {
                                         "An epoch closes when so many shreds are pending."},
     [VT_SET_EPOCH_CLOSE_AFTER_S] = {"epoch.close_after_s", VT_SETTING_INT, "s", 1, 86400, "900", false, false,
                                     "An epoch closes when a shred has been pending for so long."},
+    [VT_SET_BRAKE_MODE] = {"brake.mode", VT_SETTING_TEXT, "", 0, 0, "auto", false, false,
+                           "The brake on mass shredding: on, off (with --dev only) or auto, which is on without --dev."},
+    [VT_SET_BRAKE_SHREDS_PER_HOUR] = {"brake.shreds_per_hour", VT_SETTING_INT, "requests", 0, 1000, "0", false, false,
+                                      "Requests to forget that pass within an hour; further ones wait for two approvers. 0: 20, or "
+                                      "0.1 % of the subjects up to 1,000."},
+    [VT_SET_BRAKE_DELAY_S] = {"brake.delay_s", VT_SETTING_INT, "s", 0, 2592000, "86400", false, false,
+                              "How long approved requests can still be denied before they are carried out; at least 3,600 without "
+                              "--dev."},
+    [VT_SET_BRAKE_EXPIRES_S] = {"brake.expires_s", VT_SETTING_INT, "s", 60, 31536000, "604800", false, false,
+                                "How long anything waits for approval before it expires, releases of holds among it."},
     [VT_SET_PURPOSES] = {"purposes", VT_SETTING_NAMES, "", 1, 256, NULL, false, false,
                          "Registered purposes, one of which every read of personal data names; a built-in list when absent."},
     [VT_SET_THREADS_NETWORK] = {"threads.network", VT_SETTING_INT, "threads", 0, 64, "0", false, false,

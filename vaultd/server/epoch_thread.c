@@ -22,7 +22,9 @@ struct vt_epoch_thread {
     uint64_t next_floor_ns;
     uint64_t next_beside_ns;
     uint64_t not_before_ns;             /* a close that failed is not tried again at once */
+    uint64_t approvals_not_before_ns;
     vault_status last_close;
+    vault_status last_approvals;
     vault_status last_floor;
     vault_status last_settle;
     vault_status last_keepers[VT_KEEPERS_MAX];
@@ -88,6 +90,15 @@ static void close_when_due(struct vt_epoch_thread *thread)
     log_change("epoch.close", &thread->last_close, status);
 }
 
+/* What people have approved, and what nobody has in time. */
+static void run_approvals(struct vt_epoch_thread *thread)
+{
+    if (vt_monotonic_ns() < thread->approvals_not_before_ns || !vt_vault_approvals_are_due(thread->vault)) return;
+    const vault_status status = vt_vault_run_approvals(thread->vault);
+    if (status != VAULT_OK) thread->approvals_not_before_ns = vt_monotonic_ns() + AFTER_FAILURE_MS * NS_PER_MS;
+    log_change("approvals.run", &thread->last_approvals, status);
+}
+
 static bool is_served_for_writing(struct vt_vault *vault)
 {
     const enum vt_vault_state state = vt_vault_state(vault);
@@ -130,6 +141,7 @@ static void thread_run(void *context)
 {
     struct vt_epoch_thread *thread = context;
     while (thread_wait(thread)) {
+        run_approvals(thread);
         close_when_due(thread);
         look_beside(thread);
         if (vt_monotonic_ns() < thread->next_floor_ns) continue;

@@ -136,7 +136,10 @@ static VT_RESULT closing_serve(struct closing *closing)
     pthread_mutex_lock(&closing->vault->closing_mutex);
     const vault_status status = closing_run(closing);
     vt_epoch_closing_free(closing->epoch_closing);
+    /* A hold that came while it was closing would have won at its commit; now nothing is frozen any more. */
+    const vault_status taken_back = status == VAULT_OK ? VAULT_OK : vt_vault_take_back_held(closing->vault);
     pthread_mutex_unlock(&closing->vault->closing_mutex);
+    (void)taken_back;       /* it is tried again by the next close, which does not let held requests through either */
     vt_buf_release(&closing->evidence);
     return status;
 }

@@ -80,7 +80,8 @@ static VT_RESULT item_stage(struct batch *batch, struct vt_commit_item *item)
     if (item->status == VAULT_OK) {
         item->status = item_check(batch, item);
         const bool is_about_items = item->status == VAULT_E_EXISTS || item->status == VAULT_E_NOT_FOUND ||
-                                    item->status == VAULT_E_LIMIT || item->status == VAULT_E_SHRED_PENDING;
+                                    item->status == VAULT_E_LIMIT || item->status == VAULT_E_SHRED_PENDING ||
+                                    item->status == VAULT_E_HELD;
         if (item->retries_checks && is_about_items) item->status = VAULT_E_CONFLICT;
     }
     if (item->status == VAULT_E_CONFLICT) return VAULT_OK;      /* not audited: its owner prepares it again */
@@ -213,7 +214,8 @@ static void items_reset(struct vt_list *items)
 static bool is_refusal(vault_status status)
 {
     return status == VAULT_E_NOT_FOUND || status == VAULT_E_STATE || status == VAULT_E_LIMIT || status == VAULT_E_ERASED ||
-           status == VAULT_E_SHRED_PENDING || status == VAULT_E_TOO_LARGE || status == VAULT_E_ARGUMENT;
+           status == VAULT_E_SHRED_PENDING || status == VAULT_E_TOO_LARGE || status == VAULT_E_ARGUMENT ||
+           status == VAULT_E_HELD || status == VAULT_E_APPROVAL;
 }
 
 /* One item whose transaction failed. A refusal is audited like those that the gate makes. */
@@ -222,6 +224,7 @@ static void alone_failed(struct vt_vault *vault, struct vt_list *alone, vault_st
     struct vt_commit_item *item = VT_CONTAINER_OF(alone->next, struct vt_commit_item, link);
     /* What the conditions did not foresee (two of its own random tokens were alike) another preparation draws anew. */
     if (item->exclusive == NULL && status == VAULT_E_EXISTS) status = VAULT_E_CONFLICT;
+    if (item->retries_checks && status == VAULT_E_HELD) status = VAULT_E_CONFLICT;     /* it finds out itself which item it was */
     if (item->exclusive != NULL || item->is_unaudited || !is_refusal(status)) {
         items_done(alone, status);
         return;

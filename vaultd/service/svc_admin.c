@@ -49,7 +49,7 @@ static vault_status credential_create_prepare(struct vt_call *call)
     const struct vt_role *role = vt_role_find(vt_call_text(call, "role"));
     if (role == NULL)
         return vt_fail(&call->err, VAULT_E_ARGUMENT, "role",
-                       "The role must be application, privacy, operator, administrator or auditor.");
+                       "The role must be application, privacy, approver, operator, administrator or auditor.");
     int64_t expires_at_ms = 0;
     VT_TRY(vt_call_future_time(call, "expires_at", &expires_at_ms));
     struct vt_change *change;

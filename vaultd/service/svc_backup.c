@@ -6,6 +6,9 @@
 #include "vaultd/core/backup/backup.h"
 #include "vaultd/core/epoch/certificate_log.h"
 #include "vaultd/core/subject/row.h"
+#include "vaultd/core/epoch/waiting.h"
+#include "vaultd/core/policy/approval.h"
+#include "vaultd/core/policy/hold.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/parse.h"
@@ -303,7 +306,7 @@ const struct vt_handler VT_HANDLER_BACKUP_RESTORE = {.command = "backup.restore"
 struct checking {
     struct vt_call *call;
     struct vt_value faults;
-    uint64_t records, rows, rows_erased, tokens;
+    uint64_t records, rows, rows_erased, tokens, holds, approvals;
 };
 
 static VT_RESULT fault_add(struct checking *checking, const char *sentence)
@@ -359,6 +362,46 @@ static VT_RESULT check_records(struct checking *checking)
     return VAULT_OK;
 }
 
+static vault_status count_hold(void *context, const struct vt_hold *hold)
+{
+    struct checking *checking = context;
+    (void)hold;
+    checking->holds++;
+    return VAULT_OK;
+}
+
+static vault_status count_request(void *context, const struct vt_pending *pending)
+{
+    uint64_t *count = context;
+    (void)pending;
+    ++*count;
+    return VAULT_OK;
+}
+
+/* What waits under an open approval is what it says; what has run or been denied has left nothing. */
+static vault_status check_approval(void *context, const struct vt_approval *approval)
+{
+    struct checking *checking = context;
+    uint64_t count = 0;
+    checking->approvals++;
+    VT_TRY(vt_waiting_each(checking->call->view, approval->id, count_request, &count));
+    const bool is_whole = approval->state == VT_APPROVAL_RUNNING ? count <= approval->item_count
+                          : vt_approval_has_ended(approval)      ? count == 0
+                                                                 : count == approval->item_count;
+    return is_whole ? VAULT_OK : fault_add(checking, "An approval does not have the requests under it that it names.");
+}
+
+/* Holds, approvals and what waits for them: every row opens, and they agree. */
+static VT_RESULT check_policy(struct checking *checking)
+{
+    const vault_status holds = vt_hold_each(checking->call->view, count_hold, checking);
+    if (holds == VAULT_E_AUTHENTICITY || holds == VAULT_E_CORRUPT) VT_TRY(fault_add(checking, "A hold does not open."));
+    else VT_TRY(holds);
+    const vault_status approvals = vt_approval_each(checking->call->view, true, check_approval, checking);
+    if (approvals != VAULT_E_AUTHENTICITY && approvals != VAULT_E_CORRUPT) return approvals;
+    return fault_add(checking, "An approval, or a request that waits for one, does not open.");
+}
+
 static VT_RESULT check_tree(struct checking *checking, struct vt_keyring_check *counts)
 {
     struct vt_err err = {{0}, {0}};
@@ -405,6 +448,7 @@ static vault_status store_check_prepare(struct vt_call *call)
     struct vt_value map = vt_value_map(), counts = vt_value_map();
     VT_TRY(check_tree(&checking, &tree));
     VT_TRY(check_records(&checking));
+    VT_TRY(check_policy(&checking));
     VT_TRY(check_audit(&checking));
     VT_TRY(check_certificates(&checking));
     VT_TRY(vt_put_int(call, &counts, "pages", (int64_t)tree.pages));
@@ -415,6 +459,8 @@ static vault_status store_check_prepare(struct vt_call *call)
     VT_TRY(vt_put_int(call, &counts, "rows", (int64_t)checking.rows));
     VT_TRY(vt_put_int(call, &counts, "rows_erased", (int64_t)checking.rows_erased));
     VT_TRY(vt_put_int(call, &counts, "tokens", (int64_t)checking.tokens));
+    VT_TRY(vt_put_int(call, &counts, "holds", (int64_t)checking.holds));
+    VT_TRY(vt_put_int(call, &counts, "approvals", (int64_t)checking.approvals));
     VT_TRY(vt_put_int(call, &counts, "audit_leaves", (int64_t)vt_vault_audit_size(call->vault)));
     VT_TRY(vt_put_bool(call, &map, "is_sound", checking.faults.array.count == 0));
     VT_TRY(vt_put_value(call, &map, "counts", counts));

@@ -5,6 +5,7 @@
 #include "libvault/base/fault.h"
 #include "libvault/codec/text.h"
 #include "libvault/schema/category.h"
+#include "vaultd/core/policy/hold.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/parse.h"
@@ -73,6 +74,12 @@ static VT_RESULT start_subject(struct vt_call *call, struct vt_value *map)
     VT_TRY(vt_call_subject(call, &wish.sid));
     VT_TRY(vt_call_touch(call, &wish.sid, vt_bytes_str("key.rotate")));
     wish.destroy_now = vt_call_bool(call, "destroy_now", false);
+    const struct vt_scope scope = {.sid = wish.sid, .category = wish.category};
+    const vault_status gate = wish.destroy_now ? vt_gate_scope(call->view, call->tenant, &scope) : VAULT_OK;
+    if (gate == VAULT_E_HELD)
+        return vt_fail(&call->err, gate, "destroy_now",
+                       "A legal hold forbids to destroy older versions of these keys; it has to be released first.");
+    VT_TRY(gate);
     return wish_keep(call, &wish);
 }
 

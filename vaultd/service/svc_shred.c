@@ -1,9 +1,13 @@
 /* vaultd/service/svc_shred.c - asking for destruction, taking it back, certificates. All paths end in the PENDING table; only the
- * epoch destroys. */
+ * epoch destroys. What a hold forbids is refused; what the brake holds back waits in the WAITING table and hides nothing. */
 #include <stdio.h>
 
 #include "libvault/codec/text.h"
 #include "libvault/crypto/rng.h"
+#include "vaultd/core/epoch/waiting.h"
+#include "vaultd/core/policy/approval.h"
+#include "vaultd/core/policy/brake.h"
+#include "vaultd/core/policy/hold.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/parse.h"
 
@@ -16,6 +20,8 @@ struct shred {
     uint8_t salt[SALT_LEN];
     bool has_reference, is_repeat, is_kept;
     bool was_pending;               /* when the call began: nothing of it is written */
+    bool is_waiting;                /* held back by the brake, under pending.approval */
+    uint64_t limit;                 /* of the brake; UINT64_MAX: it is off */
 };
 /** What became of one wished subject; VAULT_OK: items has it. */
 struct outcome {
@@ -29,21 +35,108 @@ struct shreds {
     size_t wished, count;
 };
 
-/* Committer: numbers are given here, so that they rise with the commits. */
+/* The brake -------------------------------------------------------------------------------------------------------- */
+
+enum { APPROVERS = 2 };
+
+static VT_RESULT brake_limit(struct vt_call *call, uint64_t *out_limit)
+{
+    const struct vt_brake_options *brake = &vt_vault_get_options(call->vault)->brake;
+    struct vt_store_stats stats;
+    *out_limit = brake->is_on ? brake->per_hour : UINT64_MAX;
+    if (!brake->is_on || brake->per_hour != 0) return VAULT_OK;
+    VT_TRY(vt_store_stats(vt_vault_store(call->vault), &stats));
+    *out_limit = vt_brake_limit(stats.entries[VT_TABLE_KEYBLOCK]);
+    return VAULT_OK;
+}
+
+/* One case gathers what one caller asks for, until somebody has approved it: what he has seen must not grow afterwards. */
+struct gathering {
+    const struct shred *shred;
+    struct vt_approval approval;
+};
+
+static vault_status find_gathering(void *context, const struct vt_approval *approval)
+{
+    struct gathering *gathering = context;
+    const struct vt_pending *pending = &gathering->shred->pending;
+    const bool is_open = approval->kind == VT_APPROVAL_MASS_SHRED && approval->state == VT_APPROVAL_WAITING &&
+                         approval->granted == 0 && approval->item_count < VT_WAITING_MAX &&
+                         approval->tenant == pending->tenant && pending->requested_at_ms < approval->expires_at_ms;
+    if (!is_open || memcmp(approval->asked_by, pending->principal, sizeof approval->asked_by) != 0) return VAULT_OK;
+    gathering->approval = *approval;
+    return VAULT_E_EXISTS;              /* stop */
+}
+
+static VT_RESULT case_of(const struct shred *shred, struct vt_keyring_view *view, struct vt_approval *out_approval)
+{
+    const struct vt_brake_options *brake = &vt_vault_get_options(shred->call->vault)->brake;
+    struct gathering gathering = {.shred = shred};
+    const vault_status found = vt_approval_each(view, false, find_gathering, &gathering);
+    if (found == VAULT_E_EXISTS) *out_approval = gathering.approval;
+    if (found != VAULT_OK) return found == VAULT_E_EXISTS ? VAULT_OK : found;
+    struct vt_approval fresh = {.kind = VT_APPROVAL_MASS_SHRED, .state = VT_APPROVAL_WAITING, .needed = APPROVERS,
+                                .tenant = shred->pending.tenant, .asked_at_ms = shred->pending.requested_at_ms,
+                                .expires_at_ms = shred->pending.requested_at_ms + brake->expires_ms,
+                                .delay_ms = brake->delay_ms};
+    memcpy(fresh.asked_by, shred->pending.principal, sizeof fresh.asked_by);
+    VT_TRY(vt_random_bytes(fresh.id, sizeof fresh.id));
+    *out_approval = fresh;
+    return VAULT_OK;
+}
+
+static VT_RESULT hold_back(struct shred *shred, struct vt_keyring_view *view, struct vt_txn *txn)
+{
+    struct vt_approval approval;
+    const vault_status found = vt_waiting_find(txn, &shred->pending.scope, shred->pending.approval);
+    shred->is_waiting = true;
+    shred->is_repeat = found == VAULT_OK;
+    if (found != VAULT_E_NOT_FOUND) return found;
+    VT_TRY(case_of(shred, view, &approval));
+    memcpy(shred->pending.approval, approval.id, sizeof approval.id);
+    VT_TRY(vt_waiting_add(view, txn, &shred->pending));
+    approval.item_count++;
+    return vt_approval_put(view, txn, &approval);
+}
+
+/* Committer: numbers are given here, so that they rise with the commits. Only here it is certain how many were before it. */
+static VT_RESULT shred_enter(struct shred *shred, struct vt_keyring_view *view, struct vt_txn *txn)
+{
+    const int64_t now_ms = shred->pending.requested_at_ms;
+    uint64_t used = 0;
+    VT_TRY(vt_gate_scope(view, shred->pending.tenant, &shred->pending.scope));
+    if (shred->limit != UINT64_MAX) VT_TRY(vt_brake_used(txn, shred->pending.tenant, now_ms, &used));
+    if (used >= shred->limit) return hold_back(shred, view, txn);
+    VT_TRY(vt_pending_add(view, txn, vt_epoch_evidence(vt_vault_epoch(shred->call->vault)), &shred->pending));
+    return shred->limit != UINT64_MAX ? vt_brake_add(txn, shred->pending.tenant, now_ms, 1) : VAULT_OK;
+}
+
 static vault_status shred_apply(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
 {
     struct shred *shred = context;
-    const struct vt_evidence *evidence = vt_epoch_evidence(vt_vault_epoch(shred->call->vault));
-    const vault_status status = vt_pending_add(vt_keyring_write_view(write), txn, evidence, &shred->pending);
+    struct vt_keyring_view *view = vt_keyring_write_view(write);
+    uint64_t first;
+    shred->is_repeat = shred->is_waiting = false;
+    memset(shred->pending.approval, 0, sizeof shred->pending.approval);
+    const vault_status found = vt_pending_find(view, &shred->pending.scope, &first);
+    if (found == VAULT_E_NOT_FOUND) return shred_enter(shred, view, txn);
+    VT_TRY(found);
+    const vault_status status = vt_pending_add(view, txn, vt_epoch_evidence(vt_vault_epoch(shred->call->vault)), &shred->pending);
     shred->is_repeat = status == VAULT_E_EXISTS;
     return shred->is_repeat ? VAULT_OK : status;
 }
+
+/* Asking ------------------------------------------------------------------------------------------------------------ */
 
 static void shred_committed(struct vt_call *call, bool kept)
 {
     struct shreds *shreds = call->handler_state;
     for (size_t i = 0; kept && shreds != NULL && i < shreds->count; i++) {
         if (shreds->items[i].was_pending) continue;     /* erased meanwhile, maybe: it must not be pending again */
+        if (shreds->items[i].is_waiting) {
+            vt_vault_look_at_approvals(call->vault);
+            continue;                                   /* nothing is hidden before it is approved */
+        }
         /* Memory is the only thing that can be short here; the subject is then unreadable to everyone until it is freed. */
         if (vt_stamps_add_pending(vt_vault_stamps(call->vault), &shreds->items[i].pending.scope) != VAULT_OK)
             vt_vault_seal(call->vault);
@@ -98,8 +191,17 @@ static VT_RESULT scope_find(struct vt_call *call, const struct vt_scope *scope)
     return VAULT_E_ERASED;
 }
 
+static VT_RESULT hold_check(struct vt_call *call, const struct vt_scope *scope)
+{
+    const vault_status status = vt_gate_scope(call->view, call->tenant, scope);
+    if (status != VAULT_E_HELD) return status;
+    return vt_fail(&call->err, status, NULL,
+                   "A legal hold forbids to forget this; it has to be released first (hold.list, hold.release).");
+}
+
 static VT_RESULT shred_plan(struct vt_call *call, const struct vt_scope *scope, struct vt_change *change, struct shred *shred)
 {
+    VT_TRY(hold_check(call, scope));
     VT_TRY(shred_fill(call, scope, shred));
     call->item_count++;
     /* An epoch that closes meanwhile has erased the subject: the repeat answers with that certificate, not with a new one. */
@@ -123,6 +225,7 @@ static VT_RESULT dry_run(struct vt_call *call, const struct vt_scope *scope)
 {
     struct vt_destroyed_rows counts;
     struct vt_value map = vt_value_map(), value;
+    VT_TRY(hold_check(call, scope));
     VT_TRY(vt_subject_destroy_plan(call->view, call->tenant, scope, &counts));
     VT_TRY(counts_value(call, &counts, &value));
     VT_TRY(vt_put_text(call, &map, "state", "dry-run"));
@@ -205,6 +308,7 @@ static VT_RESULT plan_next(struct vt_call *call, struct vt_bytes external_id, ui
 static VT_RESULT plan_many(struct vt_call *call, const struct vt_value *wished, struct vt_change *change, struct shreds *shreds)
 {
     uint16_t category;
+    uint32_t held = 0;
     VT_TRY(vt_call_category(call, "category", &category));
     for (size_t i = 0; i < wished->array.count; i++) {
         const vault_status status = plan_next(call, wished->array.items[i].bytes, category, change, shreds);
@@ -212,7 +316,11 @@ static VT_RESULT plan_many(struct vt_call *call, const struct vt_value *wished, 
         shreds->outcomes[i] = (struct outcome){status, call->certificate, call->err};
         call->certificate = 0;
         call->err = (struct vt_err){{0}, {0}};
+        held += status == VAULT_E_HELD;
     }
+    /* Certificates say how many a hold has kept out of their batch. */
+    for (size_t i = 0; i < shreds->count; i++) shreds->items[i].pending.held_count = held;
+    call->retries_checks = true;
     return VAULT_OK;
 }
 
@@ -272,6 +380,7 @@ static vault_status shred_prepare(struct vt_call *call)
     struct shreds *shreds = vt_pool_alloc(&call->scratch, sizeof *shreds);
     struct vt_change *change;
     bool is_answered = false;
+    uint64_t limit;
     VT_TRY(check_arguments(call));
     VT_ENSURE(shreds != NULL, VAULT_E_MEMORY);
     shreds->wished = wished;
@@ -282,6 +391,8 @@ static vault_status shred_prepare(struct vt_call *call)
     if (subjects != NULL) VT_TRY(plan_many(call, subjects, change, shreds));
     if (subjects == NULL) VT_TRY(plan_one(call, change, shreds, &is_answered));
     if (is_answered) return VAULT_OK;
+    VT_TRY(brake_limit(call, &limit));
+    for (size_t i = 0; i < shreds->count; i++) shreds->items[i].limit = limit;
     call->handler_state = shreds;
     call->wants_worker_after = vt_call_bool(call, "now", false);
     return VAULT_OK;
@@ -289,14 +400,27 @@ static vault_status shred_prepare(struct vt_call *call)
 
 /* Answering ---------------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const struct shred *shred, struct vt_value *map)
+static VT_RESULT put_salt(struct vt_call *call, const struct shred *shred, struct vt_value *map)
 {
-    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)shred->pending.certificate));
-    VT_TRY(put_state(call, txn, shred->pending.certificate, map));
-    if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
     char salt[2 * SALT_LEN + 1];
+    if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
     vt_hex_encode(VT_BYTES_OF(shred->salt), salt);
     return vt_put_text(call, map, "salt", salt);
+}
+
+static VT_RESULT waiting_value(struct vt_call *call, const struct shred *shred, struct vt_value *map)
+{
+    VT_TRY(vt_put_id(call, map, "approval", shred->pending.approval));
+    VT_TRY(vt_put_text(call, map, "state", "waiting"));
+    return put_salt(call, shred, map);
+}
+
+static VT_RESULT shred_value(struct vt_call *call, struct vt_txn *txn, const struct shred *shred, struct vt_value *map)
+{
+    if (shred->is_waiting) return waiting_value(call, shred, map);
+    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)shred->pending.certificate));
+    VT_TRY(put_state(call, txn, shred->pending.certificate, map));
+    return put_salt(call, shred, map);
 }
 
 static VT_RESULT outcome_error(struct vt_call *call, const struct outcome *outcome, struct vt_value *map)
@@ -319,13 +443,20 @@ static VT_RESULT shreds_value(struct vt_call *call, struct vt_txn *txn, const st
     return vt_put_value(call, map, "items", list);
 }
 
+static bool is_any_pending(const struct shreds *shreds)
+{
+    for (size_t i = 0; i < shreds->count; i++)
+        if (!shreds->items[i].is_waiting) return true;
+    return false;
+}
+
 /* With `now` this runs on a worker and waits for the epoch. */
 static vault_status shred_finish(struct vt_call *call)
 {
     const struct shreds *shreds = call->handler_state;
     struct vt_value map = vt_value_map();
     if (shreds == NULL) return VAULT_OK;        /* answered while preparing */
-    if (call->wants_worker_after && shreds->count != 0) {
+    if (call->wants_worker_after && is_any_pending(shreds)) {
         const vault_status closed = vt_vault_close_epoch_wait(call->vault, false);
         if (closed != VAULT_OK && closed != VAULT_E_NOT_FOUND) return closed;
     }
@@ -340,11 +471,9 @@ static vault_status shred_finish(struct vt_call *call)
 /* Numbers and salts are kept, not notes: a repeat shows how far the erasure has come meanwhile. */
 static VT_RESULT answer_one(struct vt_call *call, const struct shred *shred, struct vt_value *map)
 {
-    VT_TRY(vt_put_int(call, map, "certificate", (int64_t)shred->pending.certificate));
-    if (!shred->has_reference || shred->is_repeat) return VAULT_OK;
-    char salt[2 * SALT_LEN + 1];
-    vt_hex_encode(VT_BYTES_OF(shred->salt), salt);
-    return vt_put_text(call, map, "salt", salt);
+    if (shred->is_waiting) VT_TRY(vt_put_id(call, map, "approval", shred->pending.approval));
+    else VT_TRY(vt_put_int(call, map, "certificate", (int64_t)shred->pending.certificate));
+    return put_salt(call, shred, map);
 }
 
 static vault_status shred_answer(struct vt_call *call, struct vt_value *out_map)
@@ -365,10 +494,21 @@ static vault_status shred_answer(struct vt_call *call, struct vt_value *out_map)
     return VAULT_OK;
 }
 
+/* What has become of the case meanwhile. */
+static VT_RESULT replay_waiting(struct vt_call *call, struct vt_value *map)
+{
+    uint8_t id[16];
+    struct vt_approval approval;
+    VT_TRY(vt_hex_decode(vt_value_get_text(map, "approval"), id, sizeof id));
+    VT_TRY(vt_approval_get(call->view, id, &approval));
+    return vt_put_text(call, map, "state", vt_approval_state_name(approval.state));
+}
+
 static VT_RESULT replay_one(struct vt_call *call, const struct vt_value *kept, struct vt_value *map)
 {
     const uint64_t number = (uint64_t)vt_value_get_int(kept, "certificate", 0);
     *map = *kept;
+    if (vt_value_get(kept, "approval") != NULL) return replay_waiting(call, map);
     if (number == 0 || vt_value_get(kept, "note") != NULL) return VAULT_OK;      /* refused, a dry run, or whole already */
     return put_state(call, call->txn, number, map);
 }

@@ -3,6 +3,8 @@
 
 #include "libvault/codec/limits.h"
 #include "vaultd/core/backup/backup.h"
+#include "vaultd/core/policy/approval.h"
+#include "vaultd/core/policy/brake.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/jobs.h"
@@ -454,6 +456,55 @@ static VT_RESULT status_backup(struct status_writer *writer)
     return vt_put_value(call, &writer->map, "backup", map);
 }
 
+struct waiting_sum {
+    uint64_t approvals, requests;
+};
+
+static vault_status sum_waiting(void *context, const struct vt_approval *approval)
+{
+    struct waiting_sum *sum = context;
+    sum->approvals++;
+    sum->requests += approval->item_count;
+    return VAULT_OK;
+}
+
+static VT_RESULT brake_value(struct status_writer *writer, const struct vt_store_stats *stats, struct vt_value *out_map)
+{
+    struct vt_call *call = writer->call;
+    const struct vt_brake_options *brake = &call->vault->options.brake;
+    struct vt_value map = vt_value_map();
+    struct waiting_sum sum = {0};
+    uint64_t used;
+    VT_TRY(vt_brake_used(call->txn, call->tenant, call->now_ms, &used));
+    VT_TRY(vt_approval_each(call->view, false, sum_waiting, &sum));
+    VT_TRY(vt_put_bool(call, &map, "on", brake->is_on));
+    if (brake->is_on) {
+        const uint64_t limit = brake->per_hour != 0 ? brake->per_hour : vt_brake_limit(stats->entries[VT_TABLE_KEYBLOCK]);
+        VT_TRY(vt_put_int(call, &map, "per_hour", (int64_t)limit));
+        VT_TRY(vt_put_int(call, &map, "used", (int64_t)used));
+        VT_TRY(vt_put_int(call, &map, "delay_s", brake->delay_ms / 1000));
+    }
+    VT_TRY(vt_put_int(call, &map, "approvals", (int64_t)sum.approvals));
+    VT_TRY(vt_put_int(call, &map, "requests", (int64_t)sum.requests));
+    *out_map = map;
+    return VAULT_OK;
+}
+
+/* Known only while it is unsealed: what waits lies sealed in the store. */
+static VT_RESULT status_brake(struct status_writer *writer)
+{
+    struct vt_call *call = writer->call;
+    struct vt_store_stats stats;
+    struct vt_value map;
+    if (!call->vault->options.brake.is_on && !call->vault->options.is_read_only)
+        VT_TRY(warn(writer, "The brake on mass shredding is off: one credential can have everybody forgotten at once."));
+    if (call->view == NULL) return VAULT_OK;
+    VT_TRY(vt_store_stats(call->vault->store, &stats));
+    VT_TRY(vt_put_int(call, &writer->map, "holds", (int64_t)stats.entries[VT_TABLE_HOLD]));
+    VT_TRY(brake_value(writer, &stats, &map));
+    return vt_put_value(call, &writer->map, "brake", map);
+}
+
 static VT_RESULT status_rest(struct status_writer *writer)
 {
     struct vt_call *call = writer->call;
@@ -483,6 +534,7 @@ static vault_status status_prepare(struct vt_call *call)
     VT_TRY(status_memory(&writer));
     VT_TRY(status_connections(&writer));
     VT_TRY(status_store(&writer));
+    VT_TRY(status_brake(&writer));
     VT_TRY(status_backup(&writer));
     VT_TRY(status_last_restore(&writer));
     VT_TRY(status_rest(&writer));

@@ -4,6 +4,7 @@
 
 #include "libvault/base/fault.h"
 #include "vaultd/core/backup/backup.h"
+#include "vaultd/core/policy/approval.h"
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/vault_internal.h"
@@ -60,16 +61,49 @@ static VT_RESULT exclude_further(struct vt_pool *pool, uint64_t further, struct 
     return VAULT_OK;
 }
 
+static const uint8_t NO_APPROVAL[16];
+
+/* Who let it pass the brake. */
+static VT_RESULT describe_approvals(struct vt_keyring_view *view, const struct vt_pending *pending, struct vt_pool *pool,
+                                    struct vt_certificate *certificate)
+{
+    struct vt_approval approval;
+    if (memcmp(pending->approval, NO_APPROVAL, sizeof NO_APPROVAL) == 0) return VAULT_OK;
+    VT_TRY(vt_approval_get(view, pending->approval, &approval));
+    struct vt_certificate_approval *list = vt_pool_calloc(pool, VT_APPROVAL_GRANTS_MAX, sizeof *list);
+    VT_ENSURE(list != NULL, VAULT_E_MEMORY);
+    for (size_t i = 0; i < approval.granted; i++) {
+        memcpy(list[i].principal, approval.grants[i].principal, sizeof list[i].principal);
+        list[i].at_ms = approval.grants[i].at_ms;
+    }
+    certificate->approvals = list;
+    certificate->approval_count = approval.granted;
+    return VAULT_OK;
+}
+
+/* What stayed of the batch that it was asked for in. */
+static VT_RESULT describe_kept(const struct vt_pending *pending, struct vt_pool *pool, struct vt_certificate *certificate)
+{
+    if (pending->held_count == 0) return VAULT_OK;
+    struct vt_certificate_count *kept = vt_pool_calloc(pool, 1, sizeof *kept);
+    VT_ENSURE(kept != NULL, VAULT_E_MEMORY);
+    *kept = (struct vt_certificate_count){vt_bytes_str("hold"), pending->held_count};
+    certificate->kept = kept;
+    certificate->kept_count = 1;
+    return VAULT_OK;
+}
+
 /* Certificates name the registered copies that still hold ciphertext, and until when; those past the list's end are counted. */
-static vault_status describe_backups(void *context, struct vt_keyring_view *view, const struct vt_pending *pending,
-                                     struct vt_pool *pool, struct vt_certificate *certificate)
+static vault_status describe(void *context, struct vt_keyring_view *view, const struct vt_pending *pending, struct vt_pool *pool,
+                             struct vt_certificate *certificate)
 {
     const struct vt_vault *vault = context;
     struct backup_listing listing = {
         .backups = vt_pool_calloc(pool, VT_CERTIFICATE_LIST_MAX, sizeof(struct vt_certificate_backup)),
         .now_ms = vt_clock_now_ms(vault->options.clock)};
-    (void)pending;
     VT_ENSURE(listing.backups != NULL, VAULT_E_MEMORY);
+    VT_TRY(describe_approvals(view, pending, pool, certificate));
+    VT_TRY(describe_kept(pending, pool, certificate));
     VT_TRY(vt_backup_each(vt_keyring_view_txn(view), list_backup, &listing));
     certificate->backups = listing.backups;
     certificate->backup_count = listing.count;
@@ -90,7 +124,7 @@ static VT_RESULT vault_open_parts(struct vt_vault *vault)
         .software_version = "vaultd " VT_VERSION,
         .close_after_count = vault->options.close_after_count,
         .close_after_ms = vault->options.close_after_ms,
-        .describe = describe_backups,
+        .describe = describe,
         .describe_context = vault,
     };
     VT_TRY(vt_stamps_new(&vault->stamps));
@@ -104,9 +138,12 @@ static VT_RESULT vault_open_parts(struct vt_vault *vault)
     return vt_epoch_open(vault->store, vault->ring, vault->stamps, &epoch_options, &vault->epoch);
 }
 
+enum { APPROVAL_EXPIRES_DEFAULT_MS = 7 * 24 * 3600 * 1000 };
+
 static void vault_take(struct vt_vault *vault, const struct vt_vault_options *options)
 {
     vault->options = *options;
+    if (options->brake.expires_ms == 0) vault->options.brake.expires_ms = APPROVAL_EXPIRES_DEFAULT_MS;
     vault->store = options->store;
     for (size_t i = 0; i < options->keeper_count; i++) vault->keepers[i] = options->keepers[i];
     vault->options.keepers = vault->keepers;
@@ -222,6 +259,7 @@ static VT_RESULT vault_load(struct vt_vault *vault)
     VT_TRY(vt_templates_load(vault->templates, view, VT_TENANT_DEFAULT));
     VT_TRY(vt_credentials_load(vault->credentials, view));
     VT_TRY(open_once(vault, txn));
+    vt_vault_look_at_approvals(vault);
 
     return load_forgetting(vault, txn);
 }

@@ -19,6 +19,14 @@ struct vt_credentials;
 struct vt_jobs;
 struct vt_vault;
 
+/** The brake on mass shredding (vaultd/core/policy/brake.h). */
+struct vt_brake_options {
+    bool is_on;
+    uint64_t per_hour;                      /* requests to forget that pass; 0: max(20, min(1,000, 0.1 % of the subjects)) */
+    int64_t delay_ms;                       /* between the last approval and the first request carried out */
+    int64_t expires_ms;                     /* how long anything waits for approval; 0: 7 days */
+};
+
 struct vt_vault_options {
     struct vt_store *store;                 /* moved: freed with the vault */
     struct vt_keeper **keepers;             /* the keepers are moved, the array is copied */
@@ -32,6 +40,7 @@ struct vt_vault_options {
     uint64_t close_after_count;             /* epochs: pending shreds; 0: 1,000 */
     int64_t close_after_ms;                 /* epochs: 0: 15 min */
     bool is_dev;                            /* dev mode: status and certificates say so */
+    struct vt_brake_options brake;
     const char *data_dir;                   /* borrowed; where take-overs build; NULL: there are none */
     bool is_read_only;                      /* a restored environment under inspection: nothing but audit leaves is written */
 };
@@ -160,6 +169,19 @@ struct vt_held_counts {
 /** For status. Borrowed until it is replaced; NULL: there is no server. Before the server's threads run and after they ended. */
 void vt_vault_set_held(struct vt_vault *vault, const struct vt_held_counts *held);
 const struct vt_held_counts *vt_vault_held(const struct vt_vault *vault);
+
+/* Approvals ---------------------------------------------------------------------------------------------------- */
+
+/** Carry out what has been approved and whose delay has passed, end what nobody approved in time; in steps, each a commit, so that
+ *  a crash loses none of it. Thread: the epoch thread; tests. @return the first failure: it goes on with the next call */
+VT_RESULT vt_vault_run_approvals(struct vt_vault *vault);
+/** Anything for it to do? Cheap: asked ten times a second. */
+bool vt_vault_approvals_are_due(struct vt_vault *vault);
+/** An approval has changed. */
+void vt_vault_look_at_approvals(struct vt_vault *vault);
+/** Requests that a hold forbids although they are pending (it was placed while an epoch was closing, which failed) are taken back.
+ *  Thread: the epoch thread, where nothing is frozen. */
+VT_RESULT vt_vault_take_back_held(struct vt_vault *vault);
 
 /* Parts, for handlers and the server --------------------------------------------------------------------------------- */
 

@@ -183,6 +183,17 @@ EXAMPLES = {
     "certificate.verify": Example("application", {"note": lambda world: world.pending["note"]}),
     "subject.cancel-shred": Example("privacy", {"certificate": lambda world: world.pending["certificate"]}, [
         ({"certificate": 1 << 40}, "not-found", "certificate")]),
+    "hold.place": Example("privacy", {"subject": subject_of("fay"), "category": "B", "reason": "litigation", "matter": "case"}, [
+        ({"subject": CANARY}, "not-found", "subject"), ({"sid": ID}, "argument", "sid"),
+        ({"subject": ABSENT, "sid": ID}, "not-found", "sid"), ({"category": CANARY}, "argument", "category"),
+        ({"subject": ABSENT, "category": ABSENT}, "argument", "subject")]),
+    "hold.list": Example("privacy", {"limit": 1}),
+    "hold.release": Example("privacy", {"hold": lambda world: world.holds[0]}, [({"hold": ID}, "not-found", "hold")]),
+    "approval.list": Example("auditor", {"all": True}, [({"approval": ID}, "not-found", "approval")]),
+    "approval.grant": Example("approver", {"approval": lambda world: world.approvals[0], "items": 0}, [
+        ({"approval": ID}, "not-found", "approval"), ({"items": 7}, "state", "items")]),
+    "approval.deny": Example("approver", {"approval": lambda world: world.approvals[1]}, [
+        ({"approval": ID}, "not-found", "approval")]),
     "key.status": Example("administrator", {}, [({"subject": CANARY}, "not-found", "subject")]),
     "key.rotate": Example("administrator", {"what": "tenant", "key": "config"}, [
         ({"what": "subject", "key": ABSENT}, "argument", "subject"),

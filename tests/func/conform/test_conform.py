@@ -38,12 +38,15 @@ READS_PEOPLE = {"record.get", "record.list", "subject.find", "subject.show", "su
 OPERATING = ("backup", "store", "clock", "epoch.close", "vault.init", "vault.seal", "vault.unseal")
 ADMINISTERING = ("credential", "key.rotate", "schema.apply", "template.apply")
 LOG = ("audit.tail", "audit.prove", "audit.verify", "audit.export", "audit.checkpoint")
+DECIDING = ("approval.grant", "approval.deny")
 FORBIDDEN = {
-    "application": OPERATING + ADMINISTERING + LOG + ("subject.shred", "subject.cancel-shred", "subject.export"),
-    "privacy": OPERATING + ADMINISTERING + LOG,
-    "operator": ADMINISTERING + LOG + ("subject", "record", "token"),
-    "administrator": OPERATING + LOG + ("subject", "record", "token"),
-    "auditor": OPERATING + ADMINISTERING + ("subject", "record", "token"),
+    "application": OPERATING + ADMINISTERING + LOG + ("subject.shred", "subject.cancel-shred", "subject.export", "hold",
+                                                "approval"),
+    "privacy": OPERATING + ADMINISTERING + LOG + DECIDING,
+    "approver": OPERATING + ADMINISTERING + LOG + ("subject", "record", "token", "hold"),
+    "operator": ADMINISTERING + LOG + DECIDING + ("subject", "record", "token", "hold"),
+    "administrator": OPERATING + LOG + DECIDING + ("subject", "record", "token", "hold"),
+    "auditor": OPERATING + ADMINISTERING + DECIDING + ("subject", "record", "token", "hold"),
 }
 ELSEWHERE = {"tenant": "elsewhere"}     # is looked at when the arguments and the role have been found right
 
@@ -237,7 +240,7 @@ class World:
     def __init__(self):
         self.daemon = Daemon(VAULTD, arguments=["--test-clock", "2030-01-01T00:00:00Z"])
         self.clients = {role: self.daemon.client(role) for role in ROLES}
-        self.subjects = {"ada": "conform-ada", "bob": "conform-bob", "eve": "conform-eve"}
+        self.subjects = {"ada": "conform-ada", "bob": "conform-bob", "eve": "conform-eve", "fay": "conform-fay"}
         self.tokens, self.records = {}, {}
         for path in sorted(glob.glob(os.path.join(SOURCE, "docs", "examples", "schemas", "*.yaml"))):
             with open(path, encoding="utf-8") as handle:
@@ -251,6 +254,9 @@ class World:
                 "token.create", template="card", subject=external_id, record=made["records"]["cards"][0])["token"]
         self.clients["operator"].call("backup.create", to=os.path.join(self.daemon.root, "backup"))
         self.pending = self.clients["privacy"].call("subject.shred", subject=self.subjects["eve"], reference="case")
+        self.holds = [self.clients["privacy"].call("hold.place", subject=self.subjects["fay"], reason="dispute")["hold"]
+                      for _ in range(2)]
+        self.approvals = [self.clients["privacy"].call("hold.release", hold=hold)["approval"] for hold in self.holds]
 
     def close(self):
         for client in self.clients.values():

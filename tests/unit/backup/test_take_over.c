@@ -884,7 +884,29 @@ START_TEST(a_loss_of_commits_after_a_take_over_is_refused_and_the_journal_does_n
 }
 END_TEST
 
+START_TEST(a_hold_placed_after_the_backup_is_in_force_and_keeps_what_the_vault_has)
+{
+    char value[64];
+    two_people(false);
+    people_create(&world, "eve");
+    ck_assert_ok(world_call(&world, "privacy", "hold.place", "{subject: bob, reason: litigation}", NULL));
+    ck_assert_ok(world_call(&world, "privacy", "hold.place", "{subject: eve, category: A, reason: litigation}", NULL));
+    taken_over(NULL);
+    people_assert_sound(&world);
+    assert_email("bob", "other@example.org");
+    assert_email("ada", "ada@example.org");
+    assert_email("eve", "eve@example.org");
+    ck_assert_ok(people_field(&world, "eve", "ip", value));         /* not held, so it went like anything that came since */
+    ck_assert_str_eq(value, "");
+    ck_assert_status(world_call(&world, "privacy", "subject.shred", "{subject: bob}", NULL), VAULT_E_HELD);
+    ck_assert_status(world_call(&world, "privacy", "subject.shred", "{subject: eve}", NULL), VAULT_E_HELD);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", NULL));
+    world_free(&world);
+}
+END_TEST
+
 VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_since_is_undone,
+             a_hold_placed_after_the_backup_is_in_force_and_keeps_what_the_vault_has,
              no_page_of_the_former_incarnation_is_left_as_it_was_sealed,
              who_came_since_has_no_records_but_is_known_and_can_be_forgotten,
              the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate,

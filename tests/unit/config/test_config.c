@@ -221,6 +221,29 @@ START_TEST(more_memory_for_one_connection_than_for_all_is_refused)
 }
 END_TEST
 
+START_TEST(outside_dev_mode_the_brake_is_on_and_leaves_time_to_look)
+{
+    static const struct {
+        const char *text, *field;
+        vault_status in_dev, otherwise;
+    } CASES[] = {{COMPLETE "brake: {mode: off}\n", "brake.mode", VAULT_OK, VAULT_E_INVALID_VALUE},
+                 {COMPLETE "brake: {delay_s: 3599}\n", "brake.delay_s", VAULT_OK, VAULT_E_INVALID_VALUE},
+                 {COMPLETE "brake: {mode: on, delay_s: 3600, shreds_per_hour: 5}\n", "", VAULT_OK, VAULT_OK},
+                 {COMPLETE, "", VAULT_OK, VAULT_OK}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {{0}, {0}};
+        ck_assert_ok(read_text(config, CASES[i].text, NULL));
+        ck_assert_status(vt_config_check(config, true, &err), CASES[i].in_dev);
+        ck_assert_status(vt_config_check(config, false, &err), CASES[i].otherwise);
+        ck_assert_str_eq(err.field, CASES[i].field);
+    }
+    VT_AUTO_PTR(vt_config) config = fresh();
+    ck_assert_status(read_text(config, COMPLETE "brake: {mode: sometimes}\n", NULL), VAULT_E_INVALID_VALUE);
+    ck_assert_status(read_text(config, COMPLETE "brake: {shreds_per_hour: 1001}\n", NULL), VAULT_E_INVALID_VALUE);
+}
+END_TEST
+
 START_TEST(a_listener_is_a_host_and_a_port)
 {
     static const char *const good[] = {"127.0.0.1:7470", "vault.example.org:0", "[::1]:65535", "[::]:00080"};
@@ -434,6 +457,7 @@ START_TEST(the_sample_file_reads_when_its_settings_are_uncommented)
 END_TEST
 
 VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is_within_its_range,
+             outside_dev_mode_the_brake_is_on_and_leaves_time_to_look,
              a_complete_file_reads_as_its_settings, what_is_wrong_in_the_file_is_refused_with_its_line,
              what_is_no_yaml_or_has_a_key_twice_is_refused_with_file_and_line, seventeen_keepers_are_one_too_many,
              a_file_that_is_not_there_is_named, each_required_setting_is_missed_by_name,

@@ -215,6 +215,36 @@ class Banned(LintCase):
         self.assert_complains("tools/lint/banned.accepted:1", "cli/a.c no longer needs realloc")
 
 
+class Gate(LintCase):
+    lint = "gate"
+
+    def test_an_empty_tree_is_no_success(self):
+        self.assert_needs_something()
+
+    def test_whoever_drops_a_key_elsewhere_is_found(self):
+        for call in ("vt_subject_destroy", "vt_keyring_drop_subject", "vt_keyblock_drop", "vt_keyblock_drop_version",
+                     "vt_row_delete"):
+            self.write("vaultd/service/svc_new.c", f"int f(void)\n{{\n    return {call}(a, b);\n}}\n")
+            self.assert_complains("vaultd/service/svc_new.c:3", f"{call}(): goes past the gate")
+
+    def test_whoever_deletes_rows_by_himself_is_found(self):
+        self.write("vaultd/service/svc_new.c",
+                   "int f(void)\n{\n    return vt_store_delete(txn,\n        VT_TABLE_ROW, key);\n}\n")
+        self.assert_complains("vaultd/service/svc_new.c:3", "by itself")
+        self.write("vaultd/service/svc_new.c", "int f(void)\n{\n    return vt_store_delete(txn, VT_TABLE_BACKUP, key);\n}\n")
+        self.assert_clean()
+
+    def test_who_asks_the_gate_may_and_a_line_that_no_longer_applies_is_found(self):
+        self.write("vaultd/service/closing.c", "int f(void)\n{\n    return vt_subject_destroy(a);\n}\n")
+        self.assert_clean()
+        self.write("vaultd/service/closing.c", "int f(void)\n{\n    return 0;\n}\n")
+        self.assert_complains("vaultd/service/closing.c:0", "take it out of tools/lint/gate")
+
+    def test_a_definition_and_a_comment_are_no_call(self):
+        self.write("vaultd/core/subject/a.c", "/* vt_row_delete(x) */\nVT_RESULT vt_row_delete(int a)\n{\n    return a;\n}\n")
+        self.assert_clean()
+
+
 class Style(LintCase):
     lint = "style"
 

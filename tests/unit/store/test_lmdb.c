@@ -251,14 +251,14 @@ START_TEST(a_newer_format_is_refused_by_name)
     struct kit kit = {0};
     kit_start(&kit);
     kit_close(&kit);
-    patch_file(kit.data, "format\0\0\0\2", "format\0\0\0\3", 10);
+    patch_file(kit.data, "format\0\0\0\3", "format\0\0\0\4", 10);
     ck_assert_status(kit_try_open(&kit), VAULT_E_FORMAT);
     kit.options.is_read_only = true;
     ck_assert_status(kit_try_open(&kit), VAULT_E_FORMAT);
     kit.options.is_read_only = false;
-    patch_file(kit.data, "format\0\0\0\3", "format\0\0\0\1", 10);
+    patch_file(kit.data, "format\0\0\0\4", "format\0\0\0\2", 10);
     ck_assert_status(kit_try_open(&kit), VAULT_E_FORMAT);       /* an older one, too */
-    patch_file(kit.data, "format\0\0\0\1", "format\0\0\0\2", 10);
+    patch_file(kit.data, "format\0\0\0\2", "format\0\0\0\3", 10);
     kit_open(&kit);
     kit_close(&kit);
     patch_file(kit.data, "\xde\xc0\xef\xbe\1\0\0\0", "\xde\xc0\xef\xbe\2\0\0\0", 8);
@@ -275,7 +275,7 @@ START_TEST(an_environment_that_is_not_ours_is_corrupt)
     patch_file(kit.data, "certificate", "certifikate", 11);
     ck_assert_status(kit_try_open(&kit), VAULT_E_CORRUPT);
     patch_file(kit.data, "certifikate", "certificate", 11);
-    patch_file(kit.data, "format\0\0\0\2", "tamrof\0\0\0\2", 10);
+    patch_file(kit.data, "format\0\0\0\3", "tamrof\0\0\0\3", 10);
     ck_assert_status(kit_try_open(&kit), VAULT_E_CORRUPT);
     kit_end(&kit);
 }

@@ -11,8 +11,15 @@ from .fixpoint import Fixpoint, Key
 from .pile import Place
 
 
+# Rows under the ledger key whose context is made of their key.
+SEALED_BY_KEY = (
+    (tables.PENDING, system.pending_context, "pending request"), (tables.HOLD, system.hold_context, "hold"),
+    (tables.APPROVAL, system.approval_context, "approval"), (tables.WAITING, system.waiting_context, "waiting request"))
+
+
 class Beside:
-    """Ledger, pending requests, configuration, audit payloads, tokens, kept answers: how many opened, and what they said."""
+    """Ledger, pending requests, holds, approvals, configuration, audit payloads, tokens, kept answers: how many opened, and
+    what they said."""
 
     def __init__(self, fix: Fixpoint) -> None:
         self.fix = fix
@@ -46,11 +53,12 @@ class Beside:
         for item in self.found.all_of(tables.LEDGER):
             self.open_ledger_entry(item, ledger_keys)
             self.count("ledger entries", item)
-        for item in self.found.all_of(tables.PENDING):
-            incarnation = number(self.pile.read(item.place), 0, 8)
-            self.open_first(item, ((key, system.pending_context(vault, incarnation, name)) for vault, _, key in ledger_keys
-                                   for name in item.names), 8, "pending request")
-            self.count("pending requests", item)
+        for table, make_context, what in SEALED_BY_KEY:
+            for item in self.found.all_of(table):
+                incarnation = number(self.pile.read(item.place), 0, 8)
+                self.open_first(item, ((key, make_context(vault, incarnation, name)) for vault, _, key in ledger_keys
+                                       for name in item.names), 8, what)
+                self.count(what + "s", item)
         for item in self.found.all_of(tables.META):
             name = item.names[0]
             if name != b"root":

@@ -12,7 +12,7 @@ from .codec import ZERO16, Malformed, UnknownVersion, number, want_version
 from .pile import DATA, JOURNAL, KEEPER, NOTE, RAW_KEEPER, SHARE, File, Pile, Place
 from .seal import HEADER, MARK, OVERHEAD
 
-STORE_FORMAT = 2
+STORE_FORMAT = 3
 # A value too long for a leaf has one of these lengths: pieces of long rows, blocks of more than 14 and up to 256 keys.
 LOOSE_ROWS = tuple(17 + OVERHEAD + padded for padded in (2048, 3968))
 LOOSE_KEY_BLOCKS = tuple(12 + OVERHEAD + padded for padded in (2048, 3968, *range(4096, 5 * 4096 + 1, 4096)))
@@ -153,6 +153,15 @@ class Found:
         scope = system.parse_scope(key)
         self.vouch_for(scope.sid)
         self.item(tables.PENDING, raw, place, is_used, key)
+
+    def take_hold(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
+        if key[8:24] != ZERO16:
+            self.subjects.add(key[8:24])
+        self.item(tables.HOLD, raw, place, is_used, key)
+
+    def take_waiting(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
+        self.subjects.add(key[16:32])
+        self.item(tables.WAITING, raw, place, is_used, key)
 
     def take_certificate(self, key: bytes, raw: bytes, place: Place, is_used: bool) -> None:
         self.certificate(number(key, 1, 8), certificates.parse_row(raw, place.file), is_used)
@@ -325,8 +334,10 @@ def sealed_taker(table: int) -> Taker:
 
 TAKERS: dict[int, Taker] = {
     tables.META: Found.take_meta, tables.PAGE: Found.take_page, tables.KEYBLOCK: Found.take_key_block, tables.ROW: Found.take_row,
-    tables.PENDING: Found.take_pending, tables.CERTIFICATE: Found.take_certificate, tables.CERTIFICATE_LOG: Found.take_log,
-    **{table: sealed_taker(table) for table in (tables.TOKEN, tables.AUDIT, tables.LEDGER, tables.CONFIG, tables.IDEMPOTENCY)}}
+    tables.PENDING: Found.take_pending, tables.HOLD: Found.take_hold, tables.WAITING: Found.take_waiting,
+    tables.CERTIFICATE: Found.take_certificate, tables.CERTIFICATE_LOG: Found.take_log,
+    **{table: sealed_taker(table) for table in (tables.TOKEN, tables.AUDIT, tables.LEDGER, tables.CONFIG, tables.IDEMPOTENCY,
+                                                tables.APPROVAL)}}
 
 
 def collect(pile: Pile, progress: Callable[[str], None]) -> Found:

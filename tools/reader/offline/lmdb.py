@@ -19,8 +19,9 @@ PAGE_NUMBER_NONE = (1 << 64) - 1
 MAXIMUM_DEPTH = 32
 
 # (length of the key, bytes before the seal) of what lies in leaf pages: row, key block, root record, token rows, ledger entry,
-# pending request, configuration, kept answer.
-SEALED_SHAPES = ((12, 17), (16, 12), (4, 65), (9, 12), (17, 12), (8, 8), (26, 8), (25, 16), (32, 16))
+# pending request, configuration, kept answer, hold and waiting request, approval.
+SEALED_SHAPES = ((12, 17), (16, 12), (4, 65), (9, 12), (17, 12), (8, 8), (26, 8), (25, 16), (32, 16), (42, 8),
+                 (17, 8))
 HEADLESS_SHAPES = ((12, 17), (16, 12))      # read also where the eight bytes before the key are gone
 FEW_ZEROES = 6                              # among 64 bytes of noise
 SEAL_MARK = re.compile(b"(?=\x01\x01)")

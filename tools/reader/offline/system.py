@@ -1,14 +1,15 @@
 """What the vault keeps besides rows and keys, each sealed under a key that the fixpoint may reach.
 
-docs/FORMAT.md, "Ledger, pending requests, certificates", "Closing row", "Configuration objects", "Tokens", "Audit log",
-"Kept answers", "Rotation".
+docs/FORMAT.md, "Ledger, pending requests, certificates", "Holds", "Approvals", "Closing row", "Configuration objects",
+"Tokens", "Audit log", "Kept answers", "Rotation".
 """
 import hmac
 from typing import Any, Iterator, NamedTuple
 
 from .codec import Fields, Malformed, number, packed, want_version
 from .rows import unpacked
-from .seal import (AUDIT_PAYLOAD, CLOSING_BATCH, CONFIG, JOB_STATE, KEPT_ANSWER, LEDGER_ENTRY, PENDING, TOKEN, context)
+from .seal import (APPROVAL, AUDIT_PAYLOAD, CLOSING_BATCH, CONFIG, HOLD, JOB_STATE, KEPT_ANSWER, LEDGER_ENTRY, PENDING, TOKEN,
+                   WAITING, context)
 
 OPERATIONS = {1: "shred", 2: "correction", 3: "token revoked", 4: "credential revoked", 5: "policy", 6: "record deleted",
               7: "take-over"}
@@ -62,6 +63,19 @@ def parse_ledger_entry(sequence: int, raw: bytes) -> LedgerEntry:
 
 def pending_context(vault: bytes, incarnation: int, key: bytes) -> bytes:
     return context(vault, incarnation, PENDING, 0, key)
+
+
+def hold_context(vault: bytes, incarnation: int, key: bytes) -> bytes:
+    return context(vault, incarnation, HOLD, 0, key)
+
+
+def approval_context(vault: bytes, incarnation: int, key: bytes) -> bytes:
+    """The first byte of the key says whether it has ended; the seal stays the same then."""
+    return context(vault, incarnation, APPROVAL, 0, key[1:])
+
+
+def waiting_context(vault: bytes, incarnation: int, key: bytes) -> bytes:
+    return context(vault, incarnation, WAITING, 0, key)
 
 
 def closing_context(vault: bytes, incarnation: int, epoch: int, attempt: bytes, part: int) -> bytes:

@@ -9,19 +9,22 @@ from typing import Optional
 from .seal import MARK, OVERHEAD
 
 META, PAGE, KEYBLOCK, RECORD, ROW, TOKEN, AUDIT, AUDIT_NODE, LEDGER, LEDGER_SID, PENDING, CERTIFICATE, CONFIG, JOB, \
-    IDEMPOTENCY, BACKUP, BLOB, CERTIFICATE_LOG = range(18)
-STORE = 18                              # the store's own: format, commit_base
+    IDEMPOTENCY, BACKUP, BLOB, CERTIFICATE_LOG, HOLD, APPROVAL, WAITING = range(21)
+STORE = 21                              # the store's own: format, commit_base
 
 NAMES = {b"meta": META, b"page": PAGE, b"keyblock": KEYBLOCK, b"record": RECORD, b"row": ROW, b"token": TOKEN, b"audit": AUDIT,
          b"audit_node": AUDIT_NODE, b"ledger": LEDGER, b"ledger_sid": LEDGER_SID, b"pending": PENDING,
          b"certificate": CERTIFICATE, b"config": CONFIG, b"job": JOB, b"idempotency": IDEMPOTENCY, b"backup": BACKUP,
-         b"blob": BLOB, b"certificate_log": CERTIFICATE_LOG, b"store": STORE}
+         b"blob": BLOB, b"certificate_log": CERTIFICATE_LOG, b"hold": HOLD, b"approval": APPROVAL, b"waiting": WAITING,
+         b"store": STORE}
 
 PAGE_VALUE = 4080
 TOKEN_VALUE = 170
 ROOT_VALUE = 671
 LEDGER_VALUE = 8 + OVERHEAD + 80
-PENDING_VALUE = 8 + OVERHEAD + 160
+PENDING_VALUE = 8 + OVERHEAD + 176
+HOLD_VALUE = 8 + OVERHEAD + 112
+APPROVAL_VALUE = 8 + OVERHEAD + 256
 
 # Table -> (lengths of its keys, length of its values or None, bytes before the seal or None when the value is not sealed).
 SHAPES = {
@@ -38,6 +41,9 @@ SHAPES = {
     JOB: ((24,), 13, None),
     IDEMPOTENCY: ((32,), None, 16),
     BACKUP: ((16,), 41, None),
+    HOLD: ((42,), HOLD_VALUE, 8),
+    APPROVAL: ((17,), APPROVAL_VALUE, 8),
+    WAITING: ((42,), PENDING_VALUE, 8),
     STORE: ((6, 11), None, None),
 }
 META_NAME = re.compile(rb"root|wraps|closing(/[0-9a-f]{8})?|rotate\.[0-9a-f]{32}")     # those that lead to something
@@ -73,7 +79,8 @@ def fits(table: int, key: bytes, length: int, head: bytes) -> bool:
     return length >= before_seal + OVERHEAD and head[before_seal:before_seal + 2] == MARK
 
 
-BY_SHAPE = (ROW, PAGE, KEYBLOCK, RECORD, TOKEN, LEDGER, LEDGER_SID, PENDING, CONFIG, IDEMPOTENCY, AUDIT, CERTIFICATE, META)
+BY_SHAPE = (ROW, PAGE, KEYBLOCK, RECORD, TOKEN, LEDGER, LEDGER_SID, PENDING, HOLD, APPROVAL, WAITING, CONFIG, IDEMPOTENCY,
+            AUDIT, CERTIFICATE, META)
 
 
 def table_by_shape(key: bytes, length: int, head: bytes) -> Optional[int]:

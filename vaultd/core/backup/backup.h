@@ -89,10 +89,11 @@ struct vt_restore_options {
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
 };
-/** Build a new environment row by row: keyring, ledger, certificates, configuration, audit log and the subjects' own rows (who
- *  there is, external ids) are the live vault's; other rows the backup's where their key is alive, and the live ones where that
- *  key was replaced; tokens both (the live ones win). Its index is the live one, as it was: vt_restore_reindex(). It
- *  carries its final name only once it is whole and synced. A failure leaves nothing behind.
+/** Build a new environment row by row: keyring, ledger, certificates, configuration, audit log, holds, approvals and the subjects'
+ *  own rows (who there is, external ids) are the live vault's; other rows the backup's where their key is alive, and the live
+ *  ones where that key was replaced or a hold of now forbids to lose them; tokens both (the live ones win). Its index is the
+ *  live one, as it was: vt_restore_reindex(). It carries its final name only once it is whole and synced. A failure leaves
+ *  nothing behind.
  *  @return as vt_backup_make_dir(), VAULT_E_CANCELLED, VAULT_E_CORRUPT */
 VT_RESULT vt_restore_build(const struct vt_restore_options *options, struct vt_restore_report *out_report, struct vt_err *err);
 

@@ -8,6 +8,7 @@
 
 #include "libvault/base/fault.h"
 #include "vaultd/core/backup/backup.h"
+#include "vaultd/core/policy/hold.h"
 #include "vaultd/core/store/sync_dir.h"
 #include "vaultd/core/subject/row.h"
 
@@ -20,6 +21,7 @@ struct restore {
     struct vt_store *target;
     struct vt_txn *write;
     uint64_t puts, done, total;
+    bool has_holds;
     struct vt_restore_report report;
     /* the subject at hand: RECORD entries come sid by sid */
     struct vt_sid sid;
@@ -129,6 +131,12 @@ static VT_RESULT row_of_now(struct restore *restore, const struct vt_row_name *n
     return row_groups_copy(restore, restore->live, &now);
 }
 
+/* A hold forbids to lose what the live vault has: its rows of now come over, and the backup's only where there is none. */
+static VT_RESULT gate_row(const struct restore *restore, const struct vt_sid *sid, const struct vt_row_name *name)
+{
+    return restore->has_holds ? vt_gate_category(restore->live, restore->options->tenant, sid, name->category) : VAULT_OK;
+}
+
 /* A key version may have been dropped and its number never comes back, but only opening the row proves that it is alive. */
 static VT_RESULT row_restore(struct restore *restore, const struct vt_row_name *name, bool *out_kept)
 {
@@ -137,6 +145,10 @@ static VT_RESULT row_restore(struct restore *restore, const struct vt_row_name *
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(ROW_POOL_MAX);
     const struct vt_scope scope = {restore->sid, name->category, name->record};
     vault_status status = VAULT_E_ERASED;
+    const vault_status gate = gate_row(restore, &restore->sid, name);
+    VT_ENSURE(gate == VAULT_OK || gate == VAULT_E_HELD, gate);
+    if (gate == VAULT_E_HELD) VT_TRY(row_of_now(restore, name, out_kept));
+    if (gate == VAULT_E_HELD && *out_kept) return VAULT_OK;
     if (restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope))
         status = vt_row_open_in(restore->backup, options->view, options->tenant, restore->keys, name->record, name->category,
                                 &pool, &row);
@@ -208,6 +220,36 @@ static VT_RESULT own_record_keep(struct restore *restore, struct vt_bytes key, s
     return target_put(restore, VT_TABLE_RECORD, key, value);
 }
 
+/* Records that a hold forbids to lose and that came, or grew into another category, since the backup. */
+static VT_RESULT held_record_keep(struct restore *restore, struct vt_bytes key, struct vt_bytes value)
+{
+    struct vt_row_name names[VT_ROWS_PER_RECORD];
+    struct vt_bytes present;
+    size_t count;
+    VT_ENSURE(key.len == VT_RECORD_KEY_LEN, VAULT_E_CORRUPT);
+    if (!restore->has_holds || vt_get_u16(key.data + 16) == 0) return VAULT_OK;
+    struct vt_sid sid;
+    memcpy(sid.bytes, key.data, sizeof sid.bytes);
+    VT_TRY(vt_rows_of_record(restore->live, vt_get_u64(key.data + 18), names, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint8_t row_key[VT_ROW_KEY_LEN];
+        const vault_status gate = gate_row(restore, &sid, &names[i]);
+        if (gate == VAULT_OK) continue;
+        VT_ENSURE(gate == VAULT_E_HELD, gate);
+        vt_row_key(names[i].record, names[i].category, 0, row_key);
+        const vault_status found = vt_store_get(restore->write, VT_TABLE_ROW, VT_BYTES_OF(row_key), &present);
+        if (found == VAULT_OK) continue;
+        VT_ENSURE(found == VAULT_E_NOT_FOUND, found);
+        restore->report.rows_of_now += names[i].group_count;
+        VT_TRY(row_groups_copy(restore, restore->live, &names[i]));
+        const vault_status known = vt_store_get(restore->write, VT_TABLE_RECORD, key, &present);
+        VT_ENSURE(known == VAULT_OK || known == VAULT_E_NOT_FOUND, known);
+        restore->report.records += known == VAULT_E_NOT_FOUND;
+        VT_TRY(target_put(restore, VT_TABLE_RECORD, key, value));
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT own_records_keep(struct restore *restore)
 {
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
@@ -216,6 +258,7 @@ static VT_RESULT own_records_keep(struct restore *restore)
     VT_TRY(vt_cursor_open(restore->live, VT_TABLE_RECORD, &cursor));
     while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
         VT_TRY(own_record_keep(restore, key, value));
+        VT_TRY(held_record_keep(restore, key, value));
         VT_TRY(progress(restore));
     }
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
@@ -260,7 +303,8 @@ static VT_RESULT tables_restore(struct restore *restore)
     /* Never from the backup: keyring, what was forgotten, who may do what, the log. */
     static const enum vt_table LIVE[] = {VT_TABLE_META,        VT_TABLE_PAGE,       VT_TABLE_KEYBLOCK,   VT_TABLE_LEDGER,
                                          VT_TABLE_LEDGER_SID,  VT_TABLE_PENDING,    VT_TABLE_CERTIFICATE, VT_TABLE_CONFIG,
-                                         VT_TABLE_AUDIT,       VT_TABLE_AUDIT_NODE, VT_TABLE_BACKUP,     VT_TABLE_CERTIFICATE_LOG};
+                                         VT_TABLE_AUDIT,       VT_TABLE_AUDIT_NODE, VT_TABLE_BACKUP,      VT_TABLE_HOLD,
+                                         VT_TABLE_APPROVAL,    VT_TABLE_WAITING,    VT_TABLE_CERTIFICATE_LOG};
     for (size_t i = 0; i < VT_ARRAY_LEN(LIVE); i++) VT_TRY(copy_table(restore, restore->live, LIVE[i], NULL));
     /* A dead token must still answer; a state of now wins over one of then. */
     VT_TRY(copy_table(restore, restore->backup, VT_TABLE_TOKEN, &restore->report.tokens));
@@ -284,6 +328,7 @@ static VT_RESULT total_of(struct restore *restore)
 static VT_RESULT restore_into(struct restore *restore)
 {
     restore->live = vt_keyring_view_txn(restore->options->view);
+    VT_TRY(vt_hold_is_any(restore->live, &restore->has_holds));
     VT_TRY(total_of(restore));
     VT_TRY(target_turn(restore));
     VT_TRY(tables_restore(restore));

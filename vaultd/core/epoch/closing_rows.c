@@ -8,7 +8,7 @@
 #include "vaultd/core/epoch/epoch_internal.h"
 
 enum {
-    ROWS_VERSION = 1,
+    ROWS_VERSION = 2,
     HEAD_PLAIN_LEN = 32,        /* version 1 | zero 7 | count 8 | epoch before 8 | commit number 8 */
     ITEM_LEN = VT_PENDING_PLAIN_LEN + 40,
     ITEMS_PER_PART = 15,

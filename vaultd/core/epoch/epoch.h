@@ -159,7 +159,8 @@ void vt_epoch_attested(struct vt_epoch *epoch, const struct vt_attestation *atte
 VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing);
 /** What destroys: does vt_keyring_drop_subject / vt_keyring_put_keyblock, deletes rows and index entries, fills the counts.
  *  Called per pending item, whole subjects before their categories, categories before their records.
- *  @return VAULT_E_NOT_FOUND: nothing of it is left (a wider shred of the batch took it) */
+ *  @return VAULT_E_NOT_FOUND: nothing of it is left (a wider shred of the batch took it); VAULT_E_HELD: a hold was placed after
+ *  S1, and nothing was touched: the request is taken back in the same transaction, its subject can be read again */
 typedef vault_status (*vt_epoch_destroy)(void *context, struct vt_keyring_write *write, const struct vt_pending *pending,
                                          struct vt_destroyed *out_counts);
 /** S3 and S4 up to the store commit, committer: drop the batch through @p destroy (the layer above knows rows and index

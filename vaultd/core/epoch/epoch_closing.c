@@ -77,7 +77,7 @@ const struct vt_pending *vt_epoch_closing_pending(const struct vt_epoch_closing 
 
 static void items_freeze(struct vt_epoch_closing *closing, bool is_frozen)
 {
-    for (size_t i = 0; i < closing->count; i++)
+    for (size_t i = 0; i < closing->count + closing->held_count; i++)
         vt_stamps_freeze_pending(closing->owner->stamps, &closing->items[i].pending.scope, is_frozen);
 }
 
@@ -248,18 +248,51 @@ static VT_RESULT enter_ledger(const struct vt_epoch_closing *closing, struct vt_
     return vt_ledger_append(view, txn, &entry);
 }
 
+/* A late hold wins: what was asked for has not happened, and its certificate goes as when it is cancelled. */
+static VT_RESULT take_back(struct vt_txn *txn, const struct vt_pending *pending, struct vt_buf *rows)
+{
+    uint8_t scope_bytes[VT_SCOPE_KEY_LEN];
+    vt_scope_key(&pending->scope, scope_bytes);
+    VT_TRY(vt_pending_delete(txn, &pending->scope));
+    VT_TRY(vt_certificate_take_back(txn, pending->certificate));
+    return vt_journal_row(rows, VT_TABLE_PENDING, VT_BYTES_OF(scope_bytes), NULL);
+}
+
 static VT_RESULT destroy_item(struct vt_epoch_closing *closing, struct vt_keyring_write *write, struct vt_txn *txn,
                               struct vt_closing_item *item, vt_epoch_destroy destroy, void *context, struct vt_buf *rows)
 {
     uint8_t scope_bytes[VT_SCOPE_KEY_LEN];
     struct vt_destroyed destroyed = {0};
     const vault_status status = destroy(context, write, &item->pending, &destroyed);
+    if (status == VAULT_E_HELD) VT_TRY(take_back(txn, &item->pending, rows));
     VT_ENSURE(status == VAULT_OK || status == VAULT_E_NOT_FOUND, status);
     item->destroyed = status == VAULT_OK ? destroyed : (struct vt_destroyed){0};
     VT_TRY(enter_ledger(closing, vt_keyring_write_view(write), txn, &item->pending));
     VT_TRY(vt_pending_delete(txn, &item->pending.scope));
     vt_scope_key(&item->pending.scope, scope_bytes);
     return vt_journal_row(rows, VT_TABLE_PENDING, VT_BYTES_OF(scope_bytes), NULL);
+}
+
+/* Held items go behind the others, where a repeat with another transaction finds them again. */
+static void set_apart(struct vt_epoch_closing *closing, size_t index)
+{
+    const struct vt_closing_item held = closing->items[index];
+    memmove(&closing->items[index], &closing->items[index + 1], (closing->count - index - 1) * sizeof held);
+    closing->items[--closing->count] = held;
+    closing->held_count++;
+}
+
+static VT_RESULT destroy_items(struct vt_epoch_closing *closing, struct vt_keyring_write *write, struct vt_txn *txn,
+                               vt_epoch_destroy destroy, void *context, struct vt_buf *rows)
+{
+    for (size_t i = 0; i < closing->held_count; i++) VT_TRY(take_back(txn, &closing->items[closing->count + i].pending, rows));
+    for (size_t i = 0; i < closing->count;) {
+        const vault_status status = destroy_item(closing, write, txn, &closing->items[i], destroy, context, rows);
+        VT_ENSURE(status == VAULT_OK || status == VAULT_E_HELD, status);
+        if (status == VAULT_E_HELD) set_apart(closing, i);
+        else i++;
+    }
+    return VAULT_OK;
 }
 
 static VT_RESULT put_new_wraps(const struct vt_epoch_closing *closing, struct vt_txn *txn, struct vt_buf *rows)
@@ -295,8 +328,7 @@ VT_RESULT vt_epoch_commit(struct vt_epoch_closing *closing, struct vt_keyring_wr
     if (closing->stage >= VT_CLOSING_COMMITTED) return VAULT_OK;
     VT_ENSURE(closing->stage == VT_CLOSING_PREPARED && !closing->is_aborted && !closing->is_take_over, VAULT_E_STATE);
     closing->commit_number = vt_store_commit_number(txn);
-    for (size_t i = 0; i < closing->count; i++)
-        VT_TRY(destroy_item(closing, write, txn, &closing->items[i], destroy, context, &rows));
+    VT_TRY(destroy_items(closing, write, txn, destroy, context, &rows));
     VT_TRY(put_new_wraps(closing, txn, &rows));
     VT_TRY(vt_closing_rows_put(closing, view, txn, &rows));
     VT_TRY(vt_keeper_set_put(&closing->next_set, view, txn, &rows));
@@ -315,7 +347,7 @@ static void committed(struct vt_epoch_closing *closing)
     pthread_mutex_unlock(&epoch->mutex);
     vt_epoch_adopt_set(epoch, &closing->next_set);
     closing->stage = VT_CLOSING_COMMITTED;
-    for (size_t i = 0; i < closing->count; i++)
+    for (size_t i = 0; i < closing->count + closing->held_count; i++)
         vt_stamps_remove_pending(epoch->stamps, &closing->items[i].pending.scope);
     vt_fault_step("S4.committed");
 }

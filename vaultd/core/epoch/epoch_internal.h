@@ -95,6 +95,7 @@ struct vt_epoch_closing {
     struct vt_closing_secrets *secrets;
     struct vt_closing_item *items;
     size_t count, cap;
+    size_t held_count;                  /* items behind the first `count`: a hold has taken them back at S3 */
     bool has_receipt[VT_KEEPERS_MAX];
     struct vt_keeper_receipt receipts[VT_KEEPERS_MAX];
     uint8_t receipt_hashes[VT_KEEPERS_MAX][32];

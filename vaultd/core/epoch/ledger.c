@@ -3,8 +3,9 @@
 
 #include "libvault/crypto/rng.h"
 #include "vaultd/core/epoch/ledger_internal.h"
+#include "vaultd/core/policy/hold.h"
 
-enum { LEDGER_PLAIN_VERSION = 1, PENDING_PLAIN_VERSION = 1, ROW_PREFIX_LEN = 8 };
+enum { LEDGER_PLAIN_VERSION = 1, PENDING_PLAIN_VERSION = 2 };
 
 /* Shared bits ----------------------------------------------------------------------------------------------------- */
 
@@ -65,37 +66,6 @@ VT_RESULT vt_journal_row(struct vt_buf *out_rows, enum vt_table table, struct vt
     VT_TRY(vt_buf_append(out_rows, key));
     VT_TRY(vt_buf_append_u32(out_rows, value != NULL ? (uint32_t)value->len : UINT32_MAX));
     return value != NULL ? vt_buf_append(out_rows, *value) : VAULT_OK;
-}
-
-static VT_RESULT row_key_of(struct vt_keyring_view *view, uint64_t incarnation, enum vt_seal_kind kind,
-                            struct vt_bytes fields, const struct vt_key **out_key, struct vt_seal_ctx *ctx)
-{
-    *out_key = vt_keyring_system_key(view, VT_SYSTEM_KEY_LEDGER);
-    VT_ENSURE(*out_key != NULL, VAULT_E_CORRUPT);
-    vt_seal_ctx_begin(ctx, vt_keyring_view_vault_id(view)->bytes, incarnation, kind, VT_TENANT_VAULT);
-    vt_seal_ctx_bytes(ctx, fields);
-    return VAULT_OK;
-}
-
-VT_RESULT vt_sealed_row(struct vt_keyring_view *view, enum vt_seal_kind kind, struct vt_bytes fields, struct vt_bytes plain,
-                        struct vt_buf *out_value)
-{
-    const uint64_t incarnation = vt_keyring_view_incarnation(view);
-    const struct vt_key *row_key;
-    struct vt_seal_ctx ctx;
-    VT_TRY(row_key_of(view, incarnation, kind, fields, &row_key, &ctx));
-    VT_TRY(vt_buf_append_u64(out_value, incarnation));
-    return vt_seal(row_key, &ctx, plain, out_value);
-}
-
-VT_RESULT vt_sealed_row_open(struct vt_keyring_view *view, enum vt_seal_kind kind, struct vt_bytes fields,
-                             struct vt_bytes value, uint8_t *out_plain, size_t plain_len)
-{
-    const struct vt_key *row_key;
-    struct vt_seal_ctx ctx;
-    VT_ENSURE(value.len == ROW_PREFIX_LEN + plain_len + VT_SEAL_OVERHEAD, VAULT_E_CORRUPT);
-    VT_TRY(row_key_of(view, vt_get_u64(value.data), kind, fields, &row_key, &ctx));
-    return vt_unseal_into(row_key, &ctx, vt_bytes(value.data + ROW_PREFIX_LEN, value.len - ROW_PREFIX_LEN), out_plain);
 }
 
 /* Ledger ---------------------------------------------------------------------------------------------------------- */
@@ -277,6 +247,8 @@ void vt_pending_encode(const struct vt_pending *pending, uint8_t out_plain[VT_PE
     vt_put_u64(out_plain + 91, (uint64_t)pending->requested_at_ms);
     memcpy(out_plain + 99, pending->principal, 16);
     memcpy(out_plain + 115, pending->legal_basis, sizeof pending->legal_basis);
+    memcpy(out_plain + 148, pending->approval, 16);
+    vt_put_u32(out_plain + 164, pending->held_count);
 }
 
 VT_RESULT vt_pending_decode(const uint8_t plain[VT_PENDING_PLAIN_LEN], struct vt_pending *out_pending)
@@ -290,6 +262,8 @@ VT_RESULT vt_pending_decode(const uint8_t plain[VT_PENDING_PLAIN_LEN], struct vt
     memcpy(pending.commitment, plain + 59, 32);
     memcpy(pending.principal, plain + 99, 16);
     memcpy(pending.legal_basis, plain + 115, sizeof pending.legal_basis);
+    memcpy(pending.approval, plain + 148, 16);
+    pending.held_count = vt_get_u32(plain + 164);
     VT_ENSURE(memchr(pending.legal_basis, '\0', sizeof pending.legal_basis) != NULL, VAULT_E_CORRUPT);
     *out_pending = pending;
     return VAULT_OK;
@@ -397,6 +371,52 @@ VT_RESULT vt_pending_walk(struct vt_keyring_view *view, bool (*visit)(void *cont
         status = vt_cursor_next(cursor, &at, &value);
     }
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
+struct taking_back {
+    struct vt_keyring_view *view;
+    struct vt_stamps *stamps;
+    const struct vt_sid *only;
+    struct vt_scopes *scopes;
+    vault_status status;
+};
+
+static VT_RESULT scopes_add(struct vt_scopes *scopes, const struct vt_scope *scope)
+{
+    if (scopes->count == scopes->cap) {
+        const size_t cap = scopes->cap != 0 ? 2 * scopes->cap : 8;
+        struct vt_scope *grown = vt_pool_calloc(scopes->pool, cap, sizeof *grown);
+        VT_ENSURE(grown != NULL, VAULT_E_MEMORY);
+        if (scopes->count != 0) memcpy(grown, scopes->items, scopes->count * sizeof *grown);
+        scopes->items = grown;
+        scopes->cap = cap;
+    }
+    scopes->items[scopes->count++] = *scope;
+    return VAULT_OK;
+}
+
+static bool find_held(void *context, const struct vt_pending *pending)
+{
+    struct taking_back *back = context;
+    if (back->only != NULL && !vt_sid_equal(back->only, &pending->scope.sid)) return true;
+    if (vt_stamps_is_frozen(back->stamps, &pending->scope)) return true;
+    back->status = vt_gate_scope(back->view, pending->tenant, &pending->scope);
+    if (back->status == VAULT_E_HELD) back->status = scopes_add(back->scopes, &pending->scope);
+    return back->status == VAULT_OK;
+}
+
+VT_RESULT vt_pending_take_back(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_stamps *stamps,
+                               const struct vt_sid *only, struct vt_scopes *out_scopes)
+{
+    struct taking_back back = {view, stamps, only, out_scopes, VAULT_OK};
+    out_scopes->count = 0;
+    VT_TRY(vt_pending_walk(view, find_held, &back));
+    VT_TRY(back.status);
+    for (size_t i = 0; i < out_scopes->count; i++) {
+        struct vt_pending gone;
+        VT_TRY(vt_pending_remove(view, txn, stamps, &out_scopes->items[i], &gone));
+    }
+    return VAULT_OK;
 }
 
 struct loading {

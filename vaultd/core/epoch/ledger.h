@@ -48,6 +48,8 @@ struct vt_pending {
     char legal_basis[33];           /* code, e.g. "gdpr-17-1-a", "ccpa-1798.105"; not personal */
     int64_t requested_at_ms;
     uint8_t principal[16];
+    uint8_t approval[16];           /* that let it pass the brake on mass shredding; zero: it needed none */
+    uint32_t held_count;            /* others asked for along with it that were left out because a hold forbids them */
 };
 
 /** What certificates say beside the request itself: who keeps the shares, which software, and whatever the layers above know
@@ -80,6 +82,17 @@ VT_RESULT vt_pending_get(struct vt_keyring_view *view, const struct vt_scope *sc
 VT_RESULT vt_pending_find(struct vt_keyring_view *view, const struct vt_scope *scope, uint64_t *out_certificate);
 VT_RESULT vt_pending_walk(struct vt_keyring_view *view, bool (*visit)(void *context, const struct vt_pending *pending),
                           void *context);
+/** What vt_pending_take_back() has removed. Its array lies in the pool. */
+struct vt_scopes {
+    struct vt_pool *pool;           /* borrowed */
+    struct vt_scope *items;
+    size_t count, cap;
+};
+/** A hold has been placed: pending requests that it forbids are removed like cancelled ones, but for those that an epoch has
+ *  frozen, which vt_epoch_commit() takes back. After the commit: vt_stamps_remove_pending() for each.
+ *  @param only NULL: of everybody. @param out_scopes begins anew */
+VT_RESULT vt_pending_take_back(struct vt_keyring_view *view, struct vt_txn *txn, struct vt_stamps *stamps,
+                               const struct vt_sid *only, struct vt_scopes *out_scopes);
 /** Fill the stamps' pending set from the table, at unseal. @param out_oldest_ms when the oldest was asked; 0: none */
 VT_RESULT vt_pending_load(struct vt_keyring_view *view, struct vt_stamps *stamps, int64_t *out_oldest_ms);
 

@@ -1,12 +1,12 @@
 /* vaultd/core/epoch/ledger_internal.h - what the closing of an epoch needs of the ledger's rows. Private to this folder.
  * Thread: as ledger.h. */
 #pragma once
-#include "libvault/crypto/aead.h"
 #include "vaultd/core/epoch/ledger.h"
+#include "vaultd/core/keyring/sealed_row.h"
 
 enum {
     VT_LEDGER_PLAIN_LEN = 80,
-    VT_PENDING_PLAIN_LEN = 160,
+    VT_PENDING_PLAIN_LEN = 176,
     VT_SCOPE_KEY_LEN = 26,          /* sid 16 | category 2 | record 8 */
 };
 void vt_scope_key(const struct vt_scope *scope, uint8_t out_key[VT_SCOPE_KEY_LEN]);
@@ -34,11 +34,3 @@ VT_RESULT vt_ledger_rows(struct vt_keyring_view *view, uint64_t after_sequence, 
                          uint64_t *out_last_sequence);
 /** One row in the journal's encoding. @param value NULL: deleted */
 VT_RESULT vt_journal_row(struct vt_buf *out_rows, enum vt_table table, struct vt_bytes key, const struct vt_bytes *value);
-
-/** A sealed row as it lies in the store: incarnation of writing 8 | SEAL(ledger key, context of kind and fields, plain).
- *  @param fields what follows the common head of the context. @param out_value appended */
-VT_RESULT vt_sealed_row(struct vt_keyring_view *view, enum vt_seal_kind kind, struct vt_bytes fields, struct vt_bytes plain,
-                        struct vt_buf *out_value);
-/** @param out_plain exactly @p plain_len bytes. @return VAULT_E_CORRUPT for another length, VAULT_E_AUTHENTICITY */
-VT_RESULT vt_sealed_row_open(struct vt_keyring_view *view, enum vt_seal_kind kind, struct vt_bytes fields,
-                             struct vt_bytes value, uint8_t *out_plain, size_t plain_len);

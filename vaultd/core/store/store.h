@@ -35,11 +35,14 @@ enum vt_table {
     VT_TABLE_BACKUP,        /* backup id 16 -> registered backup */
     VT_TABLE_BLOB,          /* blob 16 | chunk 4 -> sealed chunk */
     VT_TABLE_CERTIFICATE_LOG, /* level 1 | index 8 -> leaf hashes, hash of a complete subtree, checkpoint */
+    VT_TABLE_HOLD,          /* tenant 8 | sid 16 (zero: everybody) | category 2 | hold id 16 -> sealed hold */
+    VT_TABLE_APPROVAL,      /* open 0 or ended 1: 1 | approval id 16 -> sealed approval */
+    VT_TABLE_WAITING,       /* approval id 16 | sid 16 | category 2 | record 8 -> sealed request that waits for it */
     VT_TABLE_COUNT
 };
 
 /** Version of the format in docs/FORMAT.md "Store"; a store of another version is VAULT_E_FORMAT. */
-enum { VT_STORE_FORMAT = 2 };
+enum { VT_STORE_FORMAT = 3 };
 /** Longest key and longest value of any table, bytes. Longer data is cut into chunks (VT_TABLE_BLOB). */
 enum { VT_STORE_KEY_MAX = 256, VT_STORE_VALUE_MAX = 16 * 1024 * 1024 };
 /** Read transactions open at one time. */

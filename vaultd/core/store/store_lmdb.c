@@ -42,7 +42,7 @@ static const unsigned FLAGS_REFUSED =
 static const char *const TABLE_NAMES[VT_TABLE_COUNT] = {
     "meta",       "page",    "keyblock",    "record", "row", "token",       "audit",  "audit_node", "ledger",
     "ledger_sid", "pending", "certificate", "config", "job", "idempotency", "backup", "blob",
-    "certificate_log",
+    "certificate_log", "hold", "approval", "waiting",
 };
 static const char OWN_TABLE[] = "store";
 static const char FORMAT_KEY[] = "format";                  /* u32: VT_STORE_FORMAT */

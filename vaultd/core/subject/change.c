@@ -6,6 +6,7 @@
 #include "libvault/base/pool.h"
 #include "libvault/codec/limits.h"
 #include "libvault/crypto/digest.h"
+#include "vaultd/core/policy/hold.h"
 #include "vaultd/core/subject/row.h"
 
 enum { CHANGE_POOL_MAX = 1024 * 1024 * 1024 };
@@ -16,6 +17,7 @@ enum op_kind {
     OP_EXPECT_ROWS,
     OP_EXPECT_INDEX,
     OP_GUARD,
+    OP_UNHELD,
     OP_PUT_KEYBLOCK,
     OP_INDEX_ADD,
     OP_INDEX_REMOVE,
@@ -158,6 +160,11 @@ static VT_RESULT change_copy(struct vt_change *change, struct vt_bytes bytes, st
 VT_RESULT vt_change_require_live(struct vt_change *change, const struct vt_scope *scope)
 {
     return change_add(change, &(struct op){.kind = OP_REQUIRE_LIVE, .scope = *scope});
+}
+
+VT_RESULT vt_change_require_unheld(struct vt_change *change, const struct vt_sid *sid, uint16_t category)
+{
+    return change_add(change, &(struct op){.kind = OP_UNHELD, .scope = {.sid = *sid, .category = category}});
 }
 
 VT_RESULT vt_change_expect(struct vt_change *change, enum vt_table table, struct vt_bytes key, const struct vt_bytes *value)
@@ -434,6 +441,7 @@ static VT_RESULT op_check(const struct vt_change *change, size_t at, struct vt_k
     case OP_EXPECT_ROWS: return check_rows(op, txn);
     case OP_EXPECT_INDEX: return check_present(change, op, write);
     case OP_GUARD: return op->guard.holds(op->guard.context, txn);
+    case OP_UNHELD: return vt_gate_category(txn, change->tenant, &op->scope.sid, op->scope.category);
     case OP_PUT_KEYBLOCK: return vt_keyring_check_keyblock(write, op->draft);
     case OP_INDEX_ADD: return op->is_flagged ? check_unique(change, op, view) : check_many(change, op, write);
     case OP_INDEX_REMOVE: return check_present(change, op, write);
@@ -463,7 +471,8 @@ static VT_RESULT op_apply(const struct vt_change *change, const struct op *op, s
     case OP_EXPECT:
     case OP_EXPECT_ROWS:
     case OP_EXPECT_INDEX:
-    case OP_GUARD: return VAULT_OK;
+    case OP_GUARD:
+    case OP_UNHELD: return VAULT_OK;
     case OP_PUT_KEYBLOCK: return vt_keyring_put_keyblock(write, op->draft);
     case OP_INDEX_ADD: return vt_keyring_index_add(write, change->tenant, &op->index.hash, op->index.data, op->is_flagged);
     case OP_INDEX_REMOVE: return vt_keyring_index_remove(write, change->tenant, &op->index.hash, op->index.data);

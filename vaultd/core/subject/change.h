@@ -27,6 +27,9 @@ VT_RESULT vt_change_require_live(struct vt_change *change, const struct vt_scope
  *  @return at apply: VAULT_E_CONFLICT, upon which the dispatcher prepares the call again */
 VT_RESULT vt_change_expect(struct vt_change *change, enum vt_table table, struct vt_bytes key, const struct vt_bytes *value);
 
+/** No hold forbids to destroy what the subject has in @p category: whoever drops a key or a row of a person without the epoch
+ *  asks this, through vt_gate_pass(). @return at apply: VAULT_E_HELD */
+VT_RESULT vt_change_require_unheld(struct vt_change *change, const struct vt_sid *sid, uint16_t category);
 /** The subject's key block still is the one in the view: whoever seals rows under its keys asks this, because another
  *  change may drop these keys meanwhile. @return at apply: VAULT_E_CONFLICT; at once: VAULT_E_NOT_FOUND */
 VT_RESULT vt_change_expect_keys(struct vt_change *change, struct vt_keyring_view *view, const struct vt_sid *sid);

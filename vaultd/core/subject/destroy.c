@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "libvault/base/fault.h"
+#include "vaultd/core/policy/hold.h"
 #include "vaultd/core/subject/subject_internal.h"
 
 enum { DESTROY_POOL_MAX = 256 * 1024 * 1024 };
@@ -129,6 +130,7 @@ static VT_RESULT keys_drop(struct destroy *destroy)
 static VT_RESULT destroy_run(struct destroy *destroy)
 {
     const bool is_whole = destroy->scope.category == VT_CATEGORY_ALL && destroy->scope.record == 0;
+    VT_TRY(vt_gate_scope(destroy->view, destroy->tenant, &destroy->scope));
     VT_TRY(vt_keyring_subject_keys(destroy->view, destroy->tenant, &destroy->scope.sid, &destroy->keys));
     VT_TRY(records_drop(destroy));
     if (!is_whole) return keys_drop(destroy);

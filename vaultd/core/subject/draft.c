@@ -346,6 +346,20 @@ static VT_RESULT merge_fields(struct merge *merge, const struct vt_value *change
     return VAULT_OK;
 }
 
+/* A value that another takes the place of, or that is removed, is gone from the vault with this change: the gate is asked as for
+ * any destruction when the draft is finished. What only adds passes. */
+static VT_RESULT note_replaced(const struct merge *merge, const struct vt_value *changes)
+{
+    for (size_t i = 0; i < changes->map.count; i++) {
+        const struct vt_pair *pair = &changes->map.pairs[i];
+        const struct vt_value *before = vt_value_get_bytes(&merge->before, pair->key);
+        const struct vt_field *field = vt_collection_field(merge->record->collection->collection, pair->key);
+        VT_ENSURE(field != NULL, VAULT_E_UNKNOWN_FIELD);
+        if (before != NULL && !vt_value_equal(before, &pair->value)) merge->draft->replaced |= UINT32_C(1) << field->category;
+    }
+    return VAULT_OK;
+}
+
 static struct vt_row *merge_row(struct merge *merge, uint16_t category)
 {
     for (size_t i = 0; i < merge->row_count; i++)
@@ -463,6 +477,7 @@ static VT_RESULT draft_merge_record(struct vt_subject_draft *draft, const struct
     if (merge->row_count != 0) sided.side = merge->rows[0].side;
     VT_TRY(vt_record_validate(record->collection->collection, record->fields, &rules, draft->env.pool, &changes, draft->env.err));
     VT_TRY(check_changes_stay(draft, record, &changes));
+    VT_TRY(note_replaced(merge, &changes));
     VT_TRY(merge_fields(merge, &changes));
     VT_TRY(vt_record_split(record->collection->collection, &merge->after, side_bit(&sided), draft->env.pool, parts, &count));
     for (size_t i = 0; i < count; i++) VT_TRY(merge_part(merge, &parts[i]));
@@ -613,6 +628,8 @@ VT_RESULT vt_subject_draft_finish(struct vt_subject_draft *draft, struct vt_chan
 {
     static const uint8_t PRESENT[1] = {1};
     if (!draft->is_new) VT_TRY(vt_change_require_live(change, &(struct vt_scope){.sid = draft->sid}));
+    for (uint16_t category = 1; category < 32; category++)
+        if ((draft->replaced & UINT32_C(1) << category) != 0) VT_TRY(vt_gate_pass(&draft->env, &draft->sid, category, change));
     for (size_t i = 0; i < draft->row_count; i++) VT_TRY(finish_row(draft, &draft->rows[i], change));
     for (size_t i = 0; i < draft->new_count; i++) {
         uint8_t key[VT_RECORD_KEY_LEN];

@@ -94,6 +94,7 @@ static VT_RESULT forget_old(struct reseal *reseal, const struct vt_collection_en
         const bool has_key = key != NULL && key->record == key_record;
         if ((bits & (1u << category)) == 0 || !has_key) continue;
         bool done;
+        VT_TRY(vt_gate_pass(reseal->env, reseal->sid, category, reseal->change));
         VT_TRY(renew_key(reseal, category, key_record));
         VT_TRY(reseal_rows(reseal, category, key_record, &done));
     }
@@ -149,6 +150,14 @@ static VT_RESULT delete_row(const struct vt_subject_env *env, const struct vt_su
     return vt_row_delete(name->record, name->category, name->group_count, change);
 }
 
+static VT_RESULT gate_record_keys(const struct vt_subject_env *env, const struct vt_subject_keys *keys, uint64_t record,
+                                  struct vt_change *change)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        if (keys->keys[i].record == record) VT_TRY(vt_gate_pass(env, &keys->sid, keys->keys[i].category, change));
+    return VAULT_OK;
+}
+
 VT_RESULT vt_record_delete(const struct vt_subject_env *env, const struct vt_sid *sid,
                            const struct vt_collection_entry *collection, uint64_t record, struct vt_change *change,
                            uint64_t *out_rows)
@@ -162,6 +171,7 @@ VT_RESULT vt_record_delete(const struct vt_subject_env *env, const struct vt_sid
     VT_TRY(vt_keyring_subject_keys(env->view, env->tenant, sid, &keys));
     VT_TRY(vt_change_require_live(change, &(struct vt_scope){.sid = *sid}));
     VT_TRY(vt_rows_of_record(vt_keyring_view_txn(env->view), record, names, &count));
+    for (size_t i = 0; i < count; i++) VT_TRY(vt_gate_pass(env, sid, names[i].category, change));
     for (size_t i = 0; i < count; i++) VT_TRY(delete_row(env, keys, &names[i], change));
     vt_record_key(sid, collection->number, record, key);
     VT_TRY(vt_change_delete(change, VT_TABLE_RECORD, VT_BYTES_OF(key)));
@@ -169,6 +179,7 @@ VT_RESULT vt_record_delete(const struct vt_subject_env *env, const struct vt_sid
     if (collection->collection->forget != VT_FORGET_RECORD) return VAULT_OK;
 
     VT_AUTO_PTR(vt_keyblock_draft) draft = NULL;
+    VT_TRY(gate_record_keys(env, keys, record, change));
     VT_TRY(vt_keyblock_edit(env->view, env->tenant, sid, &draft));
     /* Not only those of the rows that are there: one that a take-over has undone left its key, and lies in a younger backup. */
     const vault_status status = vt_keyblock_drop(draft, VT_CATEGORY_ALL, record);
@@ -232,6 +243,7 @@ static VT_RESULT rotate_retire(struct reseal *reseal, uint16_t category, bool de
         const struct vt_data_key key = reseal->present->keys[i];
         if (!key_is_chosen(&key, category) || key.state == VT_DATA_KEY_LIVE) continue;
         if (!destroy_old && key.state == VT_DATA_KEY_RESTORE_ONLY) continue;
+        if (destroy_old) VT_TRY(vt_gate_pass(reseal->env, reseal->sid, key.category, reseal->change));
         if (destroy_old) VT_TRY(vt_keyblock_drop_version(reseal->keyblock, key.category, key.record, key.version));
         if (!destroy_old)
             VT_TRY(vt_keyblock_set_state(reseal->keyblock, key.category, key.record, key.version, VT_DATA_KEY_RESTORE_ONLY));

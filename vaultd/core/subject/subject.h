@@ -107,16 +107,16 @@ VT_DEFINE_AUTO_PTR(vt_subject_draft);
 
 /** Correct so that the old value dies with the epoch: fresh DEK for the category of every field given, all rows of the
  *  subject in these categories re-sealed. @p record 0 for the one of a `one` collection; filled in.
- *  @param forget_old false: the keys stay, older copies in backups too */
+ *  @param forget_old false: the keys stay, older copies in backups too. @return VAULT_E_HELD: an old value would go */
 VT_RESULT vt_record_correct(const struct vt_subject_env *env, const struct vt_sid *sid,
                             const struct vt_collection_entry *collection, uint64_t *record, const struct vt_value *fields,
                             bool forget_old, struct vt_change *change, uint32_t *out_version, uint64_t *out_resealed);
-/** Delete rows and index entries; drops the record's own keys where the collection forgets by record. */
+/** Delete rows and index entries; drops the record's own keys where the collection forgets by record. @return VAULT_E_HELD */
 VT_RESULT vt_record_delete(const struct vt_subject_env *env, const struct vt_sid *sid,
                            const struct vt_collection_entry *collection, uint64_t record, struct vt_change *change,
                            uint64_t *out_rows);
 /** Give a subject's (category's) rows fresh DEKs, at most @p max_rows per step; for key rotation. @p cursor 16 bytes, zero at
- *  first. @param destroy_old drop the old version when no row needs it; else it becomes restore-only */
+ *  first. @param destroy_old drop the old version when no row needs it; else it becomes restore-only. @return VAULT_E_HELD */
 VT_RESULT vt_subject_rotate_step(const struct vt_subject_env *env, const struct vt_sid *sid, uint16_t category,
                                  size_t max_rows, bool destroy_old, struct vt_change *change, uint8_t cursor[16],
                                  uint64_t *out_rows, bool *out_done);
@@ -164,6 +164,10 @@ VT_RESULT vt_record_each(const struct vt_subject_env *env, const struct vt_sid *
 VT_RESULT vt_record_counts(const struct vt_subject_env *env, const struct vt_sid *sid,
                            void (*visit)(void *context, uint16_t collection, uint64_t count), void *context);
 
+/** Destruction without the epoch (a deleted record, a corrected or replaced value, an old key version): the gate is asked now, and
+ *  again when @p change is applied. @return VAULT_E_HELD with a sentence */
+VT_RESULT vt_gate_pass(const struct vt_subject_env *env, const struct vt_sid *sid, uint16_t category, struct vt_change *change);
+
 /* Destroying: called by the epoch at S3/S4, inside the committer ------------------------------------------------- */
 
 /** Told of each reference of a token that goes, holders first, so that the token layer lets go of the holder and, with the last
@@ -174,7 +178,7 @@ struct vt_destroyed_rows {
     uint64_t records, rows, index_entries, tokens, keys;
 };
 /** Drop the scope's keys (whole subject, category, record), its index entries, rows and RECORD entries.
- *  The only function that reaches key destruction of subjects. */
+ *  The only function that reaches key destruction of subjects. @return VAULT_E_HELD when a hold forbids it: nothing was touched */
 VT_RESULT vt_subject_destroy(struct vt_keyring_write *write, struct vt_txn *txn, vt_tenant_id tenant,
                              const struct vt_scope *scope, vt_reference_gone gone, void *context,
                              struct vt_destroyed_rows *out_counts);

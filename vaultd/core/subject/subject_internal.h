@@ -26,6 +26,7 @@ struct vt_subject_draft {
     uint16_t *new_collections;
     size_t new_count, new_cap;
     uint32_t last_version;
+    uint32_t replaced;                  /* bit per category: a value that was there goes */
 };
 
 /** Record id of the subject's own row. */

@@ -1,0 +1,352 @@
+/* Forgetting as a weapon: past a number of requests an hour, further ones wait for two other people and a delay, and hide nothing
+ * meanwhile. FORGETTING section 8, last rows. */
+#include <stdio.h>
+
+#include "tests/support/world.h"
+#include "vaultd/core/policy/brake.h"
+
+static const char PROFILE[] = "name: profile\ndoc: People.\nfields:\n"
+                              "  - {name: given_name, type: name, category: A, doc: g}\n";
+enum { HOUR_MS = 3600 * 1000, DELAY_MS = 24 * HOUR_MS, REQUESTER = 0, FIRST = 1, SECOND = 2 };
+static const struct world_options BRAKED = {.brake = {.is_on = true, .delay_ms = DELAY_MS}};
+static struct world world;
+
+static void setup_with(const struct world_options *options, unsigned people)
+{
+    world_new(&world, options);
+    world_apply_schema(&world, PROFILE);
+    for (unsigned i = 0; i < people; i++) {
+        char params[128];
+        snprintf(params, sizeof params, "{external_id: p%u, records: {profile: {given_name: Ada}}}", i);
+        ck_assert_ok(world_call(&world, "application", "subject.create", params, NULL));
+    }
+}
+
+static void setup(unsigned people)
+{
+    setup_with(&BRAKED, people);
+}
+
+static void teardown(void)
+{
+    world_free(&world);
+}
+
+static bool is_readable(unsigned person)
+{
+    char params[128];
+    snprintf(params, sizeof params, "{subject: p%u, collection: profile, purpose: service}", person);
+    return world_call(&world, "privacy", "record.get", params, NULL) == VAULT_OK;
+}
+
+static void copy_text(const struct vt_value *map, const char *key, char out_text[33])
+{
+    const struct vt_bytes text = vt_value_get_text(map, key);
+    ck_assert_uint_lt(text.len, 33);
+    snprintf(out_text, 33, "%.*s", (int)text.len, text.data != NULL ? (const char *)text.data : "");
+}
+
+/** Ask to forget a person. @return whether it was let through; @p out_approval "" then */
+static bool shred(unsigned person, char out_approval[33])
+{
+    char params[64], state[33];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{subject: p%u}", person);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, &result));
+    copy_text(&result, "state", state);
+    copy_text(&result, "approval", out_approval);
+    const bool is_pending = strcmp(state, "pending") == 0;
+    ck_assert(is_pending || strcmp(state, "waiting") == 0);
+    ck_assert(is_pending == (out_approval[0] == '\0'));
+    ck_assert(is_pending == (vt_value_get_int(&result, "certificate", 0) != 0));
+    return is_pending;
+}
+
+static void shred_from_to(unsigned from, unsigned to)
+{
+    char approval[33];
+    for (unsigned i = from; i < to; i++) ck_assert(shred(i, approval));
+}
+
+static vault_status grant(uint8_t caller, const char *approval, unsigned items)
+{
+    char params[96];
+    snprintf(params, sizeof params, "{approval: '%s', items: %u}", approval, items);
+    world.caller = caller;
+    const vault_status status = world_call(&world, "approver", "approval.grant", params, NULL);
+    world.caller = REQUESTER;
+    return status;
+}
+
+static vault_status deny(const char *approval)
+{
+    char params[96];
+    snprintf(params, sizeof params, "{approval: '%s'}", approval);
+    return world_call(&world, "approver", "approval.deny", params, NULL);
+}
+
+static void assert_state(const char *approval, const char *state)
+{
+    char params[96], found[33];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{approval: '%s'}", approval);
+    ck_assert_ok(world_call(&world, "approver", "approval.list", params, &result));
+    copy_text(&vt_value_get(&result, "approvals")->array.items[0], "state", found);
+    ck_assert_str_eq(found, state);
+}
+
+static void run(void)
+{
+    ck_assert_ok(vt_vault_run_approvals(world.vault));
+}
+
+START_TEST(the_limit_is_a_thousandth_of_the_subjects_between_twenty_and_a_thousand)
+{
+    static const uint64_t CASES[][2] = {{0, 20}, {1, 20}, {20999, 20}, {21000, 21}, {50000, 50}, {999999, 999},
+                                        {1000000, 1000}, {UINT64_C(100000000), 1000}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) ck_assert_uint_eq(vt_brake_limit(CASES[i][0]), CASES[i][1]);
+}
+END_TEST
+
+START_TEST(twenty_an_hour_pass_and_the_next_waits_readable)
+{
+    char approval[33], again[33], other[33];
+    setup(23);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    ck_assert(!is_readable(19));
+    ck_assert(is_readable(20));
+    ck_assert(!shred(20, again));           /* a repeat finds the request that waits */
+    ck_assert_str_eq(approval, again);
+    ck_assert(!shred(21, other));           /* and what follows joins the same case */
+    ck_assert_str_eq(approval, other);
+    ck_assert_status(grant(FIRST, approval, 3), VAULT_E_STATE);
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", NULL, NULL));
+    ck_assert(is_readable(20) && is_readable(21));
+    teardown();
+}
+END_TEST
+
+START_TEST(the_hour_slides_and_a_clock_set_back_reopens_nothing)
+{
+    char approval[33];
+    setup(30);
+    shred_from_to(0, 10);
+    world_pass(&world, HOUR_MS / 2);
+    shred_from_to(10, 20);
+    ck_assert(!shred(20, approval));
+    world_pass(&world, -HOUR_MS);
+    ck_assert(!shred(21, approval));
+    world_pass(&world, HOUR_MS + HOUR_MS / 2 + 2 * 60000);         /* the first ten are over an hour old, the others not */
+    shred_from_to(20, 30);
+    ck_assert(!is_readable(21));
+    ck_assert_ok(world_call(&world, "application", "subject.create",
+                            "{external_id: p30, records: {profile: {given_name: Ada}}}", NULL));
+    ck_assert(!shred(30, approval));
+    teardown();
+}
+END_TEST
+
+START_TEST(the_count_and_what_waits_survive_a_restart)
+{
+    char approval[33];
+    struct world_options options = BRAKED;
+    options.is_on_disk = true;
+    setup_with(&options, 22);
+    shred_from_to(0, 20);
+    world_reopen(&world);
+    ck_assert(!shred(20, approval));
+    ck_assert_ok(grant(FIRST, approval, 1));
+    world_reopen(&world);
+    ck_assert_ok(grant(SECOND, approval, 1));
+    world_reopen(&world);
+    run();
+    ck_assert(is_readable(20));
+    world_pass(&world, DELAY_MS);
+    run();
+    ck_assert(!is_readable(20));
+    assert_state(approval, "done");
+    teardown();
+}
+END_TEST
+
+START_TEST(two_others_and_a_delay_let_it_happen_and_the_certificate_names_them)
+{
+    char approval[33], params[64];
+    struct vt_value result;
+    setup(22);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    ck_assert_status(grant(REQUESTER, approval, 1), VAULT_E_APPROVAL);
+    ck_assert_ok(grant(FIRST, approval, 1));
+    ck_assert_status(grant(FIRST, approval, 1), VAULT_E_APPROVAL);
+    ck_assert(!shred(21, params));                                  /* what somebody has approved does not grow */
+    ck_assert_str_ne(params, approval);
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "waiting");
+    ck_assert_ok(grant(SECOND, approval, 1));
+    assert_state(approval, "delayed");
+    world_pass(&world, DELAY_MS - 1000);
+    run();
+    ck_assert(is_readable(20));
+    world_pass(&world, 1000);
+    run();
+    assert_state(approval, "done");
+    ck_assert(!is_readable(20));
+    ck_assert(is_readable(21));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: p20, now: true}", &result));
+    const struct vt_bytes note = vt_value_get_text(&result, "note");
+    ck_assert(memmem(note.data, note.len, "\napprovals: 2\n", 14) != NULL);
+    ck_assert(memmem(note.data, note.len, "\nrequested: 2026-07-01T00:00:00", 31) != NULL);
+    teardown();
+}
+END_TEST
+
+START_TEST(anybody_who_may_approve_can_stop_it_in_its_delay)
+{
+    char approval[33];
+    setup(21);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    ck_assert_ok(grant(FIRST, approval, 1));
+    ck_assert_ok(grant(SECOND, approval, 1));
+    ck_assert_ok(deny(approval));
+    ck_assert_status(deny(approval), VAULT_E_STATE);
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "denied");
+    ck_assert(is_readable(20));
+    teardown();
+}
+END_TEST
+
+START_TEST(what_nobody_approves_in_time_expires)
+{
+    char approval[33];
+    setup(21);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    ck_assert_ok(grant(FIRST, approval, 1));
+    world_pass(&world, INT64_C(7) * 24 * HOUR_MS);
+    ck_assert_status(grant(SECOND, approval, 1), VAULT_E_STATE);
+    run();
+    assert_state(approval, "expired");
+    ck_assert(is_readable(20));
+    ck_assert(shred(20, approval));
+    teardown();
+}
+END_TEST
+
+static struct vt_value shred_batch(unsigned people, const char *more)
+{
+    char params[1024], state[33];
+    struct vt_value result;
+    size_t len = (size_t)snprintf(params, sizeof params, "{subjects: [");
+    for (unsigned i = 0; i < people; i++) len += (size_t)snprintf(params + len, sizeof params - len, "p%u, ", i);
+    snprintf(params + len - 2, sizeof params - len, "]%s}", more);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", params, &result));
+    copy_text(&vt_value_get(&result, "items")->array.items[0], "state", state);
+    return result;
+}
+
+START_TEST(of_a_batch_what_passes_is_done_and_the_rest_waits_in_one_case)
+{
+    char approval[33], other[33], state[33];
+    setup(30);
+    const struct vt_value result = shred_batch(30, ", now: true");
+    const struct vt_value *items = vt_value_get(&result, "items");
+    ck_assert_uint_eq(items->array.count, 30);
+    for (unsigned i = 0; i < 30; i++) {
+        copy_text(&items->array.items[i], "state", state);
+        ck_assert_str_eq(state, i < 20 ? "effective" : "waiting");
+    }
+    copy_text(&items->array.items[20], "approval", approval);
+    copy_text(&items->array.items[29], "approval", other);
+    ck_assert_str_eq(approval, other);
+    ck_assert_ok(grant(FIRST, approval, 10));
+    ck_assert_ok(grant(SECOND, approval, 10));
+    world_pass(&world, DELAY_MS);
+    run();
+    for (unsigned i = 20; i < 30; i++) ck_assert(!is_readable(i));
+    teardown();
+}
+END_TEST
+
+START_TEST(who_is_held_meanwhile_is_left_out_and_the_certificates_say_so)
+{
+    char approval[33];
+    struct vt_value result;
+    setup(24);
+    shred_from_to(0, 20);
+    for (unsigned i = 20; i < 24; i++) ck_assert(!shred(i, approval));
+    ck_assert_ok(world_call(&world, "privacy", "hold.place", "{subject: p21, reason: litigation}", NULL));
+    ck_assert_ok(grant(FIRST, approval, 4));
+    ck_assert_ok(grant(SECOND, approval, 4));
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "done");
+    ck_assert(!is_readable(20));
+    ck_assert(is_readable(21));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: p23, now: true}", &result));
+    const struct vt_bytes note = vt_value_get_text(&result, "note");
+    ck_assert(memmem(note.data, note.len, "hold 1\n", 7) != NULL);
+    ck_assert_ok(world_call(&world, "operator", "store.check", NULL, &result));
+    ck_assert(vt_value_get_bool(&result, "is_sound", false));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_kept_answer_tells_what_has_become_of_the_case)
+{
+    char approval[33], state[33];
+    struct vt_value result;
+    setup(21);
+    shred_from_to(0, 20);
+    static const char ONCE[] = "{subject: p20, idempotency_key: once, reference: case}";
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", ONCE, &result));
+    copy_text(&result, "approval", approval);
+    ck_assert_uint_eq(vt_value_get_text(&result, "salt").len, 64);
+    ck_assert_ok(deny(approval));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", ONCE, &result));
+    copy_text(&result, "state", state);
+    ck_assert_str_eq(state, "denied");
+    ck_assert_uint_eq(vt_value_get_text(&result, "salt").len, 64);
+    teardown();
+}
+END_TEST
+
+START_TEST(status_says_what_the_brake_lets_pass_and_what_waits)
+{
+    char approval[33];
+    struct vt_value result;
+    setup(22);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    const struct vt_value *brake = vt_value_get(&result, "brake");
+    ck_assert(vt_value_get_bool(brake, "on", false));
+    ck_assert_int_eq(vt_value_get_int(brake, "per_hour", 0), 20);
+    ck_assert_int_eq(vt_value_get_int(brake, "used", 0), 20);
+    ck_assert_int_eq(vt_value_get_int(brake, "delay_s", 0), DELAY_MS / 1000);
+    ck_assert_int_eq(vt_value_get_int(brake, "approvals", 0), 1);
+    ck_assert_int_eq(vt_value_get_int(brake, "requests", 0), 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_brake_that_is_off_lets_everything_pass)
+{
+    setup_with(NULL, 40);
+    shred_from_to(0, 40);
+    teardown();
+}
+END_TEST
+
+VT_TEST_MAIN("service/brake", the_limit_is_a_thousandth_of_the_subjects_between_twenty_and_a_thousand,
+             twenty_an_hour_pass_and_the_next_waits_readable, the_hour_slides_and_a_clock_set_back_reopens_nothing,
+             the_count_and_what_waits_survive_a_restart, two_others_and_a_delay_let_it_happen_and_the_certificate_names_them,
+             anybody_who_may_approve_can_stop_it_in_its_delay, what_nobody_approves_in_time_expires,
+             of_a_batch_what_passes_is_done_and_the_rest_waits_in_one_case,
+             who_is_held_meanwhile_is_left_out_and_the_certificates_say_so, a_kept_answer_tells_what_has_become_of_the_case,
+             status_says_what_the_brake_lets_pass_and_what_waits, a_brake_that_is_off_lets_everything_pass)
