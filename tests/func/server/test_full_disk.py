@@ -2,7 +2,8 @@
 
 usage: test_full_disk.py VAULTD
 
-Runs in a mount namespace of its own, with a small file system in memory; skipped where neither root nor a user namespace may mount.
+Runs in a mount namespace of its own, with a small file system in memory; skipped where neither root nor a user namespace may mount,
+unless VT_REQUIRE_MOUNT=1 says that here they must be able to.
 """
 import ctypes
 import os
@@ -49,6 +50,8 @@ class FullDisk(unittest.TestCase):
             enter_namespace()
             mount_small(self.root, 16)
         except OSError as failure:
+            if os.environ.get("VT_REQUIRE_MOUNT") == "1":
+                raise
             self.skipTest(f"mounting is not permitted: {failure}")
         self.addCleanup(lambda: check(libc.umount(self.root.encode())))
         config = os.path.join(self.root, "vaultd.yaml")
