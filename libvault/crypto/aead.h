@@ -37,7 +37,7 @@ enum vt_seal_kind {
     VT_SEAL_HOLD = 18,         /* tenant 8 | sid 16 | category 2 | hold id 16 */
     VT_SEAL_APPROVAL = 19,     /* approval id 16 */
     VT_SEAL_WAITING = 20,      /* approval id 16 | sid 16 | category 2 | record 8 */
-    VT_SEAL_KEEPERS = 21,      /* nothing more: there is one */
+    VT_SEAL_KEEPERS = 21,      /* none */
     VT_SEAL_OWED = 22,         /* certificate 8 */
     VT_SEAL_ERA = 23,          /* tenant 8 | version 4 */
 };
