@@ -210,6 +210,8 @@ static VT_RESULT settling_commit(struct settling *settling)
     struct vt_epoch_status status;
     struct vt_commit_item item = {.is_reserved = true, .exclusive = settling_apply, .context = settling,
                                   .payloads = &settling->evidence, .wants_checkpoint = settling->what.count != 0};
+    /* Receipts alone are evidence for certificates to come, which name them, and no act: a new vault has one at once. */
+    item.is_unaudited = settling->what.count == 0;
     item.leaf.effect = VT_AUDIT_SYSTEM;
     item.leaf.item_count = (uint32_t)settling->what.count;
     VT_TRY(vt_epoch_status(settling->vault->epoch, &status));
