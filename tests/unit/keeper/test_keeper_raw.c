@@ -36,7 +36,7 @@ static vault_status gather(int fd, uint64_t len, struct vt_medium_facts *out_fac
 static void setup(void)
 {
     facts = (struct vt_medium_facts){.fs = "ext4", .is_journal_mode_known = true, .extent_count = 1,
-                                     .extents = {{0, 1 << 20, VT_KEEPER_RAW_LEN, 0}}, .device_count = 1, .devices = {{"sda1", ""}}};
+                                     .extents = {{0, 1 << 20, VT_KEEPER_RAW_LEN, 0}}, .device_count = 1, .devices = {{.name = "sda1"}}};
     snprintf(dir, sizeof dir, "%s/raw-keeper-XXXXXX", VT_BINARY_DIR);       /* not TMPDIR: a tmpfs may know no O_DIRECT */
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/keeper", dir);
@@ -167,7 +167,7 @@ static void partition_of_zeroes(void)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(ftruncate(fd, VT_KEEPER_RAW_LEN), 0);
     ck_assert_int_eq(close(fd), 0);
-    facts = (struct vt_medium_facts){.is_partition = true, .device_count = 1, .devices = {{"sda7", ""}}};
+    facts = (struct vt_medium_facts){.is_partition = true, .device_count = 1, .devices = {{.name = "sda7"}}};
 }
 
 START_TEST(a_raw_keeper_is_E1_and_keeps_its_identity_and_its_shares)

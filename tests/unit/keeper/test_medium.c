@@ -13,7 +13,7 @@ enum { LEN = 3 * 1024 * 1024 };
 static struct vt_medium_facts good(void)
 {
     return (struct vt_medium_facts){.fs = "ext4", .is_journal_mode_known = true, .extent_count = 1,
-                                    .extents = {{0, 1 << 20, LEN, 0}}, .device_count = 1, .devices = {{"sda1", ""}}};
+                                    .extents = {{0, 1 << 20, LEN, 0}}, .device_count = 1, .devices = {{.name = "sda1"}}};
 }
 
 static vault_status judge(const struct vt_medium_facts *facts, enum vt_keeper_class *out_class, struct vt_err *err)
@@ -169,7 +169,7 @@ END_TEST
 
 START_TEST(a_partition_is_judged_by_its_devices_alone)
 {
-    struct vt_medium_facts facts = {.is_partition = true, .device_count = 1, .devices = {{"nvme0n1p3", ""}}};
+    struct vt_medium_facts facts = {.is_partition = true, .device_count = 1, .devices = {{.name = "nvme0n1p3"}}};
     assert_class(&facts, VT_KEEPER_E1);
     snprintf(facts.devices[0].target, sizeof facts.devices[0].target, "thin");
     assert_refused(&facts, "thin");
