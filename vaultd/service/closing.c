@@ -235,7 +235,7 @@ VT_RESULT vt_vault_settle_certificates(struct vt_vault *vault)
     const vault_status status = settling_run(&settling);
     vt_buf_release(&settling.evidence);
     if (status != VAULT_OK) vt_epoch_settle_again(vault->epoch);
-    return status;
+    return status != VAULT_OK ? status : settling.what.trouble;         /* what is damaged is not mended by trying again */
 }
 
 /* Wishes ------------------------------------------------------------------------------------------------------- */

@@ -266,6 +266,32 @@ START_TEST(an_effective_certificate_is_read_and_issued_again_as_final)
 }
 END_TEST
 
+/* As after a take-over: the text was issued in the incarnation before, and the log is signed in the name of the present one. */
+START_TEST(a_certificate_issued_again_is_signed_in_the_present_incarnation)
+{
+    struct ring_world world;
+    struct vt_certificate certificate;
+    enum vt_certificate_state state;
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(1 << 20);
+    ring_world_open(&world);
+    ask(&world, 1, 1);
+    struct ring_write change = ring_begin(&world);
+    ck_assert_ok(make_effective(&change, 1));
+    ck_assert_ok(vt_certificate_read(change.txn, 1, &pool, &certificate));
+    const uint64_t present = certificate.incarnation;
+    certificate.incarnation = present + 8;
+    ck_assert_ok(vt_certificate_issue_again(change.view, change.txn, &certificate));
+    ck_assert_ok(vt_certificate_log_sign(change.view, change.txn));
+    ring_commit(&change);
+    ck_assert_ok(look(&world, 1, &state, NULL));
+    struct ring_read read = ring_read_begin(&world);
+    ck_assert_ok(vt_certificate_read(read.txn, 1, &pool, &certificate));
+    ck_assert_uint_eq(certificate.incarnation, present);
+    ring_read_end(&read);
+    ring_world_free(&world);
+}
+END_TEST
+
 START_TEST(a_cancelled_request_takes_its_certificate_away_and_leaves_the_others_proofs)
 {
     struct ring_world world;
@@ -471,6 +497,32 @@ START_TEST(the_check_finds_a_text_that_was_not_signed_and_a_leaf_that_was_not_ei
 }
 END_TEST
 
+/* The key of a row says number and state, and so does its text, which is what was signed. */
+START_TEST(the_check_finds_a_text_that_lies_under_another_number_or_state)
+{
+    struct ring_world world;
+    struct vt_certificate_report report;
+    ring_world_open(&world);
+    ask(&world, 1, 2);
+    ck_assert_uint_eq(rows_of(&world, VT_TABLE_CERTIFICATE), 2);
+    struct ring_row swapped = rows[0];
+    memcpy(swapped.key, rows[1].key, sizeof swapped.key);
+    ring_row_put(&world, VT_TABLE_CERTIFICATE, &swapped);
+    ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+    ck_assert_str_eq(report.fault, "a certificate lies in another one's place");
+    ck_assert_uint_eq(report.at, 2);
+    ring_row_put(&world, VT_TABLE_CERTIFICATE, &rows[1]);
+    ck_assert_ok(check(&world, &report));
+    swapped = rows[0];
+    swapped.key[0] = VT_CERTIFICATE_FINAL;
+    ring_row_put(&world, VT_TABLE_CERTIFICATE, &swapped);
+    ck_assert_status(check(&world, &report), VAULT_E_CORRUPT);
+    ck_assert_str_eq(report.fault, "a certificate lies in another one's place");
+    ck_assert_uint_eq(report.at, 1);
+    ring_world_free(&world);
+}
+END_TEST
+
 #ifdef VT_FAULTS
 START_TEST(a_failing_allocation_issues_nothing_by_halves)
 {
@@ -502,8 +554,10 @@ VT_TEST_MAIN("epoch/certificates",
              one_signature_stands_for_all_certificates_of_a_transaction, a_certificate_stays_the_same_however_many_follow,
              every_checkpoint_signs_the_beginning_of_the_same_log, a_certificate_that_is_not_signed_yet_is_not_handed_out,
              a_state_that_was_reached_is_never_issued_again, an_effective_certificate_is_read_and_issued_again_as_final,
+             a_certificate_issued_again_is_signed_in_the_present_incarnation,
              a_cancelled_request_takes_its_certificate_away_and_leaves_the_others_proofs,
              a_text_changed_in_the_store_does_not_verify, a_row_of_another_version_or_shape_is_refused,
              a_log_with_a_row_missing_or_changed_proves_nothing, the_check_of_a_sound_log_counts_what_there_is,
              the_check_finds_rows_of_the_log_that_are_missing_or_changed,
-             the_check_finds_a_text_that_was_not_signed_and_a_leaf_that_was_not_either)
+             the_check_finds_a_text_that_was_not_signed_and_a_leaf_that_was_not_either,
+             the_check_finds_a_text_that_lies_under_another_number_or_state)

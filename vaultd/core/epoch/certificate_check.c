@@ -3,6 +3,8 @@
 #include "vaultd/core/epoch/certificate_log_internal.h"
 #include "vaultd/core/epoch/ledger_internal.h"
 
+enum { TEXT_POOL_MAX = 1024 * 1024 };
+
 struct walk {
     struct vt_txn *txn;
     const struct vt_note_verifier *verifiers;
@@ -133,6 +135,20 @@ static VT_RESULT log_walk(struct walk *walk)
     return strays_count(walk);
 }
 
+/* It says itself what its key says: a text put under another number or state is not found by its leaf. */
+static VT_RESULT text_is_in_place(struct walk *walk, struct vt_bytes key, struct vt_bytes text)
+{
+    VT_AUTO(vt_pool) pool = VT_POOL_INIT(TEXT_POOL_MAX);
+    struct vt_certificate certificate;
+    const uint64_t number = vt_get_u64(key.data + 1);
+    const vault_status status = vt_certificate_parse(&pool, text, &certificate, NULL);
+    VT_ENSURE(status != VAULT_E_PARSE && status != VAULT_E_FORMAT, found(walk, "a certificate cannot be read", number));
+    VT_TRY(status);
+    VT_ENSURE(certificate.number == number && (unsigned)certificate.state == key.data[0],
+              found(walk, "a certificate lies in another one's place", number));
+    return VAULT_OK;
+}
+
 static VT_RESULT texts_walk(struct walk *walk)
 {
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
@@ -150,6 +166,7 @@ static VT_RESULT texts_walk(struct walk *walk)
         VT_ENSURE(held == VAULT_OK || held == VAULT_E_CORRUPT, held);
         VT_ENSURE(held == VAULT_OK && vt_merkle_hash_equal(&leaf, &there),
                   found(walk, "a certificate is not the one that was signed", number));
+        VT_TRY(text_is_in_place(walk, key, text));
         walk->report->texts++;
     }
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;

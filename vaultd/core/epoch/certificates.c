@@ -262,7 +262,9 @@ VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *
     return issue(txn, certificate, false);
 }
 
-VT_RESULT vt_certificate_issue_again(struct vt_txn *txn, const struct vt_certificate *certificate)
+VT_RESULT vt_certificate_issue_again(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_certificate *certificate)
 {
-    return issue(txn, certificate, true);
+    struct vt_certificate now = *certificate;
+    now.incarnation = vt_keyring_view_incarnation(view);
+    return issue(txn, &now, true);
 }

@@ -208,12 +208,14 @@ struct vt_settling {
     bool has_receipts;                  /* some came late and are not kept yet */
     size_t count;
     uint64_t numbers[VT_SETTLE_MAX];    /* of certificates that are due */
+    vault_status trouble;               /* with the first that could not be read or does not verify: it is left as it is, and the
+                                           others go on */
 };
 /** Look for some of them. Thread: the epoch thread. */
 VT_RESULT vt_epoch_settle_look(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_settling *settling);
 /** Issue them in @p txn and keep the receipts. Thread: the committer. */
 VT_RESULT vt_epoch_settle(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn,
-                          const struct vt_settling *settling, size_t *out_issued);
+                          struct vt_settling *settling, size_t *out_issued);
 /** It failed: vt_epoch_has_news() says so again. */
 void vt_epoch_settle_again(struct vt_epoch *epoch);
 /** All of it in one call, for tools and tests without threads. */

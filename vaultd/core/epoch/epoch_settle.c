@@ -94,7 +94,7 @@ VT_RESULT vt_epoch_settle_look(struct vt_epoch *epoch, struct vt_keyring_view *v
         return VAULT_OK;
     }
     return vt_owed_due(view, vt_keeper_set_clean_from(&set), &settling->from, settling->numbers, VT_SETTLE_MAX,
-                       &settling->count);
+                       &settling->count, &settling->trouble);
 }
 
 static VT_RESULT put_receipts(struct vt_epoch *epoch, struct vt_txn *txn)
@@ -107,7 +107,7 @@ static VT_RESULT put_receipts(struct vt_epoch *epoch, struct vt_txn *txn)
 }
 
 VT_RESULT vt_epoch_settle(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn,
-                          const struct vt_settling *settling, size_t *out_issued)
+                          struct vt_settling *settling, size_t *out_issued)
 {
     const struct vt_keeper_set set = set_now(epoch);
     VT_TRY(put_receipts(epoch, txn));
@@ -115,8 +115,10 @@ VT_RESULT vt_epoch_settle(struct vt_epoch *epoch, struct vt_keyring_view *view, 
     *out_issued = 0;
     for (size_t i = 0; i < settling->count; i++) {
         bool is_issued;
-        VT_TRY(vt_owed_issue(view, txn, &set, settling->numbers[i], vt_epoch_now_ms(epoch), epoch->options.clock->is_test_clock,
-                             &is_issued));
+        const vault_status status = vt_owed_issue(view, txn, &set, settling->numbers[i], vt_epoch_now_ms(epoch),
+                                                  epoch->options.clock->is_test_clock, &is_issued);
+        if (vt_owed_is_damage(status)) settling->trouble = settling->trouble != VAULT_OK ? settling->trouble : status;
+        else VT_TRY(status);
         *out_issued += is_issued;
     }
     return VAULT_OK;
@@ -140,7 +142,7 @@ static VT_RESULT settle_look_now(struct vt_epoch *epoch, struct vt_settling *set
     return vt_epoch_settle_look(epoch, view, settling);
 }
 
-static VT_RESULT settle_write_now(struct vt_epoch *epoch, const struct vt_settling *settling)
+static VT_RESULT settle_write_now(struct vt_epoch *epoch, struct vt_settling *settling)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
     size_t issued;
@@ -160,5 +162,5 @@ VT_RESULT vt_epoch_settle_now(struct vt_epoch *epoch)
         VT_TRY(settle_look_now(epoch, &settling));
         if (settling.count != 0 || settling.has_receipts) VT_TRY(settle_write_now(epoch, &settling));
     } while (settling.from != 0);
-    return VAULT_OK;
+    return settling.trouble;
 }

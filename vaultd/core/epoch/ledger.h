@@ -122,8 +122,9 @@ VT_RESULT vt_certificate_effective(struct vt_keyring_view *view, struct vt_txn *
  *  vt_certificate_check(), VAULT_E_TOO_LARGE */
 VT_RESULT vt_certificate_issue(struct vt_txn *txn, const struct vt_certificate *certificate);
 /** The same, and the state may be the one that it has: receipts that came late complete it. Its text takes the place of the former
- *  one, which stays a leaf of the log: who was given it can go on checking it. */
-VT_RESULT vt_certificate_issue_again(struct vt_txn *txn, const struct vt_certificate *certificate);
+ *  one, which stays a leaf of the log: who was given it can go on checking it. It names the present incarnation, under whose name
+ *  the log is signed, whatever @p certificate says: that was issued before a take-over, maybe. */
+VT_RESULT vt_certificate_issue_again(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_certificate *certificate);
 /** The certificate in its newest state, to be issued again in a later one; its parts from @p pool. The store's word, not
  *  verified. @return VAULT_E_NOT_FOUND, VAULT_E_CORRUPT, VAULT_E_FORMAT */
 VT_RESULT vt_certificate_read(struct vt_txn *txn, uint64_t number, struct vt_pool *pool,

@@ -195,8 +195,14 @@ static VT_RESULT number_of(struct vt_bytes key, uint64_t *out_number)
     return VAULT_OK;
 }
 
+bool vt_owed_is_damage(vault_status status)
+{
+    return status == VAULT_E_AUTHENTICITY || status == VAULT_E_CORRUPT || status == VAULT_E_FORMAT || status == VAULT_E_PARSE ||
+           status == VAULT_E_NOT_FOUND;
+}
+
 VT_RESULT vt_owed_due(struct vt_keyring_view *view, uint64_t clean_from, uint64_t *from, uint64_t *out_numbers, size_t max,
-                      size_t *out_count)
+                      size_t *out_count, vault_status *trouble)
 {
     char name[NAME_MAX_LEN];
     struct vt_bytes key, value;
@@ -207,13 +213,15 @@ VT_RESULT vt_owed_due(struct vt_keyring_view *view, uint64_t clean_from, uint64_
     VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_META, &cursor));
     vault_status status = vt_cursor_seek(cursor, vt_bytes_str(name), &key, &value);
     for (size_t looked = 0; status == VAULT_OK; looked++) {
-        bool is_due;
+        bool is_due = false;
         status = number_of(key, &number);
         if (status != VAULT_OK) break;
         *from = number;
         if (looked == LOOK_ROWS_MAX || *out_count == max) return VAULT_OK;
-        VT_TRY(look_at(view, number, value, clean_from, &is_due));
-        if (is_due) out_numbers[(*out_count)++] = number;
+        const vault_status looked_at = look_at(view, number, value, clean_from, &is_due);
+        if (vt_owed_is_damage(looked_at)) *trouble = *trouble != VAULT_OK ? *trouble : looked_at;
+        else VT_TRY(looked_at);
+        if (looked_at == VAULT_OK && is_due) out_numbers[(*out_count)++] = number;
         status = vt_cursor_next(cursor, &key, &value);
     }
     VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
@@ -293,7 +301,7 @@ VT_RESULT vt_owed_issue(struct vt_keyring_view *view, struct vt_txn *txn, const 
     if (!is_complete || (!is_final && !owed.is_waiting)) return VAULT_OK;
     if (is_final) make_final(&certificate, &era, now_ms);
     certificate.is_test_clock = certificate.is_test_clock || is_test_clock;
-    VT_TRY(vt_certificate_issue_again(txn, &certificate));
+    VT_TRY(vt_certificate_issue_again(view, txn, &certificate));
     *out_issued = true;
     return settle(view, txn, &owed, is_final);
 }

@@ -23,10 +23,14 @@ VT_RESULT vt_owed_note(struct vt_keyring_view *view, struct vt_txn *txn, const s
 VT_RESULT vt_era_note(struct vt_keyring_view *view, struct vt_txn *txn, vt_tenant_id tenant, uint64_t epoch, int64_t at_ms,
                       struct vt_buf *journal_rows);
 
+/** One row or certificate is damaged, which says nothing about the others. */
+bool vt_owed_is_damage(vault_status status);
 /** Certificates that can be issued again, now that every share of an epoch before @p clean_from is gone. Looks at some thousand
- *  rows at most. @param from in: the first number to look at; out: where to go on, 0: all have been looked at */
+ *  rows at most.
+ *  @param from     in: the first number to look at; out: where to go on, 0: all have been looked at
+ *  @param trouble  set at the first row that is damaged, unless it is set; such a row is passed over */
 VT_RESULT vt_owed_due(struct vt_keyring_view *view, uint64_t clean_from, uint64_t *from, uint64_t *out_numbers, size_t max,
-                      size_t *out_count);
+                      size_t *out_count, vault_status *trouble);
 /** Issue one of them again: with its receipts complete, or final. Nothing happens when it is not due any more.
  *  @return VAULT_E_AUTHENTICITY: what lies in the store is not what was issued */
 VT_RESULT vt_owed_issue(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_keeper_set *set, uint64_t number,
