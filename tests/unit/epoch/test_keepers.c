@@ -717,6 +717,68 @@ START_TEST(a_certificate_waits_for_the_keeper_that_has_not_erased_yet)
 }
 END_TEST
 
+/* Every receipt that the certificate names is kept, by its hash. */
+static void check_receipts_are_kept(struct world *world, uint64_t number, uint64_t epoch)
+{
+    VT_AUTO(vt_buf) receipts = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
+    struct vt_txn *txn = NULL;
+    struct shown shown;
+    size_t named = 0;
+    show(world, number, &shown);
+    ck_assert_ok(vt_txn_begin_read(world->store, &txn));
+    ck_assert_ok(vt_epoch_receipts(txn, epoch, &receipts));
+    for (size_t i = 0; i < shown.certificate.keeper_count; i++) {
+        const struct vt_certificate_keeper *keeper = &shown.certificate.keepers[i];
+        struct vt_bytes rest = vt_buf_bytes(&receipts);
+        struct vt_epoch_receipt receipt = {.keeper_id = 0};
+        if (keeper->state != VT_ERASE_DONE) continue;
+        while (receipt.keeper_id != keeper->id) ck_assert_ok(vt_epoch_receipt_next(&rest, &receipt));
+        ck_assert_mem_eq(receipt.hash, keeper->receipt, sizeof receipt.hash);
+        named++;
+    }
+    ck_assert_uint_ge(named, 2);
+    vt_txn_abort(txn);
+    vt_pool_release(&shown.pool);
+}
+
+START_TEST(a_receipt_that_came_before_a_restart_stays_when_the_closing_is_finished_behind_it)
+{
+    struct world world;
+    const uint64_t number = world_with_request(&world, &two_of_three);
+    struct cutting first = {&world, "S5.fenced", 1, 1};
+    vt_fault_set_step_hook(cut_at_step, &first);
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
+    world_cut_keeper(&world, 2, true);
+    ck_assert_status(world_close_epoch(&world, false), VAULT_E_KEEPER);     /* committed; one of two that are needed has erased */
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_ok(vt_epoch_settle_now(world.epoch));                         /* and its receipt is kept */
+    world.clock.offset_ms += 60000;
+    world_reopen(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_int_eq(world_certificate(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    check_receipts_are_kept(&world, number, 2);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_list_of_keepers_that_is_gone_is_not_made_anew)
+{
+    struct world world;
+    struct vt_txn *txn = NULL;
+    struct vt_err err = {{0}, {0}};
+    (void)world_with_request(&world, &two_of_three);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_ok(vt_txn_begin_write(world.store, &txn));
+    ck_assert_ok(vt_store_delete(txn, VT_TABLE_META, vt_bytes_str("keepers")));
+    ck_assert_ok(vt_txn_commit(txn));
+    world_reopen(&world);
+    ck_assert_status(world_unseal(&world, &err), VAULT_E_CORRUPT);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_late_receipt_completes_a_certificate_that_can_never_be_final)
 {
     struct world world;
@@ -804,6 +866,43 @@ START_TEST(the_attested_end_of_a_lost_keeper_stands_for_its_receipt)
 }
 END_TEST
 
+static void bring_back_at_step(const char *step, void *context)
+{
+    struct cutting *cutting = context;
+    if (cutting->left != 0 && strcmp(step, cutting->step) == 0 && --cutting->left == 0)
+        world_cut_keeper(cutting->world, cutting->keeper, false);
+}
+
+/* The word was given about the shares it had then: what it is given later, since it is there after all, it owes like any other. */
+START_TEST(an_attestation_says_nothing_of_shares_that_are_given_later)
+{
+    struct world world;
+    struct shown shown;
+    struct vt_epoch_status status;
+    (void)world_with_request(&world, &two_of_three);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    attest(&world, status.keepers[2].keeper_id);
+    world_cut_keeper(&world, 2, true);
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
+    struct cutting back = {&world, "S2.keeper", 2, 1};      /* not there when the set is made, and there when shares are given */
+    vt_fault_set_step_hook(bring_back_at_step, &back);
+    ck_assert_ok(world_close_epoch(&world, false));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 2);
+    world_cut_keeper(&world, 2, true);
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
+    world_add_subject(&world, 7);
+    const uint64_t number = world_request(&world, 7);
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_int_eq(settled(&world, number), VT_CERTIFICATE_EFFECTIVE);
+    show(&world, number, &shown);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_ATTESTED), 0);
+    ck_assert_uint_eq(count_keepers(&shown.certificate, VT_ERASE_WAITING), 1);
+    vt_pool_release(&shown.pool);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it)
 {
     struct world world;
@@ -828,20 +927,13 @@ START_TEST(a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it)
 }
 END_TEST
 
-START_TEST(what_the_store_says_of_a_certificate_is_not_signed_again_unseen)
+static void falsify(struct world *world, uint64_t number)
 {
-    struct world world;
-    struct ram ram;
     struct vt_txn *txn = NULL;
     struct vt_bytes row;
     uint8_t key[9] = {VT_CERTIFICATE_EFFECTIVE}, copy[8192];
-    const struct world_shape shape = ram_shape(&ram);
-    const uint64_t number = world_with_request(&world, &shape);
-    ck_assert_ok(world_close_epoch(&world, false));
-    end_era(&world);
-    ck_assert_ok(world_close_epoch(&world, true));
     vt_put_u64(key + 1, number);
-    ck_assert_ok(vt_txn_begin_write(world.store, &txn));
+    ck_assert_ok(vt_txn_begin_write(world->store, &txn));
     ck_assert_ok(vt_store_get(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), &row));
     ck_assert_uint_le(row.len, sizeof copy);
     memcpy(copy, row.data, row.len);
@@ -852,7 +944,24 @@ START_TEST(what_the_store_says_of_a_certificate_is_not_signed_again_unseen)
     records[9] = records[9] == '9' ? '8' : '9';
     ck_assert_ok(vt_store_put(txn, VT_TABLE_CERTIFICATE, VT_BYTES_OF(key), vt_bytes(copy, row.len), VT_PUT_DEFAULT));
     ck_assert_ok(vt_txn_commit(txn));
+}
+
+/* A damaged one is left as it is, and the others do not wait for it. */
+START_TEST(what_the_store_says_of_a_certificate_is_not_signed_again_unseen)
+{
+    struct world world;
+    struct ram ram;
+    const struct world_shape shape = ram_shape(&ram);
+    const uint64_t number = world_with_request(&world, &shape);
+    world_add_subject(&world, 7);
+    const uint64_t other = world_request(&world, 7);
+    ck_assert_uint_gt(other, number);
+    ck_assert_ok(world_close_epoch(&world, false));
+    end_era(&world);
+    ck_assert_ok(world_close_epoch(&world, true));
+    falsify(&world, number);
     ck_assert_status(vt_epoch_settle_now(world.epoch), VAULT_E_AUTHENTICITY);
+    ck_assert_int_eq(world_certificate(&world, other), VT_CERTIFICATE_FINAL);
     ram_end(&world, &ram);
 }
 END_TEST
@@ -873,8 +982,10 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_that_does_not_take_its_share_stops_a_change, the_same_keepers_are_no_change,
              a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too,
              an_era_that_ended_before_the_shred_makes_nothing_final,
+             an_attestation_says_nothing_of_shares_that_are_given_later,
              a_certificate_waits_for_the_keeper_that_has_not_erased_yet,
-             a_late_receipt_completes_a_certificate_that_can_never_be_final,
+             a_receipt_that_came_before_a_restart_stays_when_the_closing_is_finished_behind_it,
+             a_list_of_keepers_that_is_gone_is_not_made_anew, a_late_receipt_completes_a_certificate_that_can_never_be_final,
              the_attested_end_of_a_lost_keeper_stands_for_its_receipt,
              a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it,
              what_the_store_says_of_a_certificate_is_not_signed_again_unseen)

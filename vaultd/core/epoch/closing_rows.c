@@ -183,20 +183,6 @@ static VT_RESULT receipt_append(struct vt_buf *value, uint64_t keeper_id, enum v
     return vt_buf_append(value, note);
 }
 
-VT_RESULT vt_closing_receipts_put(const struct vt_epoch_closing *closing, struct vt_txn *txn)
-{
-    VT_AUTO(vt_buf) value = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
-    char name[32];
-    for (size_t i = 0; i < closing->owner->options.keeper_count; i++) {
-        if (!closing->has_receipt[i]) continue;
-        const struct vt_keeper_info *info = &closing->owner->infos[i];
-        const struct vt_bytes note = vt_buf_bytes(&closing->receipts[i].note);
-        VT_TRY(receipt_append(&value, info->keeper_id, info->keeper_class, note));
-    }
-    receipts_name(closing->next.epoch, name);
-    return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(name), vt_buf_bytes(&value), VT_PUT_DEFAULT);
-}
-
 VT_RESULT vt_epoch_receipts(struct vt_txn *txn, uint64_t epoch_number, struct vt_buf *out_receipts)
 {
     struct vt_bytes value;
@@ -248,4 +234,20 @@ VT_RESULT vt_receipts_add(struct vt_txn *txn, const struct vt_receipt_copy *rece
     VT_TRY(receipt_append(&value, receipt->keeper_id, receipt->keeper_class, vt_buf_bytes(&receipt->note)));
     receipts_name(receipt->epoch, name);
     return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(name), vt_buf_bytes(&value), VT_PUT_DEFAULT);
+}
+
+/* Those that lie there already came while the closing was unfinished, and the certificates name them: they stay. */
+VT_RESULT vt_closing_receipts_put(const struct vt_epoch_closing *closing, struct vt_txn *txn)
+{
+    for (size_t i = 0; i < closing->owner->options.keeper_count; i++) {
+        if (!closing->has_receipt[i]) continue;
+        const struct vt_keeper_info *info = &closing->owner->infos[i];
+        struct vt_receipt_copy copy = {.epoch = closing->next.epoch, .keeper_id = info->keeper_id,
+                                       .keeper_class = info->keeper_class, .note = VT_BUF_INIT(VT_KEEPER_RECEIPT_MAX)};
+        vault_status status = vt_buf_append(&copy.note, vt_buf_bytes(&closing->receipts[i].note));
+        if (status == VAULT_OK) status = vt_receipts_add(txn, &copy);
+        vt_buf_release(&copy.note);
+        VT_TRY(status);
+    }
+    return VAULT_OK;
 }

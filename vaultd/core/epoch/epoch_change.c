@@ -261,7 +261,7 @@ VT_RESULT vt_epoch_attest(struct vt_epoch *epoch, struct vt_keyring_view *view, 
     VT_TRY(attestation_sign(view, vt_buf_bytes(&text), &note));
     VT_TRY(vt_sha256_one(vt_buf_bytes(&note), attestation->hash));
     VT_TRY(attestation_put(txn, attestation->keeper_id, vt_buf_bytes(&note)));
-    vt_keeper_set_note(member, UINT64_MAX, VT_CLEAN_BY_ATTESTATION, attestation->hash);
+    vt_keeper_set_note(member, member->last_epoch + 1, VT_CLEAN_BY_ATTESTATION, attestation->hash);
     VT_TRY(vt_keeper_set_put(&set, view, txn, NULL));
     return vt_buf_append(out_note, vt_buf_bytes(&note));
 }
@@ -270,7 +270,7 @@ void vt_epoch_attested(struct vt_epoch *epoch, const struct vt_attestation *atte
 {
     pthread_mutex_lock(&epoch->mutex);
     struct vt_keeper_member *member = vt_keeper_set_find(&epoch->set, attestation->keeper_id);
-    if (member != NULL) vt_keeper_set_note(member, UINT64_MAX, VT_CLEAN_BY_ATTESTATION, attestation->hash);
+    if (member != NULL) vt_keeper_set_note(member, member->last_epoch + 1, VT_CLEAN_BY_ATTESTATION, attestation->hash);
     epoch->has_news = true;
     pthread_mutex_unlock(&epoch->mutex);
 }

@@ -155,7 +155,11 @@ VT_RESULT vt_epoch_load_set(struct vt_epoch *epoch, struct vt_keyring_view *view
 {
     struct vt_keeper_set set;
     vault_status status = vt_keeper_set_load(view, &set);
-    if (status == VAULT_E_NOT_FOUND) status = set_from_shares(epoch, views, current, &set);
+    if (status == VAULT_E_NOT_FOUND) {
+        /* Later it is there: made anew it would say that nobody owes anything. */
+        VT_ENSURE(current->epoch == VT_KEYRING_FIRST_EPOCH, VAULT_E_CORRUPT);
+        status = set_from_shares(epoch, views, current, &set);
+    }
     if (status == VAULT_E_NOT_FOUND) return VAULT_OK;       /* no epoch closes before all have been seen */
     VT_TRY(status);
     VT_ENSURE(set.epoch == current->epoch, VAULT_E_CORRUPT);

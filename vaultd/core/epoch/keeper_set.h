@@ -19,7 +19,7 @@ struct vt_keeper_member {
     uint8_t x;                          /* its point in the present sharing; 0: it holds none of it */
     uint8_t former_x;                   /* and in the one before */
     uint8_t proof;                      /* vt_clean_proof */
-    uint64_t clean_from;                /* it holds no share of an epoch before this one; UINT64_MAX: none at all */
+    uint64_t clean_from;                /* it holds no share of an epoch before this one */
     uint64_t last_epoch;                /* the last whose share was given to it */
     uint8_t receipt[32];                /* SHA-256 of the receipt or the attestation; zero: clean by itself */
     char name[65];
