@@ -36,7 +36,8 @@ static vault_status gather(int fd, uint64_t len, struct vt_medium_facts *out_fac
 static void setup(void)
 {
     facts = (struct vt_medium_facts){.fs = "ext4", .is_journal_mode_known = true, .extent_count = 1,
-                                     .extents = {{0, 1 << 20, VT_KEEPER_RAW_LEN, 0}}, .device_count = 1, .devices = {{.name = "sda1"}}};
+                                     .extents = {{0, 1 << 20, VT_KEEPER_RAW_LEN, 0}}, .device_count = 1,
+                                     .devices = {{.name = "sda1"}}};
     snprintf(dir, sizeof dir, "%s/raw-keeper-XXXXXX", VT_BINARY_DIR);       /* not TMPDIR: a tmpfs may know no O_DIRECT */
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/keeper", dir);
