@@ -229,6 +229,7 @@ VT_RESULT vt_call_restore_report(struct vt_call *call, const struct vt_restore_r
     VT_TRY(vt_put_int(call, &map, "rows_erased", (int64_t)report->rows_erased));
     VT_TRY(vt_put_int(call, &map, "rows_of_now", (int64_t)report->rows_of_now));
     VT_TRY(vt_put_int(call, &map, "rows_lost", (int64_t)report->rows_lost));
+    VT_TRY(vt_put_int(call, &map, "rows_damaged", (int64_t)report->rows_damaged));
     VT_TRY(vt_put_int(call, &map, "subjects_without_rows", (int64_t)report->subjects_without_rows));
     VT_TRY(vt_put_int(call, &map, "tokens", (int64_t)report->tokens));
     VT_TRY(vt_put_int(call, &map, "index_removed", (int64_t)report->index_removed));

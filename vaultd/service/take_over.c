@@ -7,7 +7,14 @@
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/vault_internal.h"
 
-enum { STILL_TRIES = 8, RECORD_VERSION = 1, RECORD_COUNTS = 13, RECORD_LEN = 1 + 16 + 16 + 8 + 8 + 8 * RECORD_COUNTS };
+enum {
+    STILL_TRIES = 8,
+    RECORD_VERSION = 2,
+    RECORD_COUNTS = 14,
+    RECORD_COUNTS_1 = 13,               /* version 1 knew of no damaged rows */
+    RECORD_HEAD = 1 + 16 + 16 + 8 + 8,
+    RECORD_LEN = RECORD_HEAD + 8 * RECORD_COUNTS,
+};
 #define RECORD_KEY "take-over"
 
 struct taking {
@@ -142,7 +149,8 @@ static void report_counts(const struct vt_restore_report *report, uint64_t out_c
     const uint64_t counts[RECORD_COUNTS] = {report->subjects_in_backup, report->subjects_kept, report->subjects_erased,
                                             report->records, report->rows_kept, report->rows_erased, report->rows_of_now,
                                             report->rows_lost, report->subjects_without_rows, report->tokens,
-                                            report->index_removed, report->index_added, report->index_conflicts};
+                                            report->index_removed, report->index_added, report->index_conflicts,
+                                            report->rows_damaged};
     memcpy(out_counts, counts, sizeof counts);
 }
 
@@ -152,10 +160,10 @@ static void report_take(const uint64_t counts[RECORD_COUNTS], struct vt_restore_
         .subjects_in_backup = counts[0], .subjects_kept = counts[1], .subjects_erased = counts[2], .records = counts[3],
         .rows_kept = counts[4], .rows_erased = counts[5], .rows_of_now = counts[6], .rows_lost = counts[7],
         .subjects_without_rows = counts[8], .tokens = counts[9], .index_removed = counts[10], .index_added = counts[11],
-        .index_conflicts = counts[12]};
+        .index_conflicts = counts[12], .rows_damaged = counts[13]};
 }
 
-/* version 1 | job 16 | backup 16 | incarnation 8 | at ms 8 | counts 8 each */
+/* version 2 | job 16 | backup 16 | incarnation 8 | at ms 8 | counts 8 each */
 static VT_RESULT record_put(struct taking *taking, struct vt_txn *txn, uint64_t incarnation)
 {
     uint8_t value[RECORD_LEN] = {RECORD_VERSION};
@@ -165,7 +173,7 @@ static VT_RESULT record_put(struct taking *taking, struct vt_txn *txn, uint64_t 
     memcpy(value + 17, taking->options->manifest->backup_id, 16);
     vt_put_u64(value + 33, incarnation);
     vt_put_u64(value + 41, (uint64_t)vt_clock_now_ms(taking->vault->options.clock));
-    for (size_t i = 0; i < RECORD_COUNTS; i++) vt_put_u64(value + 49 + 8 * i, counts[i]);
+    for (size_t i = 0; i < RECORD_COUNTS; i++) vt_put_u64(value + RECORD_HEAD + 8 * i, counts[i]);
     return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(RECORD_KEY), VT_BYTES_OF(value), VT_PUT_DEFAULT);
 }
 
@@ -173,14 +181,16 @@ VT_RESULT vt_take_over_record_read(struct vt_txn *txn, struct vt_take_over_recor
 {
     struct vt_bytes value;
     struct vt_take_over_record record;
-    uint64_t counts[RECORD_COUNTS];
+    uint64_t counts[RECORD_COUNTS] = {0};
     VT_TRY(vt_store_get(txn, VT_TABLE_META, vt_bytes_str(RECORD_KEY), &value));
-    VT_ENSURE(value.len == RECORD_LEN && value.data[0] == RECORD_VERSION, VAULT_E_FORMAT);
+    VT_ENSURE(value.len != 0 && (value.data[0] == 1 || value.data[0] == RECORD_VERSION), VAULT_E_FORMAT);
+    const size_t count = value.data[0] == 1 ? RECORD_COUNTS_1 : RECORD_COUNTS;
+    VT_ENSURE(value.len == RECORD_HEAD + 8 * count, VAULT_E_FORMAT);
     memcpy(record.job, value.data + 1, sizeof record.job);
     memcpy(record.backup_id, value.data + 17, sizeof record.backup_id);
     record.incarnation = vt_get_u64(value.data + 33);
     record.at_ms = (int64_t)vt_get_u64(value.data + 41);
-    for (size_t i = 0; i < RECORD_COUNTS; i++) counts[i] = vt_get_u64(value.data + 49 + 8 * i);
+    for (size_t i = 0; i < count; i++) counts[i] = vt_get_u64(value.data + RECORD_HEAD + 8 * i);
     report_take(counts, &record.report);
     *out_record = record;
     return VAULT_OK;

@@ -13,8 +13,10 @@
 #include "libvault/codec/text.h"
 #include "libvault/crypto/digest.h"
 #include "tests/unit/backup/take_over_world.h"
+#include "vaultd/core/subject/row.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/rotation.h"
+#include "vaultd/service/take_over.h"
 #include "vaultd/service/vault_internal.h"
 
 #define PAN "4000001234567899"
@@ -905,8 +907,101 @@ START_TEST(a_hold_placed_after_the_backup_is_in_force_and_keeps_what_the_vault_h
 }
 END_TEST
 
+START_TEST(a_row_of_somebody_held_that_is_gone_by_now_comes_back_beside_one_that_stays)
+{
+    struct vt_value result;
+    char value[64];
+    two_people(false);
+    people_put(&world, "ada", "{login: null, ip: null}");
+    people_put(&world, "ada", "{email: third@example.org}");
+    ck_assert_ok(world_call(&world, "privacy", "hold.place", "{subject: ada, reason: litigation}", NULL));
+    taken_over(&result);
+    people_assert_sound(&world);
+    assert_email("ada", "third@example.org");
+    ck_assert_ok(people_field(&world, "ada", "ip", value));
+    ck_assert_str_eq(value, "192.0.2.7");
+    ck_assert_uint_eq(people_find(&world, "login", "ada@login.example"), 1);
+    ck_assert_int_eq(reported(&result, "rows_of_now"), 1);
+    ck_assert_int_eq(reported(&result, "rows_erased"), 0);
+    ck_assert_int_eq(reported(&result, "rows_damaged"), 0);
+    world_free(&world);
+}
+END_TEST
+
+/* One bit of the first group of a row, as a bad disk would. */
+static void damage_row(const char *name, uint16_t category)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_bytes value;
+    struct vt_value result;
+    char params[128];
+    uint8_t key[VT_ROW_KEY_LEN], bytes[8192];
+    snprintf(params, sizeof params, "{subject: %s, collection: profile, purpose: service}", name);
+    ck_assert_ok(world_call(&world, "privacy", "record.get", params, &result));
+    vt_row_key((uint64_t)vt_value_get_int(&result, "record", 0), category, 0, key);
+    ck_assert_ok(vt_txn_begin_write(vt_vault_store(world.vault), &txn));
+    ck_assert_ok(vt_store_get(txn, VT_TABLE_ROW, VT_BYTES_OF(key), &value));
+    ck_assert_uint_le(value.len, sizeof bytes);
+    memcpy(bytes, value.data, value.len);
+    bytes[value.len - 1] ^= 1;
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_ROW, VT_BYTES_OF(key), vt_bytes(bytes, value.len), VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+}
+
+START_TEST(damaged_rows_of_now_come_back_from_the_backup_held_or_not)
+{
+    enum { A = 1 };
+    struct vt_value result;
+    char value[64];
+    two_people(false);
+    ck_assert_ok(world_call(&world, "privacy", "hold.place", "{subject: ada, reason: litigation}", NULL));
+    damage_row("ada", A);
+    damage_row("bob", A);
+    ck_assert_status(people_field(&world, "ada", "email", value), VAULT_E_AUTHENTICITY);
+    taken_over(&result);
+    ck_assert_int_eq(reported(&result, "rows_damaged"), 2);
+    ck_assert_int_eq(reported(&result, "rows_of_now"), 1);      /* what else is held */
+    ck_assert_int_eq(reported(&result, "rows_erased"), 0);
+    assert_email("ada", "ada@example.org");
+    assert_email("bob", "bob@example.org");
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    ck_assert_int_eq(reported(vt_value_get(&result, "last_restore"), "rows_damaged"), 2);
+    world_free(&world);
+}
+END_TEST
+
+START_TEST(what_version_1_kept_of_a_take_over_is_still_shown_and_no_other_length_is)
+{
+    struct vt_txn *txn = NULL;
+    struct vt_bytes value;
+    struct vt_value result;
+    struct vt_take_over_record record;
+    uint8_t bytes[161];
+    const struct vt_bytes key = vt_bytes_str("take-over");
+    two_people(false);
+    taken_over(NULL);
+    ck_assert_ok(vt_txn_begin_write(vt_vault_store(world.vault), &txn));
+    ck_assert_ok(vt_store_get(txn, VT_TABLE_META, key, &value));
+    ck_assert_uint_eq(value.len, sizeof bytes);
+    memcpy(bytes, value.data, sizeof bytes);
+    ck_assert_uint_eq(bytes[0], 2);
+    bytes[0] = 1;
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_META, key, VT_BYTES_OF(bytes), VT_PUT_DEFAULT));
+    ck_assert_status(vt_take_over_record_read(txn, &record), VAULT_E_FORMAT);
+    ck_assert_ok(vt_store_put(txn, VT_TABLE_META, key, vt_bytes(bytes, sizeof bytes - 8), VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(txn));
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    ck_assert_int_eq(reported(vt_value_get(&result, "last_restore"), "subjects_kept"), 2);
+    ck_assert_int_eq(reported(vt_value_get(&result, "last_restore"), "rows_damaged"), 0);
+    world_free(&world);
+}
+END_TEST
+
 VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_since_is_undone,
              a_hold_placed_after_the_backup_is_in_force_and_keeps_what_the_vault_has,
+             a_row_of_somebody_held_that_is_gone_by_now_comes_back_beside_one_that_stays,
+             damaged_rows_of_now_come_back_from_the_backup_held_or_not,
+             what_version_1_kept_of_a_take_over_is_still_shown_and_no_other_length_is,
              no_page_of_the_former_incarnation_is_left_as_it_was_sealed,
              who_came_since_has_no_records_but_is_known_and_can_be_forgotten,
              the_forgotten_stay_forgotten_and_their_tokens_answer_with_the_certificate,

@@ -71,6 +71,7 @@ struct vt_restore_report {
     uint64_t records, rows_kept, rows_erased;
     uint64_t rows_of_now;           /* the backup's are dead since their key was replaced: those of now stay */
     uint64_t rows_lost;             /* written since the backup, or in another version now */
+    uint64_t rows_damaged;          /* of now, unreadable: of somebody held, or undone by a take-over; the backup's stand in */
     uint64_t subjects_without_rows; /* created since the backup: keys without rows */
     uint64_t tokens;
     /* of vt_restore_reindex() */

@@ -109,9 +109,9 @@ static VT_RESULT row_groups_copy(struct restore *restore, struct vt_txn *from, c
     return VAULT_OK;
 }
 
-/* The backup's row is dead although its subject lives. When its key was replaced (a correction whose old value must not come
- * back, a rotation that destroyed the old version), the row of now is what that left behind, and it stays. */
-static VT_RESULT row_of_now(struct restore *restore, const struct vt_row_name *name, bool *out_kept)
+/* Does the live vault have the row, and can it be read? Whether it came over is said of this row alone: a record's other rows
+ * came over or not by themselves. @return also VAULT_E_AUTHENTICITY, VAULT_E_CORRUPT */
+static VT_RESULT row_of_now(struct restore *restore, const struct vt_row_name *name, bool *out_came)
 {
     const struct vt_restore_options *options = restore->options;
     struct vt_row row;
@@ -120,15 +120,24 @@ static VT_RESULT row_of_now(struct restore *restore, const struct vt_row_name *n
     const struct vt_scope scope = {restore->sid, name->category, name->record};
     if (restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope))
         status = vt_row_open(options->view, options->tenant, restore->keys, name->record, name->category, &pool, &row);
-    if (status == VAULT_E_NOT_FOUND || status == VAULT_E_ERASED) {
-        restore->report.rows_erased += name->group_count;
-        return VAULT_OK;
-    }
+    if (status == VAULT_E_NOT_FOUND || status == VAULT_E_ERASED) return VAULT_OK;
     VT_TRY(status);
-    restore->report.rows_of_now += row.group_count;
-    *out_kept = true;
     const struct vt_row_name now = {name->record, name->category, row.group_count};
-    return row_groups_copy(restore, restore->live, &now);
+    VT_TRY(row_groups_copy(restore, restore->live, &now));
+    restore->report.rows_of_now += row.group_count;
+    *out_came = true;
+    return VAULT_OK;
+}
+
+/* The backup's row is dead although its subject lives. When its key was replaced (a correction whose old value must not come
+ * back, a rotation that destroyed the old version), the row of now is what that left behind, and it stays. */
+static VT_RESULT dead_row(struct restore *restore, const struct vt_row_name *name, bool *out_came)
+{
+    bool came = false;
+    VT_TRY(row_of_now(restore, name, &came));
+    if (!came) restore->report.rows_erased += name->group_count;
+    *out_came = came;
+    return VAULT_OK;
 }
 
 /* A hold forbids to lose what the live vault has: its rows of now come over, and the backup's only where there is none. */
@@ -137,26 +146,45 @@ static VT_RESULT gate_row(const struct restore *restore, const struct vt_sid *si
     return restore->has_holds ? vt_gate_category(restore->live, restore->options->tenant, sid, name->category) : VAULT_OK;
 }
 
+/* A damaged row of now is none: it must neither hide what the backup still has nor make the take-over impossible. */
+static VT_RESULT held_row(struct restore *restore, const struct vt_row_name *name, bool *out_came)
+{
+    const vault_status status = row_of_now(restore, name, out_came);
+    if (status != VAULT_E_AUTHENTICITY && status != VAULT_E_CORRUPT) return status;
+    restore->report.rows_damaged += name->group_count;
+    return VAULT_OK;
+}
+
 /* A key version may have been dropped and its number never comes back, but only opening the row proves that it is alive. */
-static VT_RESULT row_restore(struct restore *restore, const struct vt_row_name *name, bool *out_kept)
+static VT_RESULT backup_row(struct restore *restore, const struct vt_row_name *name)
 {
     const struct vt_restore_options *options = restore->options;
     struct vt_row row;
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(ROW_POOL_MAX);
     const struct vt_scope scope = {restore->sid, name->category, name->record};
-    vault_status status = VAULT_E_ERASED;
-    const vault_status gate = gate_row(restore, &restore->sid, name);
-    VT_ENSURE(gate == VAULT_OK || gate == VAULT_E_HELD, gate);
-    if (gate == VAULT_E_HELD) VT_TRY(row_of_now(restore, name, out_kept));
-    if (gate == VAULT_E_HELD && *out_kept) return VAULT_OK;
-    if (restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope))
-        status = vt_row_open_in(restore->backup, options->view, options->tenant, restore->keys, name->record, name->category,
-                                &pool, &row);
-    if (status == VAULT_E_ERASED || status == VAULT_E_AUTHENTICITY) return row_of_now(restore, name, out_kept);
-    VT_TRY(status);
+    VT_ENSURE(restore->keys != NULL && !vt_stamps_is_pending(options->stamps, &scope), VAULT_E_ERASED);
+    VT_TRY(vt_row_open_in(restore->backup, options->view, options->tenant, restore->keys, name->record, name->category, &pool,
+                          &row));
     restore->report.rows_kept += name->group_count;
-    *out_kept = true;
     return row_groups_copy(restore, restore->backup, name);
+}
+
+static VT_RESULT row_restore(struct restore *restore, const struct vt_row_name *name, bool *out_came)
+{
+    const vault_status gate = gate_row(restore, &restore->sid, name);
+    bool came = false;
+    VT_ENSURE(gate == VAULT_OK || gate == VAULT_E_HELD, gate);
+    if (gate == VAULT_E_HELD) VT_TRY(held_row(restore, name, &came));
+    if (!came) {
+        const vault_status status = backup_row(restore, name);
+        const bool is_dead = status == VAULT_E_ERASED || status == VAULT_E_AUTHENTICITY;
+        if (!is_dead) VT_TRY(status);
+        if (is_dead && gate == VAULT_OK) VT_TRY(dead_row(restore, name, &came));
+        if (is_dead && gate == VAULT_E_HELD) restore->report.rows_erased += name->group_count;
+        came = came || !is_dead;
+    }
+    *out_came = came;
+    return VAULT_OK;
 }
 
 static VT_RESULT record_restore(struct restore *restore, struct vt_bytes key)
@@ -176,7 +204,11 @@ static VT_RESULT record_restore(struct restore *restore, struct vt_bytes key)
     const vault_status gone = restore->options->find_deletion(restore->options->view, &sid, vt_get_u64(key.data + 18));
     VT_ENSURE(gone == VAULT_OK || gone == VAULT_E_NOT_FOUND, gone);
     for (size_t i = 0; gone == VAULT_OK && i < count; i++) restore->report.rows_erased += names[i].group_count;
-    for (size_t i = 0; gone != VAULT_OK && i < count; i++) VT_TRY(row_restore(restore, &names[i], &is_kept));
+    for (size_t i = 0; gone != VAULT_OK && i < count; i++) {
+        bool came = false;
+        VT_TRY(row_restore(restore, &names[i], &came));
+        is_kept = is_kept || came;
+    }
     if (!is_kept) return VAULT_OK;
     static const uint8_t PRESENT[1] = {1};
     restore->report.records++;
