@@ -58,7 +58,7 @@ VT_DEFINE_AUTO_PTR(vt_rotation);
 /** At most this many rows or pages a step; 0: the default. */
 void vt_rotation_set_step(struct vt_rotation *rotation, size_t size);
 /** @return VAULT_E_CONFLICT, VAULT_E_BUSY: nothing was written, try again; VAULT_E_SEALED; VAULT_E_NOT_FOUND (the subject is gone);
- *  VAULT_E_LIMIT (older versions of the key are all needed) */
+ *  VAULT_E_LIMIT (older versions of the key are all needed); VAULT_E_HELD (a hold forbids to destroy them: the rotation is over) */
 VT_RESULT vt_rotation_step(struct vt_rotation *rotation, bool *out_done);
 /** As vt_rotations_each() tells it, with what is not stored: how far the rows of tokens have been counted. */
 struct vt_rotation_info vt_rotation_info(const struct vt_rotation *rotation);

@@ -82,10 +82,11 @@ static vault_status step_with_tries(struct vt_rotation *rotation, bool *out_done
     return status;
 }
 
-/* What it was for is gone or going, or cannot be: there is nothing to go on with. */
+/* What it was for is gone or going, cannot be or may not be: there is nothing to go on with. What a hold has stopped must not begin
+ * again by itself when the hold ends, months later perhaps: whoever still wants it asks again. */
 static bool is_final(vault_status status)
 {
-    return status == VAULT_E_NOT_FOUND || status == VAULT_E_SHRED_PENDING || status == VAULT_E_LIMIT;
+    return status == VAULT_E_NOT_FOUND || status == VAULT_E_SHRED_PENDING || status == VAULT_E_LIMIT || status == VAULT_E_HELD;
 }
 
 static vault_status rotation_run(void *context, const uint8_t id[16])

@@ -1354,6 +1354,64 @@ START_TEST(the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_pla
 }
 END_TEST
 
+/* Rows under it or not: a fresh version has none at first. */
+static size_t keys_of_version(unsigned who, int64_t version)
+{
+    struct vt_value result;
+    size_t count = 0;
+    ck_assert_ok(call("administrator", "key.status", &result, "{subject: p%u}", who));
+    const struct vt_value *keys = vt_value_get(&result, "keys");
+    for (size_t i = 0; i < keys->array.count; i++)
+        count += vt_value_get_int(&keys->array.items[i], "version", 0) == version;
+    return count;
+}
+
+static void release_hold(const char *hold)
+{
+    struct vt_value result;
+    ck_assert_ok(call("privacy", "hold.release", &result, "{hold: '%s'}", hold));
+    const struct vt_bytes approval = vt_value_get_text(&result, "approval");
+    world.caller = 1;               /* somebody else */
+    ck_assert_ok(call("approver", "approval.grant", NULL, "{approval: '%.*s', items: 0}", (int)approval.len,
+                      (const char *)approval.data));
+    world.caller = 0;
+}
+
+START_TEST(a_rotation_that_a_hold_has_stopped_does_not_destroy_when_the_hold_is_released)
+{
+    struct vt_rotation *rotation;
+    struct vt_value result;
+    uint8_t id[16];
+    char hold_id[33];
+    bool is_done;
+    setup(true);
+    populate(2);
+    const struct vt_rotation_wish wish = subject_wish(0, true);
+    ck_assert_ok(vt_rotation_new(world.vault, &wish, &rotation));
+    vt_rotation_set_step(rotation, 1);
+    ck_assert_ok(vt_rotation_step(rotation, &is_done));
+    vt_rotation_free(rotation);
+    ck_assert_ok(call("privacy", "hold.place", &result, "{subject: p0, reason: litigation}"));
+    const struct vt_bytes hold_text = vt_value_get_text(&result, "hold");
+    snprintf(hold_id, sizeof hold_id, "%.*s", (int)hold_text.len, (const char *)hold_text.data);
+    const size_t old = keys_of_version(0, 1);
+    ck_assert_uint_gt(old, 0);
+    ck_assert_ok(vt_rotation_start(world.vault, &wish, id));
+    const struct vt_value job = job_when_over(id);
+    job_ends(&job, "failed", true);
+    ck_assert(vt_bytes_equal_str(vt_value_get_text(&job, "message"), vault_status_text(VAULT_E_HELD)));
+    nothing_is_stored();
+    release_hold(hold_id);
+    world_reopen(&world);
+    vt_rotations_resume(world.vault);
+    vt_jobs_stop(vt_vault_jobs(world.vault));
+    ck_assert_ok(call("operator", "epoch.close", NULL, "{}"));
+    ck_assert_uint_eq(keys_of_version(0, 1), old);
+    everybody_is_right();
+    teardown();
+}
+END_TEST
+
 START_TEST(nine_rotations_that_were_stopped_are_one_too_many)
 {
     uint8_t id[16];
@@ -1440,6 +1498,7 @@ VT_TEST_MAIN("service/rotation", an_index_rotation_moves_every_entry_and_drops_t
              entries_of_rows_from_before_an_index_rotation_move_with_the_next_one,
              a_place_that_cannot_be_read_is_refused_and_shown_as_a_failed_job,
              the_rotation_of_a_subject_that_is_being_erased_ends_and_leaves_no_place,
+             a_rotation_that_a_hold_has_stopped_does_not_destroy_when_the_hold_is_released,
              nine_rotations_that_were_stopped_are_one_too_many,
              a_rotation_goes_on_by_itself_after_the_command_that_unseals,
              a_rotation_for_which_no_thread_is_free_leaves_no_place,
