@@ -180,7 +180,7 @@ bool vt_vault_approvals_are_due(struct vt_vault *vault);
 /** An approval has changed. */
 void vt_vault_look_at_approvals(struct vt_vault *vault);
 /** Requests that a hold forbids although they are pending (it was placed while an epoch was closing, which failed) are taken back.
- *  Thread: the epoch thread, where nothing is frozen. */
+ *  Thread: the epoch thread or an unseal, where nothing is frozen. */
 VT_RESULT vt_vault_take_back_held(struct vt_vault *vault);
 
 /* Parts, for handlers and the server --------------------------------------------------------------------------------- */

@@ -1,5 +1,7 @@
 /* Holds: what they forbid, on every path, and that a late one wins. RIGHTS section 5, "One gate"; FORGETTING section 6, S1. */
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "libvault/base/fault.h"
 #include "libvault/codec/yaml.h"
@@ -316,6 +318,44 @@ START_TEST(a_hold_placed_while_an_epoch_fails_to_close_makes_readable_at_once)
 }
 END_TEST
 
+enum { HELD_AND_DIED = 42 };
+
+static void hold_ada_and_die(const char *step, void *context)
+{
+    bool is_placed = false;
+    (void)context;
+    hold_ada_when_prepared(step, &is_placed);
+    if (is_placed) _exit(HELD_AND_DIED);
+}
+
+START_TEST(a_hold_placed_while_an_epoch_closes_that_a_crash_stops_makes_readable_at_the_unseal)
+{
+    int ended;
+    setup_with(&(struct world_options){.is_on_disk = true, .has_journal = true});
+    ck_assert_ok(privacy("subject.shred", "{subject: ada}"));
+    ck_assert_ok(privacy("subject.shred", "{subject: bob}"));
+    world_close(&world);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        world_open(&world);
+        ck_assert_ok(world_unseal(&world));
+        vt_fault_set_step_hook(hold_ada_and_die, NULL);
+        _exit(vt_vault_close_epoch(world.vault, false) == VAULT_OK ? 1 : 2);
+    }
+    ck_assert_int_eq(waitpid(child, &ended, 0), child);
+    ck_assert(WIFEXITED(ended));
+    ck_assert_int_eq(WEXITSTATUS(ended), HELD_AND_DIED);
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world));
+    ck_assert(reads_as("ada", "Ada", "192.0.2.7"));
+    ck_assert(!reads_as("bob", "Ada", "192.0.2.7"));
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", NULL, NULL));
+    ck_assert(reads_as("ada", "Ada", "192.0.2.7"));
+    teardown();
+}
+END_TEST
+
 /** A call that is prepared, then overtaken. */
 static vault_status overtaken_by_a_hold(const char *method, const char *params)
 {
@@ -507,6 +547,7 @@ VT_TEST_MAIN("service/holds", no_command_that_destroys_takes_anything_from_a_hel
              a_late_hold_on_a_category_takes_back_the_shreds_that_it_forbids_and_no_others,
              a_hold_placed_while_the_epoch_closes_wins_until_its_commit,
              a_hold_placed_while_an_epoch_fails_to_close_makes_readable_at_once,
+             a_hold_placed_while_an_epoch_closes_that_a_crash_stops_makes_readable_at_the_unseal,
              a_hold_that_overtakes_a_call_refuses_it_at_its_commit,
              a_batch_leaves_the_held_out_and_the_certificates_of_the_others_say_so, a_hold_survives_a_restart,
              a_hold_ends_only_when_somebody_else_approves, the_release_of_a_hold_that_is_denied_or_comes_too_late_leaves_it,
