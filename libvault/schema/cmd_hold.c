@@ -31,6 +31,7 @@ const struct vt_command VT_CMD_HOLD_LIST = {
                       {"after", VT_T_ID, 0, 0, "continue behind this hold"}),
     .results = VT_FIELDS({"holds", VT_T_LIST, VT_REQUIRED, 0, "hold, sid (absent: everybody), category, reason, commitment, placed_by, placed_at"},
                          {"next", VT_T_ID, 0, 0, "pass as `after`; absent at the end"}),
+    .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };
 
 const struct vt_command VT_CMD_APPROVAL_GRANT = {

@@ -204,6 +204,7 @@ static VT_RESULT list_named(struct listing *listing)
     struct vt_approval approval;
     VT_TRY(vt_call_id(listing->call, "approval", id));
     VT_TRY(vt_approval_get(listing->call->view, id, &approval));
+    listing->is_behind = true;
     return list_one(listing, &approval);
 }
 
@@ -215,6 +216,9 @@ static vault_status approval_list_prepare(struct vt_call *call)
     if (!listing.is_behind) VT_TRY(vt_call_id(call, "after", listing.after));
     if (vt_call_text(call, "approval").data != NULL) VT_TRY(list_named(&listing));
     else VT_TRY(vt_approval_each(call->view, vt_call_bool(call, "all", false), list_one, &listing));
+    if (!listing.is_behind)         /* an empty page would say that there are no more */
+        return vt_fail(&call->err, VAULT_E_NOT_FOUND, "after",
+                       "The approval to continue behind has ended: list again from the start.");
     VT_TRY(vt_put_value(call, &map, "approvals", listing.list));
     if (listing.is_more) VT_TRY(vt_put_id(call, &map, "next", listing.last));
     return vt_call_result(call, &map);

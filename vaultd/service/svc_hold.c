@@ -257,6 +257,8 @@ static vault_status hold_list_prepare(struct vt_call *call)
     listing.is_behind = vt_call_text(call, "after").data == NULL;
     if (!listing.is_behind) VT_TRY(vt_call_id(call, "after", listing.after));
     VT_TRY(vt_hold_each(call->view, list_hold, &listing));
+    if (!listing.is_behind)         /* an empty page would say that there are no more */
+        return vt_fail(&call->err, VAULT_E_NOT_FOUND, "after", "The hold to continue behind has ended: list again from the start.");
     VT_TRY(vt_put_value(call, &map, "holds", listing.list));
     if (listing.is_more) VT_TRY(vt_put_id(call, &map, "next", listing.last));
     return vt_call_result(call, &map);

@@ -510,6 +510,41 @@ START_TEST(the_list_of_holds_names_no_person_and_no_matter)
 }
 END_TEST
 
+static vault_status list_behind(const char *method, const char *id, const char *more, struct vt_value *out_result)
+{
+    char params[96];
+    snprintf(params, sizeof params, "{limit: 1, after: '%s'%s}", id, more);
+    return world_call(&world, "privacy", method, params, out_result);
+}
+
+START_TEST(a_list_whose_next_page_would_follow_what_has_ended_begins_anew_and_hides_nothing)
+{
+    char everybody[33], id[33], approvals[2][33], first[33];
+    struct vt_value result;
+    setup();
+    hold("{category: A, reason: dispute}", everybody);              /* the first in order */
+    hold("{subject: ada, reason: litigation}", id);
+    ask_release(everybody, approvals[0]);
+    ask_release(id, approvals[1]);
+    ck_assert_ok(world_call(&world, "privacy", "approval.list", "{limit: 1}", &result));
+    const struct vt_bytes next = vt_value_get_text(&result, "next");
+    snprintf(first, sizeof first, "%.*s", (int)next.len, (const char *)next.data);
+    ck_assert_ok(list_behind("hold.list", everybody, "", &result));
+    ck_assert_uint_eq(vt_value_get(&result, "holds")->array.count, 1);
+    ck_assert_ok(list_behind("approval.list", first, "", &result));
+    ck_assert_uint_eq(vt_value_get(&result, "approvals")->array.count, 1);
+    ck_assert_ok(grant(COLLEAGUE, approvals[0], 0));
+    ck_assert_status(list_behind("hold.list", everybody, "", NULL), VAULT_E_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(world.err.message, "list again from the start"));
+    ck_assert_status(list_behind("approval.list", approvals[0], "", NULL), VAULT_E_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(world.err.message, "list again from the start"));
+    ck_assert_ok(list_behind("approval.list", approvals[0], ", all: true", NULL));
+    ck_assert_ok(list_behind("hold.list", id, "", &result));        /* behind the last one there is nothing, and that is said */
+    ck_assert_uint_eq(vt_value_get(&result, "holds")->array.count, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_hold_on_nobody_or_on_nothing_is_refused)
 {
     setup();
@@ -551,5 +586,7 @@ VT_TEST_MAIN("service/holds", no_command_that_destroys_takes_anything_from_a_hel
              a_hold_that_overtakes_a_call_refuses_it_at_its_commit,
              a_batch_leaves_the_held_out_and_the_certificates_of_the_others_say_so, a_hold_survives_a_restart,
              a_hold_ends_only_when_somebody_else_approves, the_release_of_a_hold_that_is_denied_or_comes_too_late_leaves_it,
-             the_list_of_holds_names_no_person_and_no_matter, a_hold_on_nobody_or_on_nothing_is_refused,
+             the_list_of_holds_names_no_person_and_no_matter,
+             a_list_whose_next_page_would_follow_what_has_ended_begins_anew_and_hides_nothing,
+             a_hold_on_nobody_or_on_nothing_is_refused,
              store_check_counts_holds_and_approvals)

@@ -136,7 +136,7 @@ END_TEST
 /* These look up what lies within an argument, and say so in a sentence of their own. */
 static bool says_it_itself(const char *name)
 {
-    static const char *const NAMES[] = {"subject.create", "record.import", "template.apply", "audit.prove"};
+    static const char *const NAMES[] = {"subject.create", "record.import", "template.apply", "audit.prove", "hold.list"};
     for (size_t i = 0; i < VT_ARRAY_LEN(NAMES); i++)
         if (strcmp(name, NAMES[i]) == 0) return true;
     return false;
