@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "vaultd/service/bind.h"
+#include "vaultd/service/vault_internal.h"
 
 enum { FINDING_MAX = 256 };
 
@@ -337,11 +338,15 @@ static VT_RESULT attest_one(struct vt_call *call, uint64_t keeper_id)
     return committed;
 }
 
+/* No epoch begins to close between the commit of somebody's word and its being noted. */
 static VT_RESULT attest_lost(struct vt_call *call, const struct vt_keeper_plan *plan)
 {
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->items[i].part == VT_KEEPER_IS_LOST) VT_TRY(attest_one(call, plan->items[i].id));
-    return VAULT_OK;
+    vault_status status = VAULT_OK;
+    pthread_mutex_lock(&call->vault->closing_mutex);
+    for (size_t i = 0; i < plan->count && status == VAULT_OK; i++)
+        if (plan->items[i].part == VT_KEEPER_IS_LOST) status = attest_one(call, plan->items[i].id);
+    pthread_mutex_unlock(&call->vault->closing_mutex);
+    return status == VAULT_E_BUSY ? vt_fail(&call->err, status, "lost", "An epoch is closing: ask again.") : status;
 }
 
 static VT_RESULT change_run(struct vt_call *call, const struct vt_keeper_plan *plan)

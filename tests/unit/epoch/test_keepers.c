@@ -817,7 +817,7 @@ START_TEST(a_late_receipt_completes_a_certificate_that_can_never_be_final)
 }
 END_TEST
 
-static void attest(struct world *world, uint64_t keeper_id)
+static vault_status try_attest(struct world *world, uint64_t keeper_id)
 {
     struct vt_attestation attestation = {.keeper_id = keeper_id, .principal = {7}, .at_ms = vt_clock_now_ms(&world->clock)};
     struct vt_txn *txn = NULL;
@@ -825,12 +825,66 @@ static void attest(struct world *world, uint64_t keeper_id)
     VT_AUTO(vt_buf) note = VT_BUF_INIT(VT_KEEPER_RECEIPT_MAX);
     ck_assert_ok(vt_txn_begin_write(world->store, &txn));
     ck_assert_ok(vt_keyring_view_begin(world->ring, txn, &view));
-    ck_assert_ok(vt_epoch_attest(world->epoch, view, txn, &attestation, &note));
+    const vault_status status = vt_epoch_attest(world->epoch, view, txn, &attestation, &note);
     vt_keyring_view_end(view);
+    if (status != VAULT_OK) {
+        ck_assert_uint_eq(note.len, 0);
+        vt_txn_abort(txn);
+        return status;
+    }
     ck_assert_ok(vt_txn_commit(txn));
     vt_epoch_attested(world->epoch, &attestation);
     ck_assert_ptr_nonnull(memmem(note.data, note.len, "attested by: 07000000", 21));
+    return VAULT_OK;
 }
+
+static void attest(struct world *world, uint64_t keeper_id)
+{
+    ck_assert_ok(try_attest(world, keeper_id));
+}
+
+/** Somebody gives their word at a step of a close. */
+struct giving_word {
+    struct world *world;
+    uint64_t keeper_id;
+    const char *step;
+    vault_status status;
+    bool is_given;
+};
+
+static void give_word(const char *step, void *context)
+{
+    struct giving_word *giving = context;
+    if (giving->is_given || strcmp(step, giving->step) != 0) return;
+    giving->is_given = true;
+    giving->status = try_attest(giving->world, giving->keeper_id);
+}
+
+START_TEST(an_attested_end_is_refused_where_the_close_of_an_epoch_would_forget_it)
+{
+    static const struct {
+        const char *step;
+        vault_status expected;
+    } STEPS[] = {{"S1.frozen", VAULT_E_BUSY}, {"S2.prepared", VAULT_E_BUSY}, {"S4.committed", VAULT_OK}, {"S7.recorded", VAULT_OK}};
+    struct world world;
+    struct ram ram;
+    struct vt_epoch_status status;
+    const struct world_shape shape = ram_shape(&ram);
+    world_with_request(&world, &shape);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    for (size_t i = 0; i < VT_ARRAY_LEN(STEPS); i++) {
+        struct giving_word giving = {.world = &world, .keeper_id = status.keepers[2].keeper_id, .step = STEPS[i].step};
+        vt_fault_set_step_hook(give_word, &giving);
+        const vault_status closed = world_close_epoch(&world, true);
+        vt_fault_set_step_hook(NULL, NULL);
+        ck_assert_ok(closed);
+        ck_assert(giving.is_given);
+        ck_assert_status(giving.status, STEPS[i].expected);
+    }
+    attest(&world, status.keepers[2].keeper_id);
+    world_end(&world);
+}
+END_TEST
 
 START_TEST(the_attested_end_of_a_lost_keeper_stands_for_its_receipt)
 {
@@ -986,6 +1040,7 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_certificate_waits_for_the_keeper_that_has_not_erased_yet,
              a_receipt_that_came_before_a_restart_stays_when_the_closing_is_finished_behind_it,
              a_list_of_keepers_that_is_gone_is_not_made_anew, a_late_receipt_completes_a_certificate_that_can_never_be_final,
+             an_attested_end_is_refused_where_the_close_of_an_epoch_would_forget_it,
              the_attested_end_of_a_lost_keeper_stands_for_its_receipt,
              a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it,
              what_the_store_says_of_a_certificate_is_not_signed_again_unseen)

@@ -149,7 +149,8 @@ struct vt_attestation {
     uint8_t hash[32];                       /* out: SHA-256 of the signed note */
 };
 /** Record it, signed by the vault: META "attested/<keeper id>". Committer; after the commit vt_epoch_attested().
- *  @param out_note appended. @return VAULT_E_NOT_FOUND: it was never of the set */
+ *  No epoch may be frozen from here to there. @param out_note appended.
+ *  @return VAULT_E_NOT_FOUND: it was never of the set; VAULT_E_BUSY: an epoch is between S1 and S4, ask again */
 VT_RESULT vt_epoch_attest(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn,
                           struct vt_attestation *attestation, struct vt_buf *out_note);
 void vt_epoch_attested(struct vt_epoch *epoch, const struct vt_attestation *attestation);

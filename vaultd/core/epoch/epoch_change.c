@@ -247,14 +247,23 @@ static VT_RESULT attestation_put(struct vt_txn *txn, uint64_t keeper_id, struct 
     return vt_store_put(txn, VT_TABLE_META, vt_bytes_str(name), note, VT_PUT_DEFAULT);
 }
 
+/* Under the mutex. From S1 to S4 the next set may be copied already, and it would take the place of what is noted now. One that is
+ * committed has been adopted: somebody's word may then be just what it waits for. */
+static bool is_set_underway(const struct vt_epoch *epoch)
+{
+    return epoch->closing != NULL && epoch->set.epoch < epoch->closing->next.epoch;
+}
+
 VT_RESULT vt_epoch_attest(struct vt_epoch *epoch, struct vt_keyring_view *view, struct vt_txn *txn,
                           struct vt_attestation *attestation, struct vt_buf *out_note)
 {
     VT_AUTO(vt_buf) text = VT_BUF_INIT(VT_KEEPER_RECEIPT_MAX), note = VT_BUF_INIT(VT_KEEPER_RECEIPT_MAX);
     struct vt_keeper_set set;
     pthread_mutex_lock(&epoch->mutex);
+    const bool is_busy = is_set_underway(epoch);
     set = epoch->set;
     pthread_mutex_unlock(&epoch->mutex);
+    VT_ENSURE(!is_busy, VAULT_E_BUSY);
     struct vt_keeper_member *member = vt_keeper_set_find(&set, attestation->keeper_id);
     VT_ENSURE(member != NULL, VAULT_E_NOT_FOUND);
     VT_TRY(attestation_text(attestation, member, view, &text));
