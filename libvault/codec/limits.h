@@ -1,5 +1,5 @@
-/* libvault/codec/limits.h - every maximum of the wire and of input files, in one table, told to clients by `version`.
- * Units in the names. Thread: constants. */
+/* libvault/codec/limits.h - the maxima of the wire and of input files. `version` tells clients ten of them; docs/PROTOCOL.md
+ * "Limits" has these and those of what is kept. Units in the names. Thread: constants. */
 #pragma once
 
 enum vt_limit {
