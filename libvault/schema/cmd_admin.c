@@ -68,7 +68,7 @@ const struct vt_command VT_CMD_CERTIFICATE_SHOW = {
     .id = 270, .name = "certificate.show", .summary = "A certificate of destruction in its newest state.", .since = "0.1",
     .scope = VT_SCOPE_KNOW_ERASED, .effect = VT_READS, .source = "docs/ERASURE.md",
     .args = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL | VT_IDENTIFIES, 0, "its number"}),
-    .results = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED, 0, "its number"}, {"state", VT_T_NAME, VT_REQUIRED, 0, "pending, cancelled, effective or final"},
+    .results = VT_FIELDS({"number", VT_T_INT, VT_REQUIRED, 0, "its number"}, {"state", VT_T_NAME, VT_REQUIRED, 0, "pending, effective or final"},
                          {"note", VT_T_TEXT, VT_REQUIRED, 0, "text and proof, readable as it is"},
                          {"certificate", VT_T_MAP, VT_REQUIRED, 0, "the same as data"},
                          {"verifier_key", VT_T_TEXT, VT_REQUIRED, 0, "C2SP vkey that it verifies with, offline too"}),

@@ -12,7 +12,7 @@ const struct vt_command VT_CMD_AUTH_LOGIN = {
 };
 
 const struct vt_command VT_CMD_VAULT_HEALTH = {
-    .id = 2, .name = "vault.health", .summary = "Is it ready: ready, overloaded, not initialised, or sealed.", .since = "0.1",
+    .id = 2, .name = "vault.health", .summary = "Whether it is ready, sealed, or otherwise not serving.", .since = "0.1",
     .scope = VT_SCOPE_PUBLIC, .effect = VT_READS, .flags = VT_WHILE_SEALED | VT_UNAUDITED | VT_TOP_LEVEL,
     .source = "docs/OPERATIONS.md",
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "ready, sealed, not-initialised, read-only, disk-full or taking-over"},
@@ -20,11 +20,11 @@ const struct vt_command VT_CMD_VAULT_HEALTH = {
 };
 
 const struct vt_command VT_CMD_VAULT_VERSION = {
-    .id = 3, .name = "vault.version", .summary = "Version, build options and limits.", .since = "0.1",
+    .id = 3, .name = "vault.version", .summary = "Version and limits.", .since = "0.1",
     .scope = VT_SCOPE_PUBLIC, .effect = VT_READS, .flags = VT_WHILE_SEALED | VT_UNAUDITED | VT_TOP_LEVEL,
     .source = "docs/PROTOCOL.md",
     .results = VT_FIELDS({"version", VT_T_TEXT, VT_REQUIRED, 0, "of the daemon"},
-                         {"limits", VT_T_MAP, VT_REQUIRED, 0, "the limit table"}),
+                         {"limits", VT_T_MAP, VT_REQUIRED, 0, "those of the wire, and of record keys and index holders"}),
 };
 
 const struct vt_command VT_CMD_VAULT_STATUS = {
@@ -51,7 +51,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"connections", VT_T_MAP, 0, 0,
                           "memory held for calls and answers: now, most, limits; stops and refusals for want of it"},
                          {"store", VT_T_MAP, 0, 0, "bytes used, file, entries, full"},
-                         {"audit", VT_T_MAP, 0, 0, "tree size and root"},
+                         {"audit", VT_T_MAP, 0, 0, "tree size"},
                          {"backup", VT_T_MAP, 0, 0, "how many are registered, and when the last was made"},
                          {"last_restore", VT_T_MAP, 0, 0, "the take-over that made this incarnation: when, backup, job, report"},
                          {"jobs", VT_T_LIST, 0, 0, "imports, rotations under way"},

@@ -163,7 +163,8 @@ static VT_RESULT write_commands(struct vt_buf *page)
 {
     VT_TRY(vt_buf_append_str(page, "# Commands\n\nWritten by `tools/gendoc` from `libvault/schema`; do not edit.\n\n"
                                    "A command is a method of msgpack-RPC, a route, and a verb of `vaultctl`; the names of\n"
-                                   "arguments and results are the same everywhere. Statuses: `status.md`.\n\n"
+                                   "arguments and results are the same everywhere. This version serves no HTTP: the routes below\n"
+                                   "(`POST /v1/...`) are reserved and lead nowhere yet. Statuses: `status.md`.\n\n"
                                    "Every command takes:\n"));
     VT_TRY(write_fields(page, "argument", VT_COMMON_ARGS));
     VT_TRY(vt_buf_append_str(page, "\nText is UTF-8, not empty and without NUL bytes; integers are not negative. What does not\n"
