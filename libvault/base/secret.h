@@ -2,7 +2,7 @@
  *
  * vt_key is an inline 32-byte value, wiped by its destructor; long-lived keys and opened tree pages live in the secret
  * arena (mlock2, MADV_DONTDUMP, MADV_WIPEONFORK). Why a value and not a handle: see docs/decisions/0002.
- * Source: docs/THREATS.md "memory". Thread: any; the arena locks internally. */
+ * Source: docs/KEYS.md "In memory". Thread: any; the arena locks internally. */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/result.h"

@@ -1,5 +1,5 @@
 /* libvault/base/thread.h - threads whose stacks hold secrets: each on memory of its own that is locked when
- * RLIMIT_MEMLOCK allows, kept out of dumps, guarded below, and wiped when the thread has ended. docs/THREATS.md "memory".
+ * RLIMIT_MEMLOCK allows, kept out of dumps, guarded below, and wiped when the thread has ended. docs/KEYS.md "In memory".
  * Thread: start and join by one owner. */
 #pragma once
 #include <pthread.h>

@@ -42,7 +42,7 @@ VT_RESULT vt_csv_write_end(struct vt_buf *out);
 /** As vt_csv_write_cell(), with one ' put in front where vt_csv_needs_guard() says so. The length limit holds with it.
  */
 VT_RESULT vt_csv_write_guarded(struct vt_buf *out, struct vt_csv_cell cell, bool is_first);
-/** Formula guard (RIGHTS section 6): a text cell that starts with = + - @ TAB CR LF, their full-width forms, or ' gets
+/** Formula guard: a text cell that starts with = + - @ TAB CR LF, their full-width forms, or ' gets
  *  one ' in front. @return whether the text needs the guard */
 bool vt_csv_needs_guard(struct vt_bytes text);
 /** Take exactly one ' off a cell that was written guarded. */

@@ -1,6 +1,6 @@
 /* libvault/crypto/rng.h - randomness. A cloned machine clones a user-space generator, so the kernel's, which is told of
  * the cloning, takes part in everything here: in each key, and in each filling of the pool that serves the rest.
- * VT_FAULT_RANDOM fails the n-th draw. Source: NIST SP 800-90A; docs/KEYS.md "fresh keys". Thread: any. */
+ * VT_FAULT_RANDOM fails the n-th draw. Source: NIST SP 800-90A; docs/THREATS.md "What is not protected". Thread: any. */
 #pragma once
 #include "libvault/base/secret.h"
 

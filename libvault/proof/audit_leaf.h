@@ -1,5 +1,5 @@
 /* libvault/proof/audit_leaf.h - the bytes of one audit entry, over which the log's tree is built.
- * docs/FORMAT.md "Audit".
+ * docs/FORMAT.md "Audit log".
  *
  * A stored row is leaf | payload items. The leaf's place in the log is its sequence, which is its index in the tree.
  * The leaf keeps SHA-256 of the items as stored, so that a shred blinds the items (their key is gone) while the tree

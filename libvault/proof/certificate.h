@@ -12,7 +12,7 @@
  * refuses what writing would not have written. No personal data and no plain hash of an identifier: the subject stands
  * in it as a commitment under a salt that only the requester gets. The log's origin, and the name of its key, is made of
  * the vault id and the incarnation that the text names, so a certificate cannot be moved to another vault.
- * Source: FORGETTING section 10; NIST SP 800-88 Rev. 1; GDPR Art. 5(2), 17. Thread: any. */
+ * Source: NIST SP 800-88 Rev. 1; GDPR Art. 5(2), 17. Thread: any. */
 #pragma once
 #include "libvault/base/pool.h"
 #include "libvault/codec/value.h"
@@ -41,7 +41,7 @@ enum vt_certificate_scope {
     VT_CERTIFICATE_OF_BATCH,        /* "batch": several subjects of one retention run */
     VT_CERTIFICATE_OF_TENANT,       /* "tenant" */
 };
-/** FORGETTING section 5; in the order of the keepers' own classes. */
+/** docs/ERASURE.md "The promise"; in the order of the keepers' own classes. */
 enum vt_erase_class {
     VT_ERASE_E0 = 0, VT_ERASE_E1, VT_ERASE_E2, VT_ERASE_E3, VT_ERASE_E4, VT_ERASE_X,
 };
@@ -137,7 +137,7 @@ const char *vt_certificate_scope_name(enum vt_certificate_scope scope);
 const char *vt_erase_class_name(enum vt_erase_class erase_class);
 /** The sentence that states what erasing by a keeper of this class means, for `assumptions`. Static storage. */
 const char *vt_erase_class_assumption(enum vt_erase_class erase_class);
-/** Whether the receipts can ever carry `final`: FORGETTING section 5. Counted are E2, E3, E4, and E1 beside another
+/** Whether the receipts can ever carry `final` (docs/ERASURE.md "The promise"). Counted are E2, E3, E4, and E1 beside another
  *  counted one; the counted ones must be at least m - k + 1. */
 bool vt_certificate_can_be_final(const struct vt_certificate_keeper *keepers, size_t count, uint64_t threshold);
 

@@ -1,8 +1,8 @@
 /* libvault/schema/category.h - the built-in scheme of categories of personal data: CCPA A to L, with a crosswalk.
  *
  * A category is what can be forgotten by itself: each subject has one data key per category, and one category's fields
- * of one record are one sealed row. Numbers are bound into ciphertext (FORGETTING section 3) and never change.
- * `U` is ours: free content that nobody has classified yet (RIGHTS row 6). Thread: constants. */
+ * of one record are one sealed row. Numbers are bound into ciphertext (docs/FORMAT.md "Contexts") and never change.
+ * `U` is ours: free content that nobody has classified yet. Thread: constants. */
 #pragma once
 #include "libvault/base/bytes.h"
 

@@ -38,7 +38,7 @@ struct vt_field {
     uint16_t id;                        /* 1 to 65535 once applied; 0 before */
     const struct vt_field_type *type;
     uint16_t category;                  /* its home: whose data key seals it */
-    uint32_t also;                      /* bit n set: category n counts it too (RIGHTS row 3) */
+    uint32_t also;                      /* bit n set: category n counts it too */
     enum vt_index_kind index;
     enum vt_side side;
     bool is_required;

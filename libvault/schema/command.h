@@ -60,7 +60,7 @@ enum vt_scope_bit {
     VT_SCOPE_HOLD = 1 << 15,        /* place holds, and ask to release them */
     VT_SCOPE_APPROVE = 1 << 16,     /* grant or deny what others asked for */
 };
-/** A built-in role (DESIGN section 3): a name and its scopes. Duties stay apart. */
+/** A built-in role (docs/PROTOCOL.md "Roles"): a name and its scopes. Duties stay apart. */
 struct vt_role {
     const char *name;
     int scopes;

@@ -100,7 +100,7 @@ vault_status vt_check_pan(const struct vt_field_check *check, const struct vt_va
 }
 
 /* PCI DSS v4.0.1 requirement 3.4.1 allows the BIN and the last four at most. The first six show only while five digits
- * stay hidden (RIGHTS section 3): shorter numbers could be guessed from the rest and the check digit. */
+ * stay hidden: shorter numbers could be guessed from the rest and the check digit. */
 vault_status vt_mask_pan(struct vt_pool *pool, struct vt_bytes stored, enum vt_mask mask, struct vt_bytes *out_text)
 {
     enum { BIN = 6, HIDDEN_MIN = 5 };

@@ -1,5 +1,5 @@
 /* libvault/schema/field_type.h - what a value is: one row per field type, from which follow validation, the stored
- * form, equality in the index, masks, sensitivity and what an access answer may show (RIGHTS rows 4, 7, 8, 9, 10, 97).
+ * form, equality in the index, masks, sensitivity and what an access answer may show (docs/generated/field-types.md).
  *
  * There is no type for card security codes, PINs and track data, and the names people give them are refused: see
  * vt_field_refused_name().
@@ -12,12 +12,12 @@
 struct vt_field_type;
 
 enum vt_field_flags {
-    VT_FIELD_SENSITIVE = 1,         /* reads are tightened, listed on demand; from the type alone (RIGHTS row 7) */
-    VT_FIELD_NEVER_DISCLOSE = 2,    /* an access answer says only that it is held (RIGHTS section 6); no option turns it
+    VT_FIELD_SENSITIVE = 1,         /* reads are tightened, listed on demand; from the type alone */
+    VT_FIELD_NEVER_DISCLOSE = 2,    /* an access answer says only that it is held; no option turns it
                                      * off */
     VT_FIELD_INDEXABLE = 4,         /* `index: unique | many` is allowed */
     VT_FIELD_UNSTORABLE = 8,        /* declared, but this version cannot keep it: VAULT_E_UNSUPPORTED */
-    VT_FIELD_TYPED = 16,            /* number, date or phone: exempt from the formula guard of CSV (RIGHTS section 6) */
+    VT_FIELD_TYPED = 16,            /* number, date or phone: exempt from the formula guard of CSV */
 };
 
 /** Which options a type takes; the schema refuses the others. */
@@ -30,7 +30,7 @@ enum vt_field_option {
 };
 
 enum vt_pan_policy {
-    VT_PAN_LAST4,                   /* keep the last four digits; a full number is refused (RIGHTS row 8) */
+    VT_PAN_LAST4,                   /* keep the last four digits; a full number is refused */
     VT_PAN_TOKEN,                   /* keep the number; callers hold tokens */
 };
 

@@ -7,10 +7,10 @@
  *   subjects: {caller: caller_external_id, callee: callee_external_id}
  *   columns:
  *     given_name: profile.given_name
- *     tags: {field: profile.tags, as: json}       # the cell is JSON text (RIGHTS section 6)
+ *     tags: {field: profile.tags, as: json}       # the cell is JSON text
  *   ignore: [remarks]                             # every other column must be mapped or named here
  *   quoted_empty: text                            # "" is the empty text (default) | absent
- *   guarded: false                                # true: take one ' off guarded cells (RIGHTS section 6)
+ *   guarded: false                                # true: take one ' off guarded cells
  *   existing: refuse                              # a row of one subject: refuse (default) an external id that is there
  *                                                 # already | add: its records go to that subject, or to a new one
  *   created: _created_at                          # columns of the times at which the records were made and last

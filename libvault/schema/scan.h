@@ -1,5 +1,5 @@
 /* libvault/schema/scan.h - finds numbers and addresses that hide in free text: cards, Social Security numbers, IBANs, phone
- * numbers, e-mail and IP addresses (RIGHTS row 6: scan what nobody classified, propose tags).
+ * numbers, e-mail and IP addresses. What nobody has classified is scanned, and tags are proposed.
  *
  * A find is a proposal: what has the form and the check digits of a card may be an order number. What is written without
  * its form (nine bare digits, a phone number without country code) is not found: everything would be.

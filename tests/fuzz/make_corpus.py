@@ -241,7 +241,7 @@ def certificate():
 
 
 def audit_row():
-    """Rows with and without names and items; docs/FORMAT.md "Audit"."""
+    """Rows with and without names and items; docs/FORMAT.md "Audit log"."""
     def row(purpose=b"", recipient=b"", items=b"", effect=1, version=1):
         head = struct.pack(">BBBBBHHIQqQQ", version, effect, 0, len(purpose), len(recipient), 7, 0, 1, 0,
                            1782864000000, 1, 1)

@@ -11,7 +11,7 @@
  * all of it comes to light, which shows that the adversary can find things; from those of one keeper, or none, nothing does. A
  * vault that keeps its page keys is caught.
  *
- * VT_SEED and VT_STEPS choose the history. Source: docs/ERASURE.md, the promise; FORGETTING section 10. */
+ * VT_SEED and VT_STEPS choose the history. Source: docs/ERASURE.md "The promise", "How it is checked". */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* vaultd/service/take_over.h - making a restored environment the vault. docs/decisions/0013; FORGETTING section 7.
+/* vaultd/service/take_over.h - making a restored environment the vault. docs/decisions/0013.
  *
  * The vault stops answering, what is pending is forgotten, the committer stands still. Beside the live environment a new one is
  * built, in DATA_DIR/restore.<id>: under the next incarnation and epoch, every page of its keyring under a fresh key. When it is

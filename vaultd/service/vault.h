@@ -136,7 +136,7 @@ VT_RESULT vt_vault_rotate_unseal_key(struct vt_vault *vault, vt_epoch_add_wraps 
 VT_RESULT vt_vault_change_keepers(struct vt_vault *vault, const struct vt_keeper_plan *plan);
 /** A commit has dropped keys although no shred is pending (a correction, a deleted record): they are forgotten when the
  * epoch closes, so it closes in time even if nothing else asks for it. The change carries VT_FORGETS_KEY, so that a
- * restart remembers: docs/FORMAT.md "Meta". */
+ * restart remembers: docs/FORMAT.md "META". */
 #define VT_FORGETS_KEY "epoch.forgets"
 enum { VT_FORGETS_VERSION = 1, VT_FORGETS_LEN = 9 };
 /** @param since_ms of the first that waits, as the row says it; an earlier one that is known already stays */

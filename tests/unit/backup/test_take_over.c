@@ -1,4 +1,4 @@
-/* backup restore --take-over: FORGETTING section 7, docs/decisions/0013. */
+/* backup restore --take-over: docs/decisions/0013. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>

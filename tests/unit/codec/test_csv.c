@@ -349,7 +349,7 @@ START_TEST(what_the_reader_would_refuse_is_not_written)
 }
 END_TEST
 
-/* RIGHTS section 6: the first characters that a spreadsheet takes for a formula, and the guard itself. */
+/* The first characters that a spreadsheet takes for a formula, and the guard itself. */
 START_TEST(the_formula_guard_is_put_on_and_taken_off_exactly_once)
 {
     static const char *const guarded[] = {"=1+1",

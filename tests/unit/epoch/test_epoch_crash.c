@@ -1,5 +1,5 @@
 /* For every point that a closing, a recovery, an initialisation or a rotation passes: the process is killed there, and what it
- * left is opened again. FORGETTING section 6, the column "after a crash here". */
+ * left is opened again. docs/ARCHITECTURE.md "Life of a shred". */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The recovery table of FORGETTING section 6, row by row, and what is neither row: rollbacks, foreign data, keepers away. */
+/* The recovery table of epoch_recover.c, row by row, and what is neither row: rollbacks, foreign data, keepers away. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

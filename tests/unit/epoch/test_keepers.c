@@ -1,5 +1,5 @@
 /* The life of a set of keepers: what a check says of them, one that is lost and comes back or does not, and changes of the set.
- * FORGETTING section 5. */
+ * docs/OPERATIONS.md "Keepers". */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The bytes of audit entries: docs/FORMAT.md "Audit". */
+/* The bytes of audit entries: docs/FORMAT.md "Audit log". */
 #include "libvault/crypto/digest.h"
 #include "libvault/proof/audit_check.h"
 #include "tests/support/suite.h"

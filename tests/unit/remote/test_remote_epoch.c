@@ -1,4 +1,4 @@
-/* Epochs over remote keepers, which lose their shares when they are restarted: FORGETTING section 5, class E4. Two of three. */
+/* Epochs over remote keepers, which lose their shares when restarted: docs/OPERATIONS.md "Remote keepers". Two of three. */
 #include <stdio.h>
 
 #include "libvault/base/fault.h"

@@ -158,7 +158,7 @@ START_TEST(a_schema_is_read_strictly)
 }
 END_TEST
 
-/* PCI DSS v4.0.1 requirement 3.3.1; RIGHTS row 9. */
+/* PCI DSS v4.0.1 requirement 3.3.1. */
 START_TEST(a_schema_with_a_security_code_is_refused)
 {
     static const char *const ROWS[] = {

@@ -216,7 +216,7 @@ START_TEST(without_the_reserved_option_exactly_the_reserved_numbers_are_refused)
 }
 END_TEST
 
-/* RIGHTS row 8. */
+/* docs/SCHEMAS.md "Schema: one collection". */
 START_TEST(without_the_token_policy_exactly_the_card_numbers_are_refused)
 {
     char path[512];

@@ -130,7 +130,7 @@ static const char *complete_luhn(char *digits)
     return digits;
 }
 
-/* PCI DSS v4.0.1 requirement 3.4.1; RIGHTS section 3: 16 digits lose four at least, 15 five. */
+/* PCI DSS v4.0.1 requirement 3.4.1: 16 digits lose four at least, 15 five. */
 START_TEST(a_card_mask_never_shows_more_than_first_six_and_last_four)
 {
     uint64_t state = 0x5eed0001;

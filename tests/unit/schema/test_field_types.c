@@ -95,7 +95,7 @@ START_TEST(a_card_number_has_length_luhn_and_issuer)
 }
 END_TEST
 
-/* RIGHTS row 8. */
+/* docs/generated/field-types.md: a card number keeps its last four digits unless the schema says otherwise. */
 START_TEST(a_card_number_without_the_token_policy_is_its_last_four_digits)
 {
     CHECK_GOOD({"pan", "1111", NULL}, {"pan policy=last4", "0000", NULL});
@@ -191,7 +191,7 @@ START_TEST(an_account_number_is_not_all_zeroes)
 }
 END_TEST
 
-/* RIGHTS section 3, field types. */
+/* docs/generated/field-types.md. */
 START_TEST(a_social_security_number_was_issuable)
 {
     CHECK_GOOD({"us_ssn", "123-45-6789", NULL}, {"us_ssn", "123456789", "123-45-6789"},
@@ -651,7 +651,7 @@ START_TEST(every_row_of_the_table_is_complete)
 }
 END_TEST
 
-/* RIGHTS section 6: never disclosed, only held. */
+/* Never disclosed, only held. */
 START_TEST(what_is_never_disclosed_follows_from_the_type)
 {
     static const char *const NEVER[] = {"pan",      "iban",          "account_number", "us_ssn", "driver_licence",

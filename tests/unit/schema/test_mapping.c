@@ -98,7 +98,7 @@ START_TEST(a_quoted_empty_cell_is_text_unless_the_mapping_says_absent)
 }
 END_TEST
 
-/* RIGHTS section 6: import of a guarded package takes exactly one off. */
+/* Import of a guarded package takes exactly one off. */
 START_TEST(a_guarded_file_loses_exactly_one_guard)
 {
     static const char *const ROWS[][2] = {{"'=1+1", "=1+1"}, {"''", "'"}, {"'''", "''"}, {"Ada", "Ada"}, {"'", ""}};
@@ -201,7 +201,7 @@ START_TEST(a_header_in_the_wrong_words_or_with_another_separator_is_told_so)
 }
 END_TEST
 
-/* RIGHTS row 9: a security code never gets past the reader of the file, unless it is dropped by name. */
+/* A security code never gets past the reader of the file, unless it is dropped by name. */
 START_TEST(a_column_of_security_codes_is_refused_or_ignored)
 {
     VT_AUTO(vt_pool) pool = VT_POOL_INIT(POOL_MAX);

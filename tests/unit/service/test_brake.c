@@ -1,5 +1,5 @@
 /* Forgetting as a weapon: past a number of requests an hour, further ones wait for two other people and a delay, and hide nothing
- * meanwhile. FORGETTING section 8, last rows. */
+ * meanwhile. docs/ERASURE.md "The brake on mass shredding". */
 #include <stdio.h>
 
 #include "tests/support/world.h"

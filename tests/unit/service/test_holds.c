@@ -1,4 +1,4 @@
-/* Holds: what they forbid, on every path, and that a late one wins. RIGHTS section 5, "One gate"; FORGETTING section 6, S1. */
+/* Holds: what they forbid, on every path, and that a late one wins. docs/ERASURE.md "Holds". */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The common argument idempotency_key: docs/PROTOCOL.md, "Common arguments". */
+/* The common argument idempotency_key: docs/PROTOCOL.md, "Arguments that every command takes". */
 #include <stdio.h>
 
 #include "libvault/codec/yaml.h"

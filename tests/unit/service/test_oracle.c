@@ -1,4 +1,4 @@
-/* Whoever may not know that something was erased sees what has never been: FORGETTING section 8, "errors as oracle". */
+/* Whoever may not know that something was erased sees what has never been: docs/THREATS.md "Errors as oracle". */
 #include <stdio.h>
 
 #include "tests/support/world.h"

@@ -2,7 +2,7 @@
  *
  * A backup is a directory: `store/` (a hot compact copy of the environment, keyring included, no slot) and `manifest` (a signed
  * note). It may be kept, copied and replicated freely: its keyring opens only while its epoch's root key exists, so every shred
- * makes every backup ever taken go dark for that person. Source: FORGETTING section 7; docs/FORMAT.md "Backup".
+ * makes every backup ever taken go dark for that person. Source: docs/FORMAT.md "Backup".
  * Thread: workers. */
 #pragma once
 #include "libvault/proof/note.h"

@@ -1,6 +1,6 @@
-/* vaultd/core/epoch/epoch.h - the shred protocol S1 to S8 (FORGETTING section 6), first initialisation, unsealing with
- * recovery, and the keepers' quorum. Any other order fails: acknowledging before erasing leaves the old key alive, erasing
- * before committing can lose everybody.
+/* vaultd/core/epoch/epoch.h - the shred protocol S1 to S8 (docs/ARCHITECTURE.md "Life of a shred"), first initialisation,
+ * unsealing with recovery, and the keepers' quorum. Any other order fails: acknowledging before erasing leaves the old key alive,
+ * erasing before committing can lose everybody.
  *
  * The slow halves (keepers) run on the epoch thread, the fast halves (S1 freeze, S3, S4, S7) inside the committer:
  *     freeze (committer) -> prepare (epoch thread) -> commit (committer) -> finalize (epoch thread) -> record (committer)
@@ -63,7 +63,7 @@ VT_RESULT vt_epoch_initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wra
 VT_RESULT vt_epoch_wraps(struct vt_epoch *epoch, struct vt_wraps **out_wraps);
 /** Replace the stored wraps in @p txn, same U: a passphrase added or taken away. Committer. @return VAULT_E_STATE for none */
 VT_RESULT vt_epoch_put_wraps(struct vt_epoch *epoch, struct vt_txn *txn, const struct vt_wraps *wraps);
-/** Unseal with U: read the keepers, decide by the table of FORGETTING section 6 (database epoch; epochs readable from k
+/** Unseal with U: read the keepers, decide by the table in epoch_recover.c (database epoch; epochs readable from k
  *  keepers), open, finalise or abort what was left half done, load pending shreds. Nothing is served before it returns.
  *  A closing whose certificates are not recorded is left for vt_epoch_freeze(): vt_epoch_is_due() says so at once.
  *  @return VAULT_E_WRONG_SECRET, VAULT_E_KEEPER (too few answered, or a foreign one), VAULT_E_ROLLBACK, VAULT_E_CORRUPT,

@@ -1,7 +1,7 @@
 /* vaultd/core/epoch/ledger.h - what has been destroyed: pending requests, the ledger that outlives them, certificates.
  * Ledger entries {seq, op, object id 16, tenant, sid, category, record, certificate number} are sealed under the ledger key of
  * T_sys and indexed by sid, so that a dead token finds its certificate: token -> sid -> ledger -> certificate.
- * Bytes: docs/FORMAT.md "Ledger". Thread: reads any; writes the committer. */
+ * Bytes: docs/FORMAT.md "Ledger, pending requests, certificates". Thread: reads any; writes the committer. */
 #pragma once
 #include "libvault/proof/certificate.h"
 #include "vaultd/core/keyring/keyring.h"

@@ -1,6 +1,6 @@
 /* vaultd/core/epoch/waiting.h - requests to forget that the brake holds back: they lie here until their approval is granted and its
  * delay has passed, and hide nothing meanwhile. A row is a pending request without a certificate number, under its approval's id.
- * Source: FORGETTING section 8, "forgetting as a weapon"; docs/FORMAT.md "Approvals". Thread: reads any; writes the committer. */
+ * Source: docs/ERASURE.md "The brake on mass shredding"; docs/FORMAT.md "Approvals". Thread: reads any; writes the committer. */
 #pragma once
 #include "vaultd/core/epoch/ledger.h"
 

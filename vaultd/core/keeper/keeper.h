@@ -1,4 +1,4 @@
-/* vaultd/core/keeper/keeper.h - what keeps a share of the root key and can really erase it (FORGETTING section 5).
+/* vaultd/core/keeper/keeper.h - what keeps a share of the root key and can really erase it (docs/OPERATIONS.md "Keepers").
  *
  * A keeper stores a few share slots {incarnation, epoch, attempt, sealed share, state} and a floor (epoch, commit number)
  * that only rises. The share is sealed under the unseal key by the caller; a keeper never sees it open.
@@ -13,7 +13,7 @@
 
 struct vt_keeper;
 
-/** Erasure class; certificates and status state it. Letters and meaning: FORGETTING section 5. */
+/** Erasure class; certificates and status state it. Letters and meaning: docs/ERASURE.md "The promise". */
 enum vt_keeper_class { VT_KEEPER_E0 = 0, VT_KEEPER_E1, VT_KEEPER_E2, VT_KEEPER_E3, VT_KEEPER_E4, VT_KEEPER_X };
 const char *vt_keeper_class_name(enum vt_keeper_class keeper_class);        /* "E0"; static storage */
 /** E1 counts as one of two or more. */

@@ -3,7 +3,7 @@
  * Gathering what the kernel says and judging it are apart, so that each judgement can be tried with facts of file systems that
  * a machine does not have. A file system nobody has looked at is refused, not trusted.
  * Source: statfs(2), proc(5) mountinfo, Documentation/filesystems/fiemap.rst, Documentation/ABI/testing/sysfs-block of the
- * kernel; FORGETTING section 5. Thread: any. */
+ * kernel; docs/THREATS.md "What is not protected". Thread: any. */
 #pragma once
 #include "libvault/base/bytes.h"
 #include "libvault/base/result.h"

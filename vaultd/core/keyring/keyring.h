@@ -2,7 +2,7 @@
  * and subject keys never leave it; callers get data keys (DEKs) and named tenant keys, borrowed for the length of a
  * view.
  *
- * Shape (FORGETTING sections 2 and 4): a root page sealed under R_e holds the roots of T_sys and T_dir; T_dir leads to
+ * Shape (docs/FORMAT.md "Keyring"): a root page sealed under R_e holds the roots of T_sys and T_dir; T_dir leads to
  * one tenant page per tenant, which holds the roots of T_sub, T_idx and T_ten. All are radix trees over 16-byte
  * uniformly random keys with inner pages of 64 slots and leaf pages of 60 entries of 65 bytes (key 16 | payload 49).
  * Invariants: every page write uses a fresh page key, up to the root page; a page is one store value of exactly 4,080
@@ -249,7 +249,7 @@ VT_RESULT vt_keyring_put_keyblock(struct vt_keyring_write *write, const struct v
 /** Would vt_keyring_put_keyblock() accept the draft now? Changes nothing. @return as that */
 VT_RESULT vt_keyring_check_keyblock(struct vt_keyring_write *write, const struct vt_keyblock_draft *draft);
 /** Drop KS and the key-block row: forgotten once the epoch that carries this transaction is finalised.
- *  @return VAULT_E_NOT_FOUND. Source: GDPR Art. 17(1); FORGETTING section 6, S1 and S4. */
+ *  @return VAULT_E_NOT_FOUND. Source: GDPR Art. 17(1); docs/ARCHITECTURE.md "Life of a shred". */
 VT_RESULT vt_keyring_drop_subject(struct vt_keyring_write *write, vt_tenant_id tenant, const struct vt_sid *sid);
 /** Could this entry be added to a `many` hash now? Changes nothing.
  *  @return VAULT_OK, VAULT_E_EXISTS (there already), VAULT_E_LIMIT */

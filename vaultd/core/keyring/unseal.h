@@ -1,6 +1,6 @@
 /* vaultd/core/keyring/unseal.h - the unseal key U (32 random bytes) and its wraps, one per method, kept in META "wraps"
- * and in backup manifests. U protects slots and capsules at rest and contributes nothing to forgetting (FORGETTING
- * section 2). Wraps: passphrase (scrypt N=2^17 r=8 p=1), key file (32 bytes hex or base64, through HKDF), Shamir k-of-n
+ * and in backup manifests. U protects slots and capsules at rest and contributes nothing to forgetting
+ * (docs/KEYS.md). Wraps: passphrase (scrypt N=2^17 r=8 p=1), key file (32 bytes hex or base64, through HKDF), Shamir k-of-n
  * share set (a random set key is split; U is sealed under it; each share carries a check value HMAC so that a wrong
  * share is known on entry). A share prints as one line of text: `vaultd-share-1-<set id hex8>-<x>-<k>-of-<n>-<base32
  * payload with checksum>`. Thread: slow lane. */
@@ -11,7 +11,7 @@
 
 enum vt_wrap_method { VT_WRAP_PASSPHRASE = 1, VT_WRAP_KEY_FILE = 2, VT_WRAP_SHAMIR = 3 };
 
-/** The list of wraps: versioned bytes, see docs/FORMAT.md "wraps". */
+/** The list of wraps: versioned bytes, see docs/FORMAT.md "Wraps". */
 struct vt_wraps;
 enum { VT_WRAPS_MAX = 32, VT_WRAPS_BYTES_MAX = 256 * 1024 };
 VT_RESULT vt_wraps_new(const struct vt_vault_id *vault_id, struct vt_wraps **out_wraps);

@@ -3,7 +3,7 @@
  * max(20, min(1,000, 0.1 % of the subjects)) requests an hour, further ones wait for two approvers and a delay (approval.h).
  * The count lies in META beside what it counts, in the same transaction, so no restart and no crash forgets it. A clock that is set
  * back counts in the last minute that was seen: it reopens nothing. What was cancelled stays counted.
- * Source: FORGETTING section 8, last rows; docs/FORMAT.md "Brake". Thread: reads any; writes the committer. */
+ * Source: docs/ERASURE.md "The brake on mass shredding"; docs/FORMAT.md "Brake". Thread: reads any; writes the committer. */
 #pragma once
 #include "vaultd/core/store/ids.h"
 #include "vaultd/core/store/store.h"

@@ -4,7 +4,7 @@
  * code; the matter it belongs to is kept as a salted commitment only, because the row is sealed under the vault's own key and
  * would outlive the person. Which random sid is held stands in the row's key, so that the committer asks without opening it.
  * The list of paths that ask the gate is in docs/ERASURE.md, "Holds"; tests/unit/service/test_holds.c tries each of them.
- * Source: RIGHTS sections 1, 5 ("One gate") and 8; FORGETTING section 6, S1; docs/FORMAT.md "Holds". Thread: reads any; writes the
+ * Source: GDPR Art. 17(3)(e); docs/FORMAT.md "Holds". Thread: reads any; writes the
  * committer. */
 #pragma once
 #include "vaultd/core/keyring/keyring.h"

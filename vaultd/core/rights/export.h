@@ -1,4 +1,4 @@
-/* vaultd/core/rights/export.h - one person's package (RIGHTS section 6): what is held of them, as files.
+/* vaultd/core/rights/export.h - one person's package (docs/FORMAT.md "Package of one person"): what is held of them, as files.
  *
  *   manifest.json               what the package holds, counted and hashed; format 1
  *   manifest.note               the manifest's SHA-256, signed with the vault's certificate key (C2SP signed-note)

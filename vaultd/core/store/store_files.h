@@ -2,7 +2,7 @@
  * Private to this folder; knows nothing of LMDB but the name of its file.
  *
  * Growing ahead. A commit that extends the file makes the file system journal the new size and blocks within the sync;
- * one that overwrites written blocks does not (SPEED.md, paid item 3). So a thread appends zeroes in steps, once the
+ * one that overwrites written blocks does not. So a thread appends zeroes in steps, once the
  * file is past VT_GROW_FROM. It writes through a descriptor with O_APPEND: the kernel places each write at the end of
  * the file as it is at that moment, so zeroes cannot land on a page that LMDB has written, whatever LMDB does
  * meanwhile.

@@ -2,7 +2,7 @@
  * format version and what makes commit numbers go on in a copy.
  *
  * Flags. Only MDB_NOTLS, so that a read transaction belongs to its handle and not to a thread. Never MDB_NOMEMINIT
- * (heap would reach the file), MDB_WRITEMAP, MDB_NOSYNC, MDB_NOMETASYNC or MDB_MAPASYNC (FORGETTING.md section 8).
+ * (heap would reach the file), MDB_WRITEMAP, MDB_NOSYNC, MDB_NOMETASYNC or MDB_MAPASYNC.
  *
  * The map. LMDB cannot enlarge its map while any transaction is open, and a write that fills it is lost. So address
  * space for 1 TiB is reserved at once: it costs neither memory nor disk, only numbers. Where the process may not have

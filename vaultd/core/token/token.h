@@ -1,4 +1,4 @@
-/* vaultd/core/token/token.h - stand-ins for values (FORGETTING section 9).
+/* vaultd/core/token/token.h - stand-ins for values (docs/FORMAT.md "Tokens").
  *
  * Opaque: `tok_` + 26 base32 characters = one AES-256 block under the tenant's lookup key of {sequence 6 | random 10}; TOKEN
  * row key: 0x01 | sequence 8. Digits: random, as long as the number, at most the last 4 kept, always failing Luhn, never equal
