@@ -106,7 +106,8 @@ def check_self():
         complaints, count = check(root)
     assert count == 12, count
     assert complaints == [os.path.join("cli", "a.c") + ': AB.md "Gone": no such heading',
-                          os.path.join("cli", "a.c") + ': NO.md "x": no such heading', "README.md: docs/GONE.md: no such file", "README.md: docs/A.md#gone: no such heading",
+                          os.path.join("cli", "a.c") + ': NO.md "x": no such heading',
+                          "README.md: docs/GONE.md: no such file", "README.md: docs/A.md#gone: no such heading",
                           os.path.join("docs", "A.md") + ": #nowhere: no such heading"], complaints
 
 

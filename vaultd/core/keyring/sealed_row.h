@@ -1,6 +1,6 @@
 /* vaultd/core/keyring/sealed_row.h - rows of the vault itself: ledger, pending requests, holds, approvals. They are sealed under
  * the ledger key of T_sys, so that no person's key opens them and none of them opens a person's data. Bytes: docs/FORMAT.md,
- * "Ledger". Thread: as the view. */
+ * "Ledger, pending requests, certificates". Thread: as the view. */
 #pragma once
 #include "libvault/crypto/aead.h"
 #include "vaultd/core/keyring/keyring.h"
