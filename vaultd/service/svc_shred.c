@@ -16,7 +16,8 @@ enum { SALT_LEN = 32 };
 /** One request to forget; lives in the call's scratch until the commit is through. */
 struct shred {
     struct vt_call *call;
-    struct vt_pending pending;
+    struct vt_pending wished;       /* as it was asked for; never changed by the commit */
+    struct vt_pending pending;      /* what became of it: the request that was there first, maybe */
     uint8_t salt[SALT_LEN];
     bool has_reference, is_repeat, is_kept;
     bool was_pending;               /* when the call began: nothing of it is written */
@@ -117,7 +118,8 @@ static vault_status shred_apply(void *context, struct vt_keyring_write *write, s
     struct vt_keyring_view *view = vt_keyring_write_view(write);
     uint64_t first;
     shred->is_repeat = shred->is_waiting = false;
-    memset(shred->pending.approval, 0, sizeof shred->pending.approval);
+    /* A batch that fails is tried again: what another request covered then may be alone now, and is no wider than it was asked. */
+    shred->pending = shred->wished;
     const vault_status found = vt_pending_find(view, &shred->pending.scope, &first);
     if (found == VAULT_E_NOT_FOUND) return shred_enter(shred, view, txn);
     VT_TRY(found);
@@ -392,7 +394,10 @@ static vault_status shred_prepare(struct vt_call *call)
     if (subjects == NULL) VT_TRY(plan_one(call, change, shreds, &is_answered));
     if (is_answered) return VAULT_OK;
     VT_TRY(brake_limit(call, &limit));
-    for (size_t i = 0; i < shreds->count; i++) shreds->items[i].limit = limit;
+    for (size_t i = 0; i < shreds->count; i++) {
+        shreds->items[i].limit = limit;
+        shreds->items[i].wished = shreds->items[i].pending;
+    }
     call->handler_state = shreds;
     call->wants_worker_after = vt_call_bool(call, "now", false);
     return VAULT_OK;

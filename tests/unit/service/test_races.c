@@ -503,6 +503,59 @@ START_TEST(a_restored_backup_lacks_a_record_deleted_since)
 }
 END_TEST
 
+/** Commits with others, as its neighbour in a batch: the first time a revocation comes with it, and always it fails. */
+struct poison {
+    const uint8_t *revoked;
+    struct vt_change *change;
+    struct vt_commit_item item;
+};
+
+static vault_status poison_apply(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    const struct poison *poison = context;
+    (void)write;
+    (void)txn;
+    vt_stamps_touch(vt_vault_stamps(world.vault), poison->revoked);
+    return VAULT_E_STATE;
+}
+
+START_TEST(a_batch_tried_again_forgets_no_more_than_each_of_its_calls_asked_for)
+{
+    static const uint8_t OVERTAKEN[16] = {7};
+    struct poison poison = {.revoked = OVERTAKEN};
+    struct waiting whole, part;
+    struct vt_list batch;
+    struct vt_value result;
+    setup();
+    create("ada");
+    wait_with(&whole, "privacy", "subject.shred", "{subject: ada}");
+    wait_with(&part, "privacy", "subject.shred", "{subject: ada, category: F, reference: part}");
+    memcpy(whole.call->item.principal, OVERTAKEN, sizeof OVERTAKEN);
+    ck_assert_ok(vt_change_new(VT_TENANT_DEFAULT, &poison.change));
+    ck_assert_ok(vt_change_hook_add(poison.change, poison_apply, &poison));
+    poison.item = (struct vt_commit_item){.since = vt_stamps_now(vt_vault_stamps(world.vault)), .change = poison.change};
+    poison.item.leaf.tenant = VT_TENANT_DEFAULT;
+    poison.item.leaf.effect = VT_AUDIT_SYSTEM;
+    vt_list_init(&batch);
+    vt_list_push_back(&batch, &whole.call->item.link);
+    vt_list_push_back(&batch, &part.call->item.link);
+    vt_list_push_back(&batch, &poison.item.link);
+    vt_vault_commit_batch(world.vault, &batch);
+    ck_assert_status(poison.item.status, VAULT_E_STATE);
+    ck_assert_status(whole.call->item.status, VAULT_E_CONFLICT);
+    ck_assert_ok(part.call->item.status);
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", NULL, NULL));
+    ck_assert_ok(world_call(&world, "privacy", "record.get",
+                            "{subject: ada, collection: profile, purpose: service, view: plain}", &result));
+    ck_assert(vt_bytes_equal_str(vt_value_get_text(vt_value_get(&result, "fields"), "given_name"), "Ada"));
+    ck_assert(vt_value_get(vt_value_get(&result, "fields"), "ip") == NULL);
+    vt_call_free(whole.call);
+    vt_call_free(part.call);
+    vt_change_free(poison.change);
+    teardown();
+}
+END_TEST
+
 VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
              a_record_put_before_a_correction_and_committed_after_it_keeps_its_key,
              a_correction_that_a_new_record_overtakes_does_not_take_its_key,
@@ -517,5 +570,6 @@ VT_TEST_MAIN("service/races", a_restored_backup_lacks_a_record_deleted_since,
              a_record_being_erased_leaves_the_subjects_other_data_readable,
              a_token_of_an_erased_record_is_dead_to_show_as_well, a_batch_may_name_one_stored_record_twice,
              nobody_is_the_other_side_of_ones_own_record,
+             a_batch_tried_again_forgets_no_more_than_each_of_its_calls_asked_for,
              a_refusal_that_the_commit_finds_is_audited,
              an_import_that_another_one_of_the_file_overlaps_imports_no_row_twice)
