@@ -20,7 +20,7 @@ const struct vt_command VT_CMD_CREDENTIAL_LIST = {
 
 const struct vt_command VT_CMD_CREDENTIAL_REVOKE = {
     .id = 252, .name = "credential.revoke", .summary = "Revoke a credential; it takes effect at its next call.", .since = "0.1",
-    .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .flags = VT_CONFIRM, .source = "docs/OPERATIONS.md",
+    .scope = VT_SCOPE_ADMIN, .effect = VT_WRITES, .flags = VT_CONFIRM | VT_STOPS_DESTRUCTION, .source = "docs/OPERATIONS.md",
     .args = VT_FIELDS({"name", VT_T_NAME, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "its name"}),
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "revoked"}), .errors = VT_ERRORS(VAULT_E_NOT_FOUND),
 };

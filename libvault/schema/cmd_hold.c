@@ -3,7 +3,8 @@
 
 const struct vt_command VT_CMD_HOLD_PLACE = {
     .id = 300, .name = "hold.place", .summary = "Forbid destruction: of a subject, a category of it, or a category of everybody.",
-    .since = "0.1", .scope = VT_SCOPE_HOLD, .effect = VT_WRITES, .source = "FRCP 37(e); GDPR Art. 17(3)(e); docs/ERASURE.md",
+    .since = "0.1", .scope = VT_SCOPE_HOLD, .effect = VT_WRITES, .flags = VT_STOPS_DESTRUCTION,
+    .source = "FRCP 37(e); GDPR Art. 17(3)(e); docs/ERASURE.md",
     .args = VT_FIELDS({"subject", VT_T_EXTERNAL_ID, VT_PERSONAL | VT_POSITIONAL | VT_IDENTIFIES, 256, "who; absent with category: everybody"},
                       {"sid", VT_T_ID, VT_IDENTIFIES, 0, "internal id, instead"},
                       {"category", VT_T_TEXT, 0, 64, "only this category"},
@@ -46,7 +47,7 @@ const struct vt_command VT_CMD_APPROVAL_GRANT = {
 
 const struct vt_command VT_CMD_APPROVAL_DENY = {
     .id = 311, .name = "approval.deny", .summary = "Refuse what waits, or stop it in its delay.", .since = "0.1",
-    .scope = VT_SCOPE_APPROVE, .effect = VT_WRITES, .source = "docs/ERASURE.md",
+    .scope = VT_SCOPE_APPROVE, .effect = VT_WRITES, .flags = VT_STOPS_DESTRUCTION, .source = "docs/ERASURE.md",
     .args = VT_FIELDS({"approval", VT_T_ID, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "its id"}),
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "denied"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_STATE),

@@ -90,7 +90,7 @@ const struct vt_command VT_CMD_SUBJECT_SHRED = {
 
 const struct vt_command VT_CMD_SUBJECT_CANCEL_SHRED = {
     .id = 106, .name = "subject.cancel-shred", .summary = "Take a pending shred back, before its epoch closes.", .since = "0.1",
-    .scope = VT_SCOPE_SHRED, .effect = VT_WRITES, .source = "docs/ERASURE.md",
+    .scope = VT_SCOPE_SHRED, .effect = VT_WRITES, .flags = VT_STOPS_DESTRUCTION, .source = "docs/ERASURE.md",
     .args = VT_FIELDS({"certificate", VT_T_INT, VT_REQUIRED | VT_POSITIVE | VT_POSITIONAL | VT_IDENTIFIES, 0, "number of the pending certificate"}),
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "cancelled"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_STATE),

@@ -83,6 +83,7 @@ enum vt_command_flag {
     VT_TEST_ONLY = 128,             /* dev mode and test builds */
     VT_WHILE_TAKING_OVER = 256,     /* answered while a restored environment takes the vault over, as what is while sealed */
     VT_LIVE_ONLY = 512,             /* operates, and commits what it has done: refused where the vault is served read-only */
+    VT_STOPS_DESTRUCTION = 1024,    /* a write that goes on while the disk is full: what destroys goes on then, too */
 };
 
 enum { VT_ARGS_MAX = 24, VT_RESULTS_MAX = 32, VT_ERRORS_MAX = 12 };

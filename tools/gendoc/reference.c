@@ -120,6 +120,7 @@ static VT_RESULT write_flags(struct vt_buf *page, int flags)
                  {VT_CONFIRM, "`vaultctl` asks for a confirmation."},
                  {VT_WHILE_TAKING_OVER, "Answered while a restored environment takes the vault over."},
                  {VT_LIVE_ONLY, "Refused where a restored copy is served read-only."},
+                 {VT_STOPS_DESTRUCTION, "Goes on while the disk is full, like what it stops."},
                  {VT_TEST_ONLY, "In dev mode and test builds only."}};
     for (size_t i = 0; i < VT_ARRAY_LEN(FLAGS); i++)
         if ((flags & FLAGS[i].bit) != 0) VT_TRY(vt_buf_printf(page, "- %s\n", FLAGS[i].sentence));

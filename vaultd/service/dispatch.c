@@ -195,6 +195,12 @@ static void leaf_fill(struct vt_call *call)
     leaf_request_id(call, leaf);
 }
 
+/* Reads and shreds do, and so must whatever stops a shred. */
+static bool goes_on_while_full(const struct vt_command *command)
+{
+    return command == NULL || command->effect != VT_WRITES || (command->flags & VT_STOPS_DESTRUCTION) != 0;
+}
+
 static void item_fill(struct vt_call *call)
 {
     struct vt_commit_item *item = &call->item;
@@ -207,7 +213,7 @@ static void item_fill(struct vt_call *call)
     memcpy(item->principal, is_fine && !call->principal.is_local ? call->principal.id : (uint8_t[16]){0},
            sizeof item->principal);
     item->retries_checks = call->retries_checks;
-    item->is_reserved = call->command == NULL || call->command->effect != VT_WRITES;
+    item->is_reserved = goes_on_while_full(call->command);
     item->payloads = is_fine && call->payloads.len != 0 ? &call->payloads : NULL;
     const bool has_hook = is_fine && !call->is_repeat && call->handler != NULL && call->handler->committed != NULL;
     item->on_committed = has_hook ? call_committed : NULL;

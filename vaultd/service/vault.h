@@ -90,7 +90,7 @@ struct vt_commit_item {
     /* effect */
     const struct vt_change *change;         /* borrowed; NULL: a read */
     bool retries_checks;                    /* a condition that fails is a conflict: the call finds out itself which item it was */
-    bool is_reserved;                       /* audited reads and shreds go on while the disk is full */
+    bool is_reserved;                       /* audited reads, shreds and what stops them go on while the disk is full */
     /** Alone in its transaction, after all conditions: the epoch's S3/S4. It finishes the keyring write itself. */
     vault_status (*exclusive)(void *context, struct vt_keyring_write *write, struct vt_txn *txn);
     void (*on_committed)(void *context, bool kept);     /* committer thread, before the next batch: stamps, caches */

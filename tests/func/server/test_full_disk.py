@@ -148,6 +148,28 @@ class FullDisk(unittest.TestCase):
                 os.rmdir(target)
             self.assertEqual(client.call("vault.health"), {"state": "ready"})
 
+    def prepare_what_is_stopped(self):
+        """A person whose shred is pending, a case that waits for approvers, a credential."""
+        with self.daemon.client("administrator") as client:
+            client.call("credential.create", name="stolen", role="privacy")
+        with self.daemon.client("privacy") as client:
+            hold = client.call("hold.place", subject="person-3", reason="litigation")["hold"]
+            self.approval = client.call("hold.release", hold=hold)["approval"]
+            self.certificate = client.call("subject.shred", subject="person-1")["certificate"]
+
+    def stop_destruction(self):
+        """What destroys goes on while the disk is full, so what stops it does, too."""
+        with self.daemon.client("privacy") as client:
+            pending = client.call("subject.shred", subject="person-2")
+            self.assertEqual(pending["state"], "pending")
+            self.assertEqual(client.call("hold.place", subject="person-2", reason="litigation")["taken_back"], 1)
+            self.assertEqual(client.call("subject.cancel-shred", certificate=self.certificate)["state"], "cancelled")
+        with self.daemon.client("approver") as client:
+            self.assertEqual(client.call("approval.deny", approval=self.approval)["state"], "denied")
+        with self.daemon.client("administrator") as client:
+            self.assertEqual(client.call("credential.revoke", name="stolen")["state"], "revoked")
+        self.assertEqual(self.refused_create("never")["status"], "disk-full")
+
     def test_a_backup_onto_a_full_disk_is_refused_and_the_vault_serves_on(self):
         self.refused_on_small_disks(range(0, 32), "backup.create")
 
@@ -162,11 +184,13 @@ class FullDisk(unittest.TestCase):
             client.call("schema.apply", schema=SCHEMA)
         for at in range(PEOPLE):
             self.create(f"person-{at}", f"line of person-{at}")
+        self.prepare_what_is_stopped()
         filler = self.fill()
         error = self.refused_create("never")
         self.assertEqual(error["status"], "disk-full")
         self.assertGreater(error["retry_after_ms"], 0)
         self.assertEqual((self.status()["state"], self.status()["store"]["full"]), ("disk-full", True))
+        self.stop_destruction()
         with self.daemon.client("privacy") as client:
             self.assertEqual(client.call("subject.shred", subject="person-0", now=True)["state"], "effective")
         self.read_until_refused()
