@@ -37,6 +37,11 @@ uint64_t vt_monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+int64_t vt_clock_steady_ms(const struct vt_clock *clock)
+{
+    return (int64_t)(vt_monotonic_ns() / 1000000u) + atomic_load(&clock->offset_ms);
+}
+
 void vt_time_format(int64_t at_ms, char out_text[VT_TIME_TEXT_LEN])
 {
     const int64_t ms = ((at_ms % 1000) + 1000) % 1000;

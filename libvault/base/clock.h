@@ -19,6 +19,9 @@ static inline int64_t vt_clock_now_ms(const struct vt_clock *clock)
 {
     return clock->now_ms(clock);
 }
+/** Milliseconds that only ever pass: monotonic, so setting the machine's clock does not move them. Compare differences only. A test
+ *  clock that is shifted shifts them, too. */
+int64_t vt_clock_steady_ms(const struct vt_clock *clock);
 /** A clock of the caller's that vt_clock_shift() can move: the machine's until then. */
 void vt_clock_init_settable(struct vt_clock *out_clock);
 /** Move it by @p delta_ms; from then on it is a test clock. Thread: any. */

@@ -13,16 +13,30 @@ enum { STEP_REQUESTS = 500, STEPS_AT_ONCE = 1000 };
 /* Looking -------------------------------------------------------------------------------------------------------------- */
 
 struct looking {
+    struct vt_vault *vault;
     int64_t now_ms, next_ms;
     uint8_t id[16];
     bool is_found;
 };
 
-static int64_t looked_at_again(const struct vt_approval *approval)
+void vt_vault_begin_deniable(struct vt_vault *vault)
+{
+    atomic_store(&vault->deniable_since_ms, vt_clock_steady_ms(vault->options.clock));
+}
+
+/* By the wall clock, by which everything is looked at: not before it is due, nor before it could have been denied for long enough. */
+static int64_t carried_out_at(struct vt_vault *vault, const struct vt_approval *approval, int64_t now_ms)
+{
+    const int64_t least_ms = VT_MIN(approval->delay_ms, (int64_t)VT_DENIABLE_LEAST_MS);
+    const int64_t since_ms = vt_clock_steady_ms(vault->options.clock) - atomic_load(&vault->deniable_since_ms);
+    return since_ms >= least_ms ? approval->due_at_ms : VT_MAX(approval->due_at_ms, now_ms + least_ms - since_ms);
+}
+
+static int64_t looked_at_again(struct vt_vault *vault, const struct vt_approval *approval, int64_t now_ms)
 {
     switch (approval->state) {
     case VT_APPROVAL_WAITING: return approval->expires_at_ms;
-    case VT_APPROVAL_DELAYED: return approval->due_at_ms;
+    case VT_APPROVAL_DELAYED: return carried_out_at(vault, approval, now_ms);
     case VT_APPROVAL_RUNNING: return 0;
     default: return INT64_MAX;
     }
@@ -31,7 +45,7 @@ static int64_t looked_at_again(const struct vt_approval *approval)
 static vault_status look_at(void *context, const struct vt_approval *approval)
 {
     struct looking *looking = context;
-    const int64_t at_ms = looked_at_again(approval);
+    const int64_t at_ms = looked_at_again(looking->vault, approval, looking->now_ms);
     if (at_ms > looking->now_ms) {
         looking->next_ms = VT_MIN(looking->next_ms, at_ms);
         return VAULT_OK;
@@ -142,8 +156,8 @@ static vault_status step_apply(void *context, struct vt_keyring_write *write, st
     struct vt_approval approval;
     step->pending_count = 0;
     VT_TRY(vt_approval_get(view, step->id, &approval));
-    const bool is_due = looked_at_again(&approval) <= vt_clock_now_ms(step->vault->options.clock);
-    if (!is_due) return VAULT_OK;       /* denied meanwhile, say */
+    const int64_t now_ms = vt_clock_now_ms(step->vault->options.clock);
+    if (looked_at_again(step->vault, &approval, now_ms) > now_ms) return VAULT_OK;       /* denied meanwhile, say */
     if (approval.state == VT_APPROVAL_WAITING) VT_TRY(expire(step, txn, &approval));
     else VT_TRY(run(step, view, txn, &approval));
     step->item.leaf.item_count = (uint32_t)step->pending_count;
@@ -190,7 +204,7 @@ static VT_RESULT look(struct vt_vault *vault, struct looking *out_looking)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
-    *out_looking = (struct looking){.now_ms = vt_clock_now_ms(vault->options.clock), .next_ms = INT64_MAX};
+    *out_looking = (struct looking){.vault = vault, .now_ms = vt_clock_now_ms(vault->options.clock), .next_ms = INT64_MAX};
     VT_TRY(vt_vault_view(vault, &txn, &view));
     return vt_approval_each(view, false, look_at, out_looking);
 }

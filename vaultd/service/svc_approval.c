@@ -83,6 +83,13 @@ static vault_status approval_grant_prepare(struct vt_call *call)
     return grant(deciding, &tried, &call->err);
 }
 
+static void granted(struct vt_call *call, bool kept)
+{
+    const struct deciding *deciding = call->handler_state;
+    if (kept && deciding != NULL && deciding->approval.state == VT_APPROVAL_DELAYED) vt_vault_begin_deniable(call->vault);
+    decided(call, kept);
+}
+
 static vault_status approval_grant_answer(struct vt_call *call, struct vt_value *out_map)
 {
     const struct deciding *deciding = call->handler_state;
@@ -101,7 +108,7 @@ static vault_status approval_grant_finish(struct vt_call *call)
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_APPROVAL_GRANT = {.command = "approval.grant", .prepare = approval_grant_prepare,
-                                                     .finish = approval_grant_finish, .committed = decided,
+                                                     .finish = approval_grant_finish, .committed = granted,
                                                      .answer = approval_grant_answer};
 
 /* approval.deny -------------------------------------------------------------------------------------------------------- */

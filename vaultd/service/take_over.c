@@ -267,6 +267,7 @@ static void give_up(struct taking *taking)
     const vault_status cleared = vt_restore_clear(vault->options.data_dir, NULL, NULL);
     (void)cleared;
     atomic_store(&vault->take_over.is_still, false);
+    vt_vault_begin_deniable(vault);                     /* nobody could deny anything meanwhile */
     int taking_over = VT_VAULT_TAKING_OVER;             /* unless somebody has sealed it */
     pthread_mutex_lock(&vault->take_over.mutex);
     atomic_store(&vault->take_over.is_cancelled, false);

@@ -285,6 +285,7 @@ VT_RESULT vt_vault_unseal(struct vt_vault *vault, const struct vt_key *unseal_ke
     /* What was frozen when a hold came for it, in an epoch that a crash then stopped before its commit. */
     if (!vault->options.is_read_only) VT_TRY(vt_vault_take_back_held(vault));
     atomic_store(&vault->beside.sealed_for, VT_SELF_SEAL_NONE);
+    vt_vault_begin_deniable(vault);
     atomic_store(&vault->state, vault->options.is_read_only ? VT_VAULT_READ_ONLY : VT_VAULT_READY);
     if (!vt_epoch_is_sealed(vault->epoch)) return VAULT_OK;
     atomic_store(&vault->state, VT_VAULT_SEALED);       /* somebody has sealed it meanwhile */

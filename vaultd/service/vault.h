@@ -179,6 +179,12 @@ VT_RESULT vt_vault_run_approvals(struct vt_vault *vault);
 bool vt_vault_approvals_are_due(struct vt_vault *vault);
 /** An approval has changed. */
 void vt_vault_look_at_approvals(struct vt_vault *vault);
+/** A delay is there for somebody to deny. It may pass while the vault is sealed, or in one step of the machine's clock, so nothing
+ *  approved is carried out before the vault has answered for this long (or for the delay, where that is shorter), by a clock that
+ *  nobody sets: since it was unsealed and since an approval was granted last. */
+enum { VT_DENIABLE_LEAST_MS = 3600 * 1000 };
+/** That time begins anew. Thread: any */
+void vt_vault_begin_deniable(struct vt_vault *vault);
 /** Requests that a hold forbids although they are pending (it was placed while an epoch was closing, which failed) are taken back.
  *  Thread: the epoch thread or an unseal, where nothing is frozen. */
 VT_RESULT vt_vault_take_back_held(struct vt_vault *vault);

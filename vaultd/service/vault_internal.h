@@ -41,6 +41,7 @@ struct vt_vault {
     uint64_t epoch_wished, epoch_begun, epoch_done;
     bool epoch_even_if_empty, has_epoch_thread;
     _Atomic int64_t approvals_look_at_ms;   /* the next one is due or expires then; 0: look; INT64_MAX: none is open */
+    _Atomic int64_t deniable_since_ms;      /* vt_clock_steady_ms(): since then everything approved could be denied */
     _Atomic int64_t forgetting_since_ms;    /* keys were dropped without a pending request; 0: none since the last close */
     vault_status epoch_last_status;
     void (*epoch_wake)(void *context);

@@ -203,6 +203,73 @@ START_TEST(two_others_and_a_delay_let_it_happen_and_the_certificate_names_them)
 }
 END_TEST
 
+static void grant_by_both(const char *approval, unsigned items)
+{
+    ck_assert_ok(grant(FIRST, approval, items));
+    ck_assert_ok(grant(SECOND, approval, items));
+    assert_state(approval, "delayed");
+}
+
+START_TEST(a_delay_that_passed_while_the_vault_was_sealed_leaves_an_hour_to_deny)
+{
+    char approval[33];
+    struct world_options options = BRAKED;
+    options.is_on_disk = true;
+    setup_with(&options, 21);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    grant_by_both(approval, 1);
+    world_close(&world);
+    world_pass(&world, 2 * (int64_t)DELAY_MS);
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world));
+    ck_assert(vt_vault_approvals_are_due(world.vault));
+    run();
+    assert_state(approval, "delayed");
+    ck_assert(!vt_vault_approvals_are_due(world.vault));
+    world_pass(&world, HOUR_MS - 60000);
+    run();
+    assert_state(approval, "delayed");
+    vt_vault_seal(world.vault);
+    ck_assert_ok(world_unseal(&world));
+    world_pass(&world, 2 * 60000);
+    run();
+    assert_state(approval, "delayed");
+    ck_assert(is_readable(20));
+    ck_assert_ok(deny(approval));
+    world_pass(&world, HOUR_MS);
+    run();
+    assert_state(approval, "denied");
+    ck_assert(is_readable(20));
+    teardown();
+}
+END_TEST
+
+static int64_t set_forward(const struct vt_clock *clock)
+{
+    return clock->offset_ms + 2 * (int64_t)DELAY_MS;
+}
+
+START_TEST(a_clock_set_forward_does_not_make_the_delay_pass_at_once)
+{
+    char approval[33];
+    setup(21);
+    world_pass(&world, 2 * HOUR_MS);                /* unsealed for long enough: the grant is what counts */
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, approval));
+    grant_by_both(approval, 1);
+    world.clock.now_ms = set_forward;
+    run();
+    assert_state(approval, "delayed");
+    ck_assert(is_readable(20));
+    world_pass(&world, HOUR_MS);
+    run();
+    assert_state(approval, "done");
+    ck_assert(!is_readable(20));
+    teardown();
+}
+END_TEST
+
 START_TEST(anybody_who_may_approve_can_stop_it_in_its_delay)
 {
     char approval[33];
@@ -347,6 +414,8 @@ VT_TEST_MAIN("service/brake", the_limit_is_a_thousandth_of_the_subjects_between_
              twenty_an_hour_pass_and_the_next_waits_readable, the_hour_slides_and_a_clock_set_back_reopens_nothing,
              the_count_and_what_waits_survive_a_restart, two_others_and_a_delay_let_it_happen_and_the_certificate_names_them,
              anybody_who_may_approve_can_stop_it_in_its_delay, what_nobody_approves_in_time_expires,
+             a_delay_that_passed_while_the_vault_was_sealed_leaves_an_hour_to_deny,
+             a_clock_set_forward_does_not_make_the_delay_pass_at_once,
              of_a_batch_what_passes_is_done_and_the_rest_waits_in_one_case,
              who_is_held_meanwhile_is_left_out_and_the_certificates_say_so, a_kept_answer_tells_what_has_become_of_the_case,
              status_says_what_the_brake_lets_pass_and_what_waits, a_brake_that_is_off_lets_everything_pass)
