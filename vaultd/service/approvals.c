@@ -6,6 +6,7 @@
 #include "vaultd/core/epoch/waiting.h"
 #include "vaultd/core/policy/approval.h"
 #include "vaultd/core/policy/hold.h"
+#include "vaultd/service/credentials.h"
 #include "vaultd/service/vault_internal.h"
 
 enum { STEP_REQUESTS = 500, STEPS_AT_ONCE = 1000 };
@@ -130,16 +131,39 @@ static VT_RESULT let_through(struct step *step, struct vt_keyring_view *view, st
     return VAULT_OK;
 }
 
+VT_RESULT vt_vault_recheck_approval(struct vt_keyring_view *view, int64_t now_ms, struct vt_approval *approval)
+{
+    static const uint8_t NOBODY[16];
+    bool is_over;
+    if (approval->state != VT_APPROVAL_WAITING && approval->state != VT_APPROVAL_DELAYED) return VAULT_OK;
+    VT_TRY(vt_credentials_is_over(view, approval->asked_by, now_ms, &is_over));
+    if (is_over) return vt_approval_deny(approval, NOBODY, now_ms, NULL);
+    for (size_t i = approval->granted; i-- > 0;) {
+        VT_TRY(vt_credentials_is_over(view, approval->grants[i].principal, now_ms, &is_over));
+        if (is_over) vt_approval_withdraw(approval, approval->grants[i].principal);
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT run(struct step *step, struct vt_keyring_view *view, struct vt_txn *txn, struct vt_approval *approval)
 {
     size_t count;
-    if (approval->state == VT_APPROVAL_DELAYED) VT_TRY(begin_run(view, approval));
     VT_TRY(vt_waiting_list(view, approval->id, step->requests, STEP_REQUESTS, &count));
     for (size_t i = 0; i < count; i++) VT_TRY(let_through(step, view, txn, approval, &step->requests[i]));
     if (count == STEP_REQUESTS) return VAULT_OK;
     approval->state = VT_APPROVAL_DONE;
     approval->ended_at_ms = vt_clock_now_ms(step->vault->options.clock);
     return VAULT_OK;
+}
+
+/* Whoever took a credential over must not have his way because it was revoked only after it had asked or granted. */
+static VT_RESULT begin(struct step *step, struct vt_keyring_view *view, struct vt_txn *txn, struct vt_approval *approval)
+{
+    VT_TRY(vt_vault_recheck_approval(view, vt_clock_now_ms(step->vault->options.clock), approval));
+    if (approval->state == VT_APPROVAL_DENIED) return vt_waiting_clear(txn, approval->id);
+    if (approval->state != VT_APPROVAL_DELAYED) return VAULT_OK;
+    VT_TRY(begin_run(view, approval));
+    return run(step, view, txn, approval);
 }
 
 static VT_RESULT expire(struct step *step, struct vt_txn *txn, struct vt_approval *approval)
@@ -159,6 +183,7 @@ static vault_status step_apply(void *context, struct vt_keyring_write *write, st
     const int64_t now_ms = vt_clock_now_ms(step->vault->options.clock);
     if (looked_at_again(step->vault, &approval, now_ms) > now_ms) return VAULT_OK;       /* denied meanwhile, say */
     if (approval.state == VT_APPROVAL_WAITING) VT_TRY(expire(step, txn, &approval));
+    else if (approval.state == VT_APPROVAL_DELAYED) VT_TRY(begin(step, view, txn, &approval));
     else VT_TRY(run(step, view, txn, &approval));
     step->item.leaf.item_count = (uint32_t)step->pending_count;
     return vt_approval_put(view, txn, &approval);

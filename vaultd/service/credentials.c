@@ -256,6 +256,30 @@ VT_RESULT vt_credentials_plan_create(struct vt_keyring_view *view, struct vt_cha
     return credential_put(view, change, &credential);
 }
 
+struct being_over {
+    const uint8_t *principal;
+    int64_t now_ms;
+    bool is_over;
+};
+
+static vault_status look_whether_over(void *context, struct vt_bytes object)
+{
+    struct being_over *being = context;
+    VT_AUTO(credential) credential = {.is_revoked = false};
+    VT_TRY(credential_read(object, &credential));
+    if (memcmp(credential.principal.id, being->principal, sizeof credential.principal.id) == 0)
+        being->is_over = is_over(&credential, being->now_ms);
+    return VAULT_OK;
+}
+
+VT_RESULT vt_credentials_is_over(struct vt_keyring_view *view, const uint8_t principal[16], int64_t now_ms, bool *out_is_over)
+{
+    struct being_over being = {.principal = principal, .now_ms = now_ms};
+    VT_TRY(vt_config_each(view, VT_TENANT_VAULT, VT_CONFIG_CREDENTIAL, look_whether_over, &being));
+    *out_is_over = being.is_over;
+    return VAULT_OK;
+}
+
 struct deputy {
     const struct credential *of;
     bool is_found;

@@ -40,8 +40,10 @@ static void decided(struct vt_call *call, bool kept)
 
 /* approval.grant ------------------------------------------------------------------------------------------------------- */
 
-static VT_RESULT grant(const struct deciding *deciding, struct vt_approval *approval, struct vt_err *err)
+static VT_RESULT grant(const struct deciding *deciding, struct vt_keyring_view *view, struct vt_approval *approval,
+                       struct vt_err *err)
 {
+    VT_TRY(vt_vault_recheck_approval(view, deciding->call->now_ms, approval));
     if (approval->item_count != deciding->items)
         return vt_fail(err, VAULT_E_STATE, "items", "The approval holds %llu requests: look at it again before you approve it.",
                        (unsigned long long)approval->item_count);
@@ -67,7 +69,7 @@ static vault_status grant_apply(void *context, struct vt_keyring_write *write, s
     struct vt_keyring_view *view = vt_keyring_write_view(write);
     struct vt_approval approval;
     VT_TRY(vt_approval_get(view, deciding->approval.id, &approval));
-    VT_TRY(grant(deciding, &approval, NULL));
+    VT_TRY(grant(deciding, view, &approval, NULL));
     if (approval.state == VT_APPROVAL_DELAYED && approval.kind == VT_APPROVAL_HOLD_RELEASE)
         VT_TRY(release_hold(view, txn, &approval, deciding->call->now_ms));
     deciding->approval = approval;
@@ -80,7 +82,7 @@ static vault_status approval_grant_prepare(struct vt_call *call)
     VT_TRY(deciding_new(call, grant_apply, &deciding));
     deciding->items = (uint64_t)vt_call_int(call, "items", 0);
     struct vt_approval tried = deciding->approval;
-    return grant(deciding, &tried, &call->err);
+    return grant(deciding, call->view, &tried, &call->err);
 }
 
 static void granted(struct vt_call *call, bool kept)
@@ -166,7 +168,8 @@ static VT_RESULT put_times(struct vt_call *call, const struct vt_approval *appro
     VT_TRY(vt_put_time(call, map, "expires_at", approval->expires_at_ms));
     if (approval->due_at_ms != 0) VT_TRY(vt_put_time(call, map, "due_at", approval->due_at_ms));
     if (approval->ended_at_ms != 0) VT_TRY(vt_put_time(call, map, "ended_at", approval->ended_at_ms));
-    if (approval->state == VT_APPROVAL_DENIED) VT_TRY(vt_put_id(call, map, "ended_by", approval->ended_by));
+    const bool is_by_somebody = memcmp(approval->ended_by, (uint8_t[16]){0}, sizeof approval->ended_by) != 0;
+    if (is_by_somebody) VT_TRY(vt_put_id(call, map, "ended_by", approval->ended_by));
     return VAULT_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "vaultd/core/subject/sequence.h"
 #include "vaultd/core/token/token.h"
 
+struct vt_approval;
 struct vt_credentials;
 struct vt_jobs;
 struct vt_vault;
@@ -185,6 +186,9 @@ void vt_vault_look_at_approvals(struct vt_vault *vault);
 enum { VT_DENIABLE_LEAST_MS = 3600 * 1000 };
 /** That time begins anew. Thread: any */
 void vt_vault_begin_deniable(struct vt_vault *vault);
+/** Who asked and who granted must still be somebody: grants of credentials that are revoked or expired are taken out, and what such a
+ *  one asked for is denied, by nobody. Nothing is written. Thread: as @p view's */
+VT_RESULT vt_vault_recheck_approval(struct vt_keyring_view *view, int64_t now_ms, struct vt_approval *approval);
 /** Requests that a hold forbids although they are pending (it was placed while an epoch was closing, which failed) are taken back.
  *  Thread: the epoch thread or an unseal, where nothing is frozen. */
 VT_RESULT vt_vault_take_back_held(struct vt_vault *vault);

@@ -2,6 +2,8 @@
  * meanwhile. docs/ERASURE.md "The brake on mass shredding". */
 #include <stdio.h>
 
+#include "libvault/codec/text.h"
+#include "libvault/codec/yaml.h"
 #include "tests/support/world.h"
 #include "vaultd/core/policy/brake.h"
 
@@ -270,6 +272,137 @@ START_TEST(a_clock_set_forward_does_not_make_the_delay_pass_at_once)
 }
 END_TEST
 
+/** People with credentials, unlike the callers of world_call(). */
+static void person(const char *name, const char *role, const char *more, uint8_t out_principal[16])
+{
+    char params[128];
+    struct vt_value result;
+    snprintf(params, sizeof params, "{name: %s, role: %s%s}", name, role, more);
+    ck_assert_ok(world_call(&world, "administrator", "credential.create", params, &result));
+    ck_assert_ok(vt_hex_decode(vt_value_get_text(&result, "principal"), out_principal, 16));
+}
+
+static void revoke(const char *name)
+{
+    char params[64];
+    snprintf(params, sizeof params, "{name: %s}", name);
+    ck_assert_ok(world_call(&world, "administrator", "credential.revoke", params, NULL));
+}
+
+static vault_status call_of(const uint8_t id[16], const char *role, const char *method, const char *params)
+{
+    struct vt_principal principal = {.role = vt_role_find(vt_bytes_str(role))};
+    struct vt_value map;
+    VT_AUTO_PTR(vt_call) call = NULL;
+    memcpy(principal.id, id, sizeof principal.id);
+    ck_assert_ok(vt_yaml_read(&world.pool, vt_bytes_str(params), &map, &world.err));
+    ck_assert_ok(vt_call_new(world.vault, &principal, &call));
+    call->method = vt_bytes_str(method);
+    call->params = &map;
+    return vt_call_run(call);
+}
+
+static vault_status grant_of(const uint8_t id[16], const char *approval)
+{
+    char params[96];
+    snprintf(params, sizeof params, "{approval: '%s', items: 1}", approval);
+    return call_of(id, "approver", "approval.grant", params);
+}
+
+/** A case of one request, p20, that eve has asked for, and the people about it. */
+static uint8_t eve[16], ann[16], ben[16], cem[16];
+static void setup_case(char out_approval[33], const char *more_of_ann)
+{
+    struct vt_value result;
+    setup(21);
+    person("eve", "privacy", "", eve);
+    person("ann", "approver", more_of_ann, ann);
+    person("ben", "approver", "", ben);
+    person("cem", "approver", "", cem);
+    shred_from_to(0, 20);
+    ck_assert_ok(call_of(eve, "privacy", "subject.shred", "{subject: p20}"));
+    ck_assert_ok(world_call(&world, "approver", "approval.list", NULL, &result));
+    ck_assert_uint_eq(vt_value_get(&result, "approvals")->array.count, 1);
+    copy_text(&vt_value_get(&result, "approvals")->array.items[0], "approval", out_approval);
+}
+
+START_TEST(what_a_revoked_credential_asked_for_is_denied_when_its_delay_has_passed)
+{
+    char approval[33], params[96];
+    struct vt_value result;
+    setup_case(approval, "");
+    ck_assert_ok(grant_of(ann, approval));
+    ck_assert_ok(grant_of(ben, approval));
+    revoke("eve");
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "denied");
+    ck_assert(is_readable(20));
+    snprintf(params, sizeof params, "{approval: '%s'}", approval);
+    ck_assert_ok(world_call(&world, "approver", "approval.list", params, &result));
+    ck_assert_ptr_null(vt_value_get(&vt_value_get(&result, "approvals")->array.items[0], "ended_by"));
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    ck_assert_int_eq(vt_value_get_int(vt_value_get(&result, "brake"), "requests", -1), 0);
+    ck_assert(shred(20, params));               /* somebody who is good may ask again */
+    teardown();
+}
+END_TEST
+
+START_TEST(a_grant_of_a_revoked_credential_is_taken_out_and_another_is_needed)
+{
+    char approval[33];
+    setup_case(approval, "");
+    ck_assert_ok(grant_of(ann, approval));
+    ck_assert_ok(grant_of(ben, approval));
+    revoke("ann");
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "waiting");
+    ck_assert(is_readable(20));
+    ck_assert_status(grant_of(ben, approval), VAULT_E_APPROVAL);
+    ck_assert_ok(grant_of(cem, approval));
+    assert_state(approval, "delayed");
+    run();
+    ck_assert(is_readable(20));                     /* the delay begins anew */
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "done");
+    ck_assert(!is_readable(20));
+    teardown();
+}
+END_TEST
+
+START_TEST(an_expired_credential_counts_no_more_than_a_revoked_one)
+{
+    char approval[33];
+    setup_case(approval, ", expires_at: '2026-07-01T12:00:00Z'");
+    ck_assert_ok(grant_of(ann, approval));
+    ck_assert_ok(grant_of(ben, approval));
+    world_pass(&world, DELAY_MS);
+    run();
+    assert_state(approval, "waiting");
+    ck_assert(is_readable(20));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_grant_that_was_revoked_before_the_second_one_does_not_count_with_it)
+{
+    char approval[33];
+    setup_case(approval, "");
+    ck_assert_ok(grant_of(ann, approval));
+    revoke("ann");
+    ck_assert_ok(grant_of(ben, approval));
+    assert_state(approval, "waiting");
+    revoke("eve");
+    ck_assert_status(grant_of(cem, approval), VAULT_E_STATE);
+    world_pass(&world, 2 * (int64_t)DELAY_MS);
+    run();
+    ck_assert(is_readable(20));
+    teardown();
+}
+END_TEST
+
 START_TEST(anybody_who_may_approve_can_stop_it_in_its_delay)
 {
     char approval[33];
@@ -416,6 +549,10 @@ VT_TEST_MAIN("service/brake", the_limit_is_a_thousandth_of_the_subjects_between_
              anybody_who_may_approve_can_stop_it_in_its_delay, what_nobody_approves_in_time_expires,
              a_delay_that_passed_while_the_vault_was_sealed_leaves_an_hour_to_deny,
              a_clock_set_forward_does_not_make_the_delay_pass_at_once,
+             what_a_revoked_credential_asked_for_is_denied_when_its_delay_has_passed,
+             a_grant_of_a_revoked_credential_is_taken_out_and_another_is_needed,
+             an_expired_credential_counts_no_more_than_a_revoked_one,
+             a_grant_that_was_revoked_before_the_second_one_does_not_count_with_it,
              of_a_batch_what_passes_is_done_and_the_rest_waits_in_one_case,
              who_is_held_meanwhile_is_left_out_and_the_certificates_say_so, a_kept_answer_tells_what_has_become_of_the_case,
              status_says_what_the_brake_lets_pass_and_what_waits, a_brake_that_is_off_lets_everything_pass)

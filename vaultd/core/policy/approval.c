@@ -182,6 +182,19 @@ VT_RESULT vt_approval_grant(struct vt_approval *approval, const uint8_t principa
     return VAULT_OK;
 }
 
+void vt_approval_withdraw(struct vt_approval *approval, const uint8_t principal[16])
+{
+    uint8_t left = 0, whose[16];
+    memcpy(whose, principal, sizeof whose);             /* it may be the grant's own */
+    for (size_t i = 0; i < approval->granted; i++)
+        if (memcmp(approval->grants[i].principal, whose, sizeof whose) != 0) approval->grants[left++] = approval->grants[i];
+    for (size_t i = left; i < approval->granted; i++) approval->grants[i] = (struct vt_approval_grant){.at_ms = 0};
+    approval->granted = left;
+    if (approval->state != VT_APPROVAL_DELAYED || left >= approval->needed) return;
+    approval->state = VT_APPROVAL_WAITING;
+    approval->due_at_ms = 0;
+}
+
 VT_RESULT vt_approval_deny(struct vt_approval *approval, const uint8_t principal[16], int64_t now_ms, struct vt_err *err)
 {
     if (approval->state != VT_APPROVAL_WAITING && approval->state != VT_APPROVAL_DELAYED)

@@ -33,7 +33,7 @@ struct vt_approval {
     uint8_t asked_by[16];
     int64_t asked_at_ms, expires_at_ms;
     int64_t delay_ms, due_at_ms;    /* due_at_ms: 0 until granted */
-    uint8_t ended_by[16];           /* who denied; zero: nobody */
+    uint8_t ended_by[16];           /* who denied; zero: nobody, or the vault itself because the credential that asked is over */
     int64_t ended_at_ms;            /* 0: open */
     uint64_t item_count;            /* mass shred: requests in it */
     uint64_t held_count;            /* of them left out because a hold forbids them, counted when it began to run */
@@ -57,5 +57,7 @@ VT_RESULT vt_approval_each(struct vt_keyring_view *view, bool with_ended, vt_app
  *  @return VAULT_E_STATE when it does not wait for grants (any more), VAULT_E_APPROVAL when @p principal asked for it or has
  *  granted it already: err says which */
 VT_RESULT vt_approval_grant(struct vt_approval *approval, const uint8_t principal[16], int64_t now_ms, struct vt_err *err);
+/** Take the grant of @p principal out, if there is one: a DELAYED one that has too few left waits again, until it expires. */
+void vt_approval_withdraw(struct vt_approval *approval, const uint8_t principal[16]);
 /** End it. @return VAULT_E_STATE when it runs or has ended */
 VT_RESULT vt_approval_deny(struct vt_approval *approval, const uint8_t principal[16], int64_t now_ms, struct vt_err *err);
