@@ -16,6 +16,7 @@ enum { STEP_REQUESTS = 500, STEPS_AT_ONCE = 1000 };
 struct looking {
     struct vt_vault *vault;
     int64_t now_ms, next_ms;
+    const uint8_t *failed;              /* only what lies behind it is looked for; NULL: nothing has failed */
     uint8_t id[16];
     bool is_found;
 };
@@ -51,6 +52,7 @@ static vault_status look_at(void *context, const struct vt_approval *approval)
         looking->next_ms = VT_MIN(looking->next_ms, at_ms);
         return VAULT_OK;
     }
+    if (looking->failed != NULL && memcmp(approval->id, looking->failed, sizeof approval->id) <= 0) return VAULT_OK;
     if (!looking->is_found) memcpy(looking->id, approval->id, sizeof looking->id);
     looking->is_found = true;
     return VAULT_OK;
@@ -225,29 +227,36 @@ static VT_RESULT step_run(struct vt_vault *vault, const uint8_t id[16])
     return status;
 }
 
-static VT_RESULT look(struct vt_vault *vault, struct looking *out_looking)
+/* @return a failure also when a row did not open; what the others say is in @p looking then. */
+static VT_RESULT look(struct vt_vault *vault, struct looking *looking)
 {
     VT_AUTO_PTR(vt_txn) txn = NULL;
     VT_AUTO_PTR(vt_keyring_view) view = NULL;
-    *out_looking = (struct looking){.vault = vault, .now_ms = vt_clock_now_ms(vault->options.clock), .next_ms = INT64_MAX};
     VT_TRY(vt_vault_view(vault, &txn, &view));
-    return vt_approval_each(view, false, look_at, out_looking);
+    return vt_approval_each(view, false, look_at, looking);
 }
 
+/* What fails is gone past: one case that cannot be carried out must not keep the others from it, nor from expiring. */
 VT_RESULT vt_vault_run_approvals(struct vt_vault *vault)
 {
+    vault_status first = VAULT_OK;
+    uint8_t failed[16];
+    bool has_failed = false;
     for (unsigned i = 0; i < STEPS_AT_ONCE && vt_vault_approvals_are_due(vault); i++) {
-        struct looking looking;
+        struct looking looking = {.vault = vault, .now_ms = vt_clock_now_ms(vault->options.clock), .next_ms = INT64_MAX,
+                                  .failed = has_failed ? failed : NULL};
         /* What changes while it is looked at makes it look again: only the mark that is taken here is replaced. */
         atomic_store(&vault->approvals_look_at_ms, INT64_MAX);
-        vault_status status = look(vault, &looking);
-        if (status == VAULT_OK && looking.is_found) status = step_run(vault, looking.id);
-        const int64_t next_ms = status != VAULT_OK || looking.is_found ? 0 : looking.next_ms;
+        const vault_status looked = look(vault, &looking), ran = looking.is_found ? step_run(vault, looking.id) : VAULT_OK;
+        if (ran != VAULT_OK) memcpy(failed, looking.id, sizeof failed);
+        has_failed |= ran != VAULT_OK;
+        if (first == VAULT_OK) first = looked != VAULT_OK ? looked : ran;
+        const int64_t next_ms = first != VAULT_OK || looking.is_found ? 0 : looking.next_ms;
         int64_t none = INT64_MAX;
         atomic_compare_exchange_strong(&vault->approvals_look_at_ms, &none, next_ms);
-        VT_TRY(status);
+        if (first != VAULT_OK && !looking.is_found) break;
     }
-    return VAULT_OK;
+    return first;
 }
 
 /* Held requests -------------------------------------------------------------------------------------------------------- */

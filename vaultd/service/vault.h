@@ -174,7 +174,8 @@ const struct vt_held_counts *vt_vault_held(const struct vt_vault *vault);
 /* Approvals ---------------------------------------------------------------------------------------------------- */
 
 /** Carry out what has been approved and whose delay has passed, end what nobody approved in time; in steps, each a commit, so that
- *  a crash loses none of it. Thread: the epoch thread; tests. @return the first failure: it goes on with the next call */
+ *  a crash loses none of it. Thread: the epoch thread; tests. What fails is gone past, and tried again with the
+ *  next call. @return the first failure */
 VT_RESULT vt_vault_run_approvals(struct vt_vault *vault);
 /** Anything for it to do? Cheap: asked ten times a second. */
 bool vt_vault_approvals_are_due(struct vt_vault *vault);

@@ -403,6 +403,82 @@ START_TEST(a_grant_that_was_revoked_before_the_second_one_does_not_count_with_it
 }
 END_TEST
 
+/** Change the row whose key has @p part in it, as a fault of the disk would. */
+static void spoil(enum vt_table table, struct vt_bytes part)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    struct vt_bytes found, value;
+    uint8_t name[64], spoilt[1024];
+    ck_assert_ok(vt_txn_begin_write(vt_vault_store(world.vault), &txn));
+    ck_assert_ok(vt_cursor_open(txn, table, &cursor));
+    do ck_assert_ok(vt_cursor_next(cursor, &found, &value));
+    while (memmem(found.data, found.len, part.data, part.len) == NULL);
+    ck_assert_uint_le(found.len, sizeof name);
+    ck_assert_uint_le(value.len, sizeof spoilt);
+    memcpy(name, found.data, found.len);
+    memcpy(spoilt, value.data, value.len);
+    spoilt[value.len - 1] ^= 1;
+    const struct vt_bytes spoilt_key = vt_bytes(name, found.len), spoilt_value = vt_bytes(spoilt, value.len);
+    vt_cursor_free(VT_MOVE(cursor));
+    ck_assert_ok(vt_store_put(txn, table, spoilt_key, spoilt_value, VT_PUT_DEFAULT));
+    ck_assert_ok(vt_txn_commit(VT_MOVE(txn)));
+}
+
+static struct vt_bytes id_of(const char *approval, uint8_t out_id[16])
+{
+    ck_assert_ok(vt_hex_decode(vt_bytes_str(approval), out_id, 16));
+    return vt_bytes(out_id, 16);
+}
+
+/** Two cases, of p20 and of p21, both granted and due; @p out_low has the lower id. @return whom the other one is about */
+static unsigned two_cases(char out_low[33], char out_high[33])
+{
+    char first[33], second[33];
+    setup(22);
+    shred_from_to(0, 20);
+    ck_assert(!shred(20, first));
+    grant_by_both(first, 1);
+    ck_assert(!shred(21, second));
+    grant_by_both(second, 1);
+    world_pass(&world, DELAY_MS);
+    const bool is_first_low = strcmp(first, second) < 0;
+    snprintf(out_low, 33, "%s", is_first_low ? first : second);
+    snprintf(out_high, 33, "%s", is_first_low ? second : first);
+    return is_first_low ? 21 : 20;
+}
+
+START_TEST(a_case_that_cannot_be_read_does_not_keep_the_others_from_being_carried_out)
+{
+    char low[33], high[33];
+    uint8_t id[16];
+    const unsigned person_of_high = two_cases(low, high);
+    spoil(VT_TABLE_APPROVAL, id_of(low, id));
+    ck_assert_status(vt_vault_run_approvals(world.vault), VAULT_E_AUTHENTICITY);
+    assert_state(high, "done");
+    ck_assert(!is_readable(person_of_high));
+    ck_assert(is_readable(41 - person_of_high));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_case_whose_requests_cannot_be_read_does_not_keep_the_others_from_it_either)
+{
+    char low[33], high[33];
+    uint8_t id[16];
+    const unsigned person_of_high = two_cases(low, high);
+    spoil(VT_TABLE_WAITING, id_of(low, id));
+    ck_assert_status(vt_vault_run_approvals(world.vault), VAULT_E_AUTHENTICITY);
+    assert_state(high, "done");
+    assert_state(low, "delayed");
+    ck_assert(!is_readable(person_of_high));
+    ck_assert(is_readable(41 - person_of_high));
+    ck_assert_ok(deny(low));
+    run();
+    teardown();
+}
+END_TEST
+
 START_TEST(anybody_who_may_approve_can_stop_it_in_its_delay)
 {
     char approval[33];
@@ -549,6 +625,8 @@ VT_TEST_MAIN("service/brake", the_limit_is_a_thousandth_of_the_subjects_between_
              anybody_who_may_approve_can_stop_it_in_its_delay, what_nobody_approves_in_time_expires,
              a_delay_that_passed_while_the_vault_was_sealed_leaves_an_hour_to_deny,
              a_clock_set_forward_does_not_make_the_delay_pass_at_once,
+             a_case_that_cannot_be_read_does_not_keep_the_others_from_being_carried_out,
+             a_case_whose_requests_cannot_be_read_does_not_keep_the_others_from_it_either,
              what_a_revoked_credential_asked_for_is_denied_when_its_delay_has_passed,
              a_grant_of_a_revoked_credential_is_taken_out_and_another_is_needed,
              an_expired_credential_counts_no_more_than_a_revoked_one,

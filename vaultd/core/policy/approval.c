@@ -142,14 +142,15 @@ VT_RESULT vt_approval_each(struct vt_keyring_view *view, bool with_ended, vt_app
 {
     VT_AUTO_PTR(vt_cursor) cursor = NULL;
     struct vt_bytes key, value;
-    vault_status status;
+    vault_status status, failed = VAULT_OK;
     VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_APPROVAL, &cursor));
     while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK && (key.data[0] == 0 || with_ended)) {
         struct vt_approval approval;
-        VT_TRY(approval_open(view, key, value, &approval));
-        VT_TRY(visit(context, &approval));
+        const vault_status opened = approval_open(view, key, value, &approval);
+        if (opened == VAULT_OK) VT_TRY(visit(context, &approval));
+        if (failed == VAULT_OK) failed = opened;
     }
-    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+    return status == VAULT_E_NOT_FOUND || status == VAULT_OK ? failed : status;
 }
 
 /* Deciding ------------------------------------------------------------------------------------------------------------- */

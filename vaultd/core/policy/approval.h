@@ -49,7 +49,7 @@ VT_RESULT vt_approval_put(struct vt_keyring_view *view, struct vt_txn *txn, cons
 /** Open or ended. @return VAULT_E_NOT_FOUND */
 VT_RESULT vt_approval_get(struct vt_keyring_view *view, const uint8_t id[16], struct vt_approval *out_approval);
 /** Open ones, then, if @p with_ended, the others, each in order of id; stops at what @p visit returns but VAULT_OK.
- *  @p visit must not write. */
+ *  A row that does not open hides no other: it is gone past, and is what is returned at the end. @p visit must not write. */
 typedef vault_status (*vt_approval_visit)(void *context, const struct vt_approval *approval);
 VT_RESULT vt_approval_each(struct vt_keyring_view *view, bool with_ended, vt_approval_visit visit, void *context);
 
