@@ -80,6 +80,7 @@ struct vt_call {
     size_t touched_count, touched_cap;
     uint32_t item_count;            /* for the leaf: rows, tokens, subjects */
     bool retries_checks;            /* see vt_commit_item: for batches whose items fail one by one */
+    vault_status leaf_refusal;      /* see vt_commit_item */
     vault_status status;
     struct vt_err err;
     uint64_t certificate;           /* for the error map: VAULT_E_ERASED and VAULT_E_SHRED_PENDING */

@@ -66,8 +66,9 @@ static VT_RESULT item_append_leaf(struct batch *batch, struct vt_commit_item *it
 {
     if (item->is_unaudited) return VAULT_OK;
     item->leaf.time_ms = vt_clock_now_ms(batch->vault->options.clock);
-    item->leaf.status = (uint16_t)item->status;
-    if (item->status != VAULT_OK) item->leaf.effect = VT_AUDIT_REFUSED;
+    const vault_status said = item->status != VAULT_OK ? item->status : item->leaf_refusal;
+    item->leaf.status = (uint16_t)said;
+    if (said != VAULT_OK) item->leaf.effect = VT_AUDIT_REFUSED;
     if (batch->vault->options.clock->is_test_clock) item->leaf.flags |= VT_AUDIT_TEST_CLOCK;
     const struct vt_bytes payloads = item->payloads != NULL ? vt_buf_bytes(item->payloads) : VT_BYTES_EMPTY;
     batch->has_leaves = true;

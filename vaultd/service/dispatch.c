@@ -127,6 +127,7 @@ static void attempt_begin(struct vt_call *call)
     call->is_repeat = false;
     call->is_logged_elsewhere = false;
     call->retries_checks = false;
+    call->leaf_refusal = VAULT_OK;
     call->item.is_done = false;
     call->err = (struct vt_err){{0}, {0}};
     call->item.since = vt_stamps_now(vt_vault_stamps(call->vault));
@@ -213,6 +214,7 @@ static void item_fill(struct vt_call *call)
     memcpy(item->principal, is_fine && !call->principal.is_local ? call->principal.id : (uint8_t[16]){0},
            sizeof item->principal);
     item->retries_checks = call->retries_checks;
+    item->leaf_refusal = call->leaf_refusal;
     item->is_reserved = goes_on_while_full(call->command);
     item->payloads = is_fine && call->payloads.len != 0 ? &call->payloads : NULL;
     const bool has_hook = is_fine && !call->is_repeat && call->handler != NULL && call->handler->committed != NULL;

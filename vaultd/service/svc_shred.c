@@ -322,6 +322,8 @@ static VT_RESULT plan_many(struct vt_call *call, const struct vt_value *wished, 
     }
     /* Certificates say how many a hold has kept out of their batch. */
     for (size_t i = 0; i < shreds->count; i++) shreds->items[i].pending.held_count = held;
+    /* A batch in which everybody was refused is answered item by item, but in the log it is a refusal. */
+    if (shreds->count == 0 && wished->array.count != 0) call->leaf_refusal = shreds->outcomes[0].status;
     call->retries_checks = true;
     return VAULT_OK;
 }

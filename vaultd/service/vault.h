@@ -100,6 +100,7 @@ struct vt_commit_item {
     /* audit */
     struct vt_audit_leaf leaf;              /* names borrowed */
     const struct vt_buf *payloads;          /* borrowed; NULL: none */
+    vault_status leaf_refusal;              /* VAULT_OK, or what the leaf says of a call that is answered but did nothing */
     bool is_unaudited;                      /* the vault's own housekeeping: floors, sequence reserves */
     /* outcome */
     vault_status status;                    /* in: what the gate refused with, or VAULT_OK. out: VAULT_OK: durable */

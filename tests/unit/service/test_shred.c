@@ -142,6 +142,40 @@ START_TEST(each_item_of_a_batch_has_its_own_sentence_and_certificate)
 }
 END_TEST
 
+static void assert_leaf(const char *effect, const char *status, int64_t items)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "auditor", "audit.tail", "{limit: 1}", &result));
+    const struct vt_value *leaf = &vt_value_get(&result, "leaves")->array.items[0];
+    ck_assert(says(leaf, "effect", effect));
+    ck_assert(says(leaf, "status", status));
+    ck_assert_int_eq(vt_value_get_int(leaf, "items", -1), items);
+}
+
+START_TEST(a_batch_in_which_everybody_is_refused_is_a_refusal_in_the_log)
+{
+    struct vt_value result;
+    setup();
+    create("ada");
+    create("bob");
+    ck_assert_ok(world_call(&world, "privacy", "hold.place", "{subject: ada, reason: litigation}", NULL));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [ada, nobody]}", &result));
+    ck_assert(says(item_of(&result, 0), "status", "held"));
+    ck_assert(says(item_of(&result, 1), "status", "not-found"));
+    assert_leaf("refused", "held", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [nobody], now: true}", &result));
+    ck_assert(says(item_of(&result, 0), "status", "not-found"));
+    assert_leaf("refused", "not-found", 0);
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subjects: [ada, bob]}", &result));
+    ck_assert(says(item_of(&result, 0), "status", "held"));
+    assert_leaf("destroy", "ok", 1);
+    ck_assert_ok(get("application", "ada"));
+    ck_assert_ok(world_call(&world, "auditor", "audit.verify", NULL, &result));
+    ck_assert(vt_value_get_bool(&result, "is_sound", false));
+    teardown();
+}
+END_TEST
+
 START_TEST(what_is_pending_becomes_effective_when_it_is_asked_for_again_now)
 {
     static const char *const FIRST[] = {"{subject: ada}", "{subject: bob, category: F}", "{subject: eve}"};
@@ -643,6 +677,7 @@ VT_TEST_MAIN("shred",
              a_category_asked_of_many_subjects_leaves_the_rest_of_them,
              an_argument_that_does_not_go_with_many_subjects_refuses_the_call_and_forgets_nobody,
              each_item_of_a_batch_has_its_own_sentence_and_certificate,
+             a_batch_in_which_everybody_is_refused_is_a_refusal_in_the_log,
              what_is_pending_becomes_effective_when_it_is_asked_for_again_now,
              what_is_pending_in_a_batch_becomes_effective_when_nothing_else_would_close_an_epoch,
              what_is_pending_in_a_batch_becomes_effective_beside_live_and_unknown_ones,
