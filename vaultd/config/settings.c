@@ -47,7 +47,7 @@ const struct vt_setting_row VT_SETTINGS[VT_SET_COUNT] = {
                            "The brake on mass shredding: on, off (with --dev only) or auto, which is on without --dev."},
     [VT_SET_BRAKE_SHREDS_PER_HOUR] = {"brake.shreds_per_hour", VT_SETTING_INT, "requests", 0, 1000, "0", false, false,
                                       "Requests to forget that pass within an hour; further ones wait for two approvers. 0: 20, or "
-                                      "0.1 % of the subjects up to 1,000."},
+                                      "0.1 % of the subjects up to 1,000; without --dev it is never more than that."},
     [VT_SET_BRAKE_DELAY_S] = {"brake.delay_s", VT_SETTING_INT, "s", 0, 2592000, "86400", false, false,
                               "How long approved requests can still be denied before they are carried out; at least 3,600 without "
                               "--dev."},

@@ -5,11 +5,19 @@
 #include "libvault/base/fault.h"
 #include "vaultd/core/epoch/waiting.h"
 #include "vaultd/core/policy/approval.h"
+#include "vaultd/core/policy/brake.h"
 #include "vaultd/core/policy/hold.h"
 #include "vaultd/service/credentials.h"
 #include "vaultd/service/vault_internal.h"
 
 enum { STEP_REQUESTS = 500, STEPS_AT_ONCE = 1000 };
+
+uint64_t vt_vault_brake_limit(const struct vt_vault *vault, uint64_t subjects)
+{
+    const uint64_t most = vt_brake_limit(subjects), per_hour = vault->options.brake.per_hour;
+    if (per_hour == 0) return most;
+    return vault->options.is_dev ? per_hour : VT_MIN(per_hour, most);
+}
 
 /* Looking -------------------------------------------------------------------------------------------------------------- */
 

@@ -42,12 +42,11 @@ enum { APPROVERS = 2 };
 
 static VT_RESULT brake_limit(struct vt_call *call, uint64_t *out_limit)
 {
-    const struct vt_brake_options *brake = &vt_vault_get_options(call->vault)->brake;
     struct vt_store_stats stats;
-    *out_limit = brake->is_on ? brake->per_hour : UINT64_MAX;
-    if (!brake->is_on || brake->per_hour != 0) return VAULT_OK;
+    *out_limit = UINT64_MAX;
+    if (!vt_vault_get_options(call->vault)->brake.is_on) return VAULT_OK;
     VT_TRY(vt_store_stats(vt_vault_store(call->vault), &stats));
-    *out_limit = vt_brake_limit(stats.entries[VT_TABLE_KEYBLOCK]);
+    *out_limit = vt_vault_brake_limit(call->vault, stats.entries[VT_TABLE_KEYBLOCK]);
     return VAULT_OK;
 }
 

@@ -479,7 +479,7 @@ static VT_RESULT brake_value(struct status_writer *writer, const struct vt_store
     VT_TRY(vt_approval_each(call->view, false, sum_waiting, &sum));
     VT_TRY(vt_put_bool(call, &map, "on", brake->is_on));
     if (brake->is_on) {
-        const uint64_t limit = brake->per_hour != 0 ? brake->per_hour : vt_brake_limit(stats->entries[VT_TABLE_KEYBLOCK]);
+        const uint64_t limit = vt_vault_brake_limit(call->vault, stats->entries[VT_TABLE_KEYBLOCK]);
         VT_TRY(vt_put_int(call, &map, "per_hour", (int64_t)limit));
         VT_TRY(vt_put_int(call, &map, "used", (int64_t)used));
         VT_TRY(vt_put_int(call, &map, "delay_s", brake->delay_ms / 1000));

@@ -23,7 +23,8 @@ struct vt_vault;
 /** The brake on mass shredding (vaultd/core/policy/brake.h). */
 struct vt_brake_options {
     bool is_on;
-    uint64_t per_hour;                      /* requests to forget that pass; 0: max(20, min(1,000, 0.1 % of the subjects)) */
+    uint64_t per_hour;                      /* requests to forget that pass; 0: max(20, min(1,000, 0.1 % of the subjects)), above which
+                                               it sets nothing outside dev mode: that would turn the brake off */
     int64_t delay_ms;                       /* between the last approval and the first request carried out */
     int64_t expires_ms;                     /* how long anything waits for approval; 0: 7 days */
 };
@@ -180,6 +181,8 @@ const struct vt_held_counts *vt_vault_held(const struct vt_vault *vault);
 VT_RESULT vt_vault_run_approvals(struct vt_vault *vault);
 /** Anything for it to do? Cheap: asked ten times a second. */
 bool vt_vault_approvals_are_due(struct vt_vault *vault);
+/** How many requests to forget pass within an hour where the brake is on and @p subjects are there. Thread: any */
+uint64_t vt_vault_brake_limit(const struct vt_vault *vault, uint64_t subjects);
 /** An approval has changed. */
 void vt_vault_look_at_approvals(struct vt_vault *vault);
 /** A delay is there for somebody to deny. It may pass while the vault is sealed, or in one step of the machine's clock, so nothing

@@ -611,6 +611,29 @@ START_TEST(status_says_what_the_brake_lets_pass_and_what_waits)
 }
 END_TEST
 
+START_TEST(a_setting_raises_the_limit_in_dev_mode_only_and_lowers_it_anywhere)
+{
+    static const struct {
+        bool is_production;
+        uint64_t per_hour;
+        unsigned passes;
+    } CASES[] = {{true, 1000, 20}, {true, 5, 5}, {true, 0, 20}, {false, 22, 22}, {false, 5, 5}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        char approval[33];
+        struct vt_value result;
+        struct world_options options = BRAKED;
+        options.is_production = CASES[i].is_production;
+        options.brake.per_hour = CASES[i].per_hour;
+        setup_with(&options, 23);
+        shred_from_to(0, CASES[i].passes);
+        ck_assert(!shred(CASES[i].passes, approval));
+        ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+        ck_assert_int_eq(vt_value_get_int(vt_value_get(&result, "brake"), "per_hour", 0), CASES[i].passes);
+        teardown();
+    }
+}
+END_TEST
+
 START_TEST(a_brake_that_is_off_lets_everything_pass)
 {
     setup_with(NULL, 40);
@@ -633,4 +656,5 @@ VT_TEST_MAIN("service/brake", the_limit_is_a_thousandth_of_the_subjects_between_
              a_grant_that_was_revoked_before_the_second_one_does_not_count_with_it,
              of_a_batch_what_passes_is_done_and_the_rest_waits_in_one_case,
              who_is_held_meanwhile_is_left_out_and_the_certificates_say_so, a_kept_answer_tells_what_has_become_of_the_case,
-             status_says_what_the_brake_lets_pass_and_what_waits, a_brake_that_is_off_lets_everything_pass)
+             status_says_what_the_brake_lets_pass_and_what_waits,
+             a_setting_raises_the_limit_in_dev_mode_only_and_lowers_it_anywhere, a_brake_that_is_off_lets_everything_pass)
