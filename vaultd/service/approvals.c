@@ -102,7 +102,8 @@ static vault_status count_held(void *context, const struct vt_pending *pending)
     return status == VAULT_E_HELD ? VAULT_OK : status;
 }
 
-/* Holds are counted before anything is let through, so that each certificate of the case says the same. */
+/* Holds are counted before anything is let through, so that each certificate of the case says the same, unless another hold comes
+ * between two steps. */
 static VT_RESULT begin_run(struct vt_keyring_view *view, struct vt_approval *approval)
 {
     struct counting counting = {view, 0};
@@ -130,7 +131,11 @@ static VT_RESULT let_through(struct step *step, struct vt_keyring_view *view, st
     VT_TRY(is_there(view, request, &is_alive));
     const vault_status gate = vt_gate_scope(view, request->tenant, &request->scope);
     VT_ENSURE(gate == VAULT_OK || gate == VAULT_E_HELD, gate);
-    if (gate == VAULT_E_HELD) return VAULT_OK;
+    if (gate == VAULT_E_HELD) {
+        approval->held_so_far++;
+        approval->held_count = VT_MAX(approval->held_count, approval->held_so_far);     /* placed since it began, maybe */
+        return VAULT_OK;
+    }
     request->held_count = (uint32_t)VT_MIN(approval->held_count, (uint64_t)UINT32_MAX);
     const struct vt_scope scope = request->scope;
     vault_status status = VAULT_E_EXISTS;
@@ -162,6 +167,7 @@ static VT_RESULT run(struct step *step, struct vt_keyring_view *view, struct vt_
     for (size_t i = 0; i < count; i++) VT_TRY(let_through(step, view, txn, approval, &step->requests[i]));
     if (count == STEP_REQUESTS) return VAULT_OK;
     approval->state = VT_APPROVAL_DONE;
+    approval->held_count = approval->held_so_far;
     approval->ended_at_ms = vt_clock_now_ms(step->vault->options.clock);
     return VAULT_OK;
 }

@@ -573,6 +573,60 @@ START_TEST(who_is_held_meanwhile_is_left_out_and_the_certificates_say_so)
 }
 END_TEST
 
+/** A committer that places a hold on whoever is left of so many people when the second step is about to commit. */
+struct between {
+    unsigned people, commits;
+    bool is_placing;
+};
+
+static vault_status submit_between(void *context, struct vt_commit_item *item)
+{
+    struct between *between = context;
+    struct vt_list items;
+    if (!between->is_placing && ++between->commits == 2) {
+        unsigned left = 0;
+        char params[64];
+        between->is_placing = true;
+        while (left < between->people && !is_readable(left)) left++;
+        ck_assert_uint_lt(left, between->people);
+        snprintf(params, sizeof params, "{subject: p%u, reason: dispute}", left);
+        ck_assert_ok(world_call(&world, "privacy", "hold.place", params, NULL));
+        between->is_placing = false;
+    }
+    vt_list_init(&items);
+    vt_list_push_back(&items, &item->link);
+    vt_vault_commit_batch(world.vault, &items);
+    return VAULT_OK;
+}
+
+START_TEST(who_is_held_between_two_steps_is_counted_among_those_left_out)
+{
+    enum { PEOPLE = 502 };                          /* one passes; 500 of the others fit in a step */
+    char approval[33], params[96];
+    struct between between = {.people = PEOPLE};
+    struct world_options options = BRAKED;
+    struct vt_value result;
+    options.brake.per_hour = 1;
+    setup_with(&options, PEOPLE);
+    ck_assert(shred(0, approval));
+    for (unsigned i = 1; i < PEOPLE; i++) ck_assert(!shred(i, approval));
+    grant_by_both(approval, PEOPLE - 1);
+    world_pass(&world, DELAY_MS);
+    vt_vault_set_submit(world.vault, submit_between, &between);
+    run();
+    vt_vault_set_submit(world.vault, NULL, NULL);
+    ck_assert_uint_ge(between.commits, 2);
+    assert_state(approval, "done");
+    snprintf(params, sizeof params, "{approval: '%s'}", approval);
+    ck_assert_ok(world_call(&world, "approver", "approval.list", params, &result));
+    ck_assert_int_eq(vt_value_get_int(&vt_value_get(&result, "approvals")->array.items[0], "left_out", -1), 1);
+    unsigned readable = 0;
+    for (unsigned i = 0; i < PEOPLE; i++) readable += is_readable(i);
+    ck_assert_uint_eq(readable, 1);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_kept_answer_tells_what_has_become_of_the_case)
 {
     char approval[33], state[33];
@@ -655,6 +709,7 @@ VT_TEST_MAIN("service/brake", the_limit_is_a_thousandth_of_the_subjects_between_
              an_expired_credential_counts_no_more_than_a_revoked_one,
              a_grant_that_was_revoked_before_the_second_one_does_not_count_with_it,
              of_a_batch_what_passes_is_done_and_the_rest_waits_in_one_case,
+             who_is_held_between_two_steps_is_counted_among_those_left_out,
              who_is_held_meanwhile_is_left_out_and_the_certificates_say_so, a_kept_answer_tells_what_has_become_of_the_case,
              status_says_what_the_brake_lets_pass_and_what_waits,
              a_setting_raises_the_limit_in_dev_mode_only_and_lowers_it_anywhere, a_brake_that_is_off_lets_everything_pass)

@@ -2,8 +2,9 @@
 
 #include "vaultd/core/keyring/sealed_row.h"
 
-enum { PLAIN_VERSION = 1, PLAIN_LEN = 256, GRANT_LEN = 24, AT_GRANTS = 125 };
-_Static_assert(AT_GRANTS + VT_APPROVAL_GRANTS_MAX * GRANT_LEN <= PLAIN_LEN, "the grants fit");
+enum { PLAIN_VERSION = 1, PLAIN_LEN = 256, GRANT_LEN = 24, AT_GRANTS = 125,
+       AT_HELD_SO_FAR = AT_GRANTS + VT_APPROVAL_GRANTS_MAX * GRANT_LEN };
+_Static_assert(AT_HELD_SO_FAR + 8 <= PLAIN_LEN, "the grants and what follows them fit");
 
 bool vt_approval_has_ended(const struct vt_approval *approval)
 {
@@ -31,7 +32,8 @@ static void approval_key(const uint8_t id[16], bool has_ended, uint8_t out_key[V
 }
 
 /* version 1 | kind 1 | state 1 | needed 1 | granted 1 | tenant 8 | object 16 | asked by 16 | asked ms 8 | expires ms 8 |
- * delay ms 8 | due ms 8 | ended by 16 | ended ms 8 | items 8 | held 8 | gone 8 | grants (principal 16 | ms 8) * 4 | zero */
+ * delay ms 8 | due ms 8 | ended by 16 | ended ms 8 | items 8 | held 8 | gone 8 | grants (principal 16 | ms 8) * 4 |
+ * held so far 8 | zero */
 static void approval_encode(const struct vt_approval *approval, uint8_t out_plain[PLAIN_LEN])
 {
     memset(out_plain, 0, PLAIN_LEN);
@@ -49,6 +51,7 @@ static void approval_encode(const struct vt_approval *approval, uint8_t out_plai
     vt_put_u64(out_plain + 101, approval->item_count);
     vt_put_u64(out_plain + 109, approval->held_count);
     vt_put_u64(out_plain + 117, approval->gone_count);
+    vt_put_u64(out_plain + AT_HELD_SO_FAR, approval->held_so_far);
     for (size_t i = 0; i < VT_APPROVAL_GRANTS_MAX; i++) {
         memcpy(out_plain + AT_GRANTS + i * GRANT_LEN, approval->grants[i].principal, 16);
         vt_put_u64(out_plain + AT_GRANTS + i * GRANT_LEN + 16, (uint64_t)approval->grants[i].at_ms);
@@ -75,6 +78,7 @@ static VT_RESULT approval_decode(const uint8_t plain[PLAIN_LEN], struct vt_appro
     approval->item_count = vt_get_u64(plain + 101);
     approval->held_count = vt_get_u64(plain + 109);
     approval->gone_count = vt_get_u64(plain + 117);
+    approval->held_so_far = vt_get_u64(plain + AT_HELD_SO_FAR);
     for (size_t i = 0; i < VT_APPROVAL_GRANTS_MAX; i++) {
         memcpy(approval->grants[i].principal, plain + AT_GRANTS + i * GRANT_LEN, 16);
         approval->grants[i].at_ms = (int64_t)vt_get_u64(plain + AT_GRANTS + i * GRANT_LEN + 16);

@@ -36,7 +36,9 @@ struct vt_approval {
     uint8_t ended_by[16];           /* who denied; zero: nobody, or the vault itself because the credential that asked is over */
     int64_t ended_at_ms;            /* 0: open */
     uint64_t item_count;            /* mass shred: requests in it */
-    uint64_t held_count;            /* of them left out because a hold forbids them, counted when it began to run */
+    uint64_t held_count;            /* of them left out because a hold forbids them: counted when it begins to run, so
+                                       that its certificates can say it; more when further holds come while it runs */
+    uint64_t held_so_far;           /* of them left out by the steps that are through */
     uint64_t gone_count;            /* of them left out because there was nothing left to forget */
     struct vt_approval_grant grants[VT_APPROVAL_GRANTS_MAX];
 };
