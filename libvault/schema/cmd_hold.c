@@ -41,7 +41,7 @@ const struct vt_command VT_CMD_APPROVAL_GRANT = {
     .args = VT_FIELDS({"approval", VT_T_ID, VT_REQUIRED | VT_POSITIONAL | VT_IDENTIFIES, 0, "its id"},
                       {"items", VT_T_INT, VT_REQUIRED, 0, "as approval.list shows: refused when it holds another number by now"}),
     .results = VT_FIELDS({"state", VT_T_NAME, VT_REQUIRED, 0, "waiting (for another grant), delayed or done"},
-                         {"due_at", VT_T_TIME, 0, 0, "delayed: when it is carried out unless somebody denies it; later while the vault has not answered for an hour"}),
+                         {"due_at", VT_T_TIME, 0, 0, "delayed: when it is carried out unless denied; later while the vault has not answered for an hour"}),
     .errors = VT_ERRORS(VAULT_E_NOT_FOUND, VAULT_E_APPROVAL, VAULT_E_STATE),
 };
 

@@ -34,7 +34,7 @@ void vt_vault_begin_deniable(struct vt_vault *vault)
     atomic_store(&vault->deniable_since_ms, vt_clock_steady_ms(vault->options.clock));
 }
 
-/* By the wall clock, by which everything is looked at: not before it is due, nor before it could have been denied for long enough. */
+/* By the wall clock, by which everything is looked at: not before it is due, nor before it could be denied for long enough. */
 static int64_t carried_out_at(struct vt_vault *vault, const struct vt_approval *approval, int64_t now_ms)
 {
     const int64_t least_ms = VT_MIN(approval->delay_ms, (int64_t)VT_DENIABLE_LEAST_MS);

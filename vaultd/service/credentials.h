@@ -15,8 +15,8 @@ VT_RESULT vt_credentials_login(struct vt_credentials *credentials, struct vt_byt
                                struct vt_principal *out_principal);
 /** Is the principal still good? Asked for each call. @return VAULT_E_CREDENTIAL_REVOKED */
 VT_RESULT vt_credentials_check(struct vt_credentials *credentials, const struct vt_principal *principal, int64_t now_ms);
-/** Has the credential of @p principal been revoked, or has it expired? By what is stored, as @p view's transaction sees it. Who has no
- *  credential (the local socket's own callers) has none that could be. */
+/** Has the credential of @p principal been revoked, or has it expired? By what is stored, as @p view's transaction sees it. Who has
+ *  no credential (the local socket's own callers) has none that could be. */
 VT_RESULT vt_credentials_is_over(struct vt_keyring_view *view, const uint8_t principal[16], int64_t now_ms, bool *out_is_over);
 enum { VT_SECRET_TEXT_LEN = 57 };       /* "vsk_" + 52 + zero */
 /** Plan a new credential. @param out_secret text, shown once */

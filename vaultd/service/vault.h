@@ -23,8 +23,8 @@ struct vt_vault;
 /** The brake on mass shredding (vaultd/core/policy/brake.h). */
 struct vt_brake_options {
     bool is_on;
-    uint64_t per_hour;                      /* requests to forget that pass; 0: max(20, min(1,000, 0.1 % of the subjects)), above which
-                                               it sets nothing outside dev mode: that would turn the brake off */
+    uint64_t per_hour;                      /* requests to forget that pass; 0: max(20, min(1,000, 0.1 % of the subjects)), more
+                                               than which it is in dev mode only: that would turn the brake off */
     int64_t delay_ms;                       /* between the last approval and the first request carried out */
     int64_t expires_ms;                     /* how long anything waits for approval; 0: 7 days */
 };
@@ -191,8 +191,8 @@ void vt_vault_look_at_approvals(struct vt_vault *vault);
 enum { VT_DENIABLE_LEAST_MS = 3600 * 1000 };
 /** That time begins anew. Thread: any */
 void vt_vault_begin_deniable(struct vt_vault *vault);
-/** Who asked and who granted must still be somebody: grants of credentials that are revoked or expired are taken out, and what such a
- *  one asked for is denied, by nobody. Nothing is written. Thread: as @p view's */
+/** Who asked and who granted must still be somebody: grants of credentials that are revoked or expired are taken out, and what such
+ *  a one asked for is denied, by nobody. Nothing is written. Thread: as @p view's */
 VT_RESULT vt_vault_recheck_approval(struct vt_keyring_view *view, int64_t now_ms, struct vt_approval *approval);
 /** Requests that a hold forbids although they are pending (it was placed while an epoch was closing, which failed) are taken back.
  *  Thread: the epoch thread or an unseal, where nothing is frozen. */
