@@ -219,7 +219,8 @@ const struct vt_command VT_CMD_BACKUP_RESTORE = {
 };
 
 const struct vt_command VT_CMD_STORE_CHECK = {
-    .id = 34, .name = "store.check", .summary = "Walk everything and say what is wrong.", .since = "0.1",
+    .id = 34, .name = "store.check",
+    .summary = "Walk the store's pages and tables, open what the vault's keys open, and say what is wrong.", .since = "0.1",
     .scope = VT_SCOPE_OPERATE, .effect = VT_READS, .flags = VT_SLOW, .source = "docs/OPERATIONS.md",
     .results = VT_FIELDS({"is_sound", VT_T_BOOL, VT_REQUIRED, 0, "nothing wrong was found"},
                          {"counts", VT_T_MAP, VT_REQUIRED, 0, "pages, subjects, key blocks, rows, tokens, audit leaves"},

@@ -1,21 +1,15 @@
-/* vaultd/service/svc_backup.c - backups, restore, store check. */
+/* vaultd/service/svc_backup.c - backups, restore. */
 #include <stdio.h>
 
 #include "libvault/crypto/rng.h"
 #include "libvault/proof/checkpoint.h"
 #include "vaultd/core/backup/backup.h"
 #include "vaultd/core/epoch/certificate_log.h"
-#include "vaultd/core/subject/row.h"
-#include "vaultd/core/epoch/waiting.h"
-#include "vaultd/core/policy/approval.h"
-#include "vaultd/core/policy/hold.h"
 #include "vaultd/service/bind.h"
 #include "vaultd/service/jobs.h"
 #include "vaultd/service/parse.h"
 #include "vaultd/service/take_over.h"
 #include "vaultd/service/verifiers.h"
-
-enum { FAULTS_MAX = 32 };
 
 /* What takes long without a key must not hold up epochs, whose fence waits for views. */
 static void view_end(struct vt_call *call)
@@ -301,171 +295,3 @@ static vault_status backup_restore_prepare(struct vt_call *call)
     return vt_call_result(call, &map);
 }
 const struct vt_handler VT_HANDLER_BACKUP_RESTORE = {.command = "backup.restore", .prepare = backup_restore_prepare};
-
-/* store.check -------------------------------------------------------------------------------------------------------- */
-
-struct checking {
-    struct vt_call *call;
-    struct vt_value faults;
-    uint64_t records, rows, rows_erased, tokens, holds, approvals;
-};
-
-static VT_RESULT fault_add(struct checking *checking, const char *sentence)
-{
-    if (checking->faults.array.count >= FAULTS_MAX) return VAULT_OK;
-    const struct vt_bytes copy = vt_pool_copy(&checking->call->scratch, vt_bytes_str(sentence));
-    VT_ENSURE(copy.data != NULL, VAULT_E_MEMORY);
-    return vt_value_push(&checking->call->scratch, &checking->faults, vt_value_text(copy), NULL);
-}
-
-static VT_RESULT check_row(struct checking *checking, const struct vt_subject_keys *keys, const struct vt_row_name *name)
-{
-    struct vt_row row;
-    VT_AUTO(vt_pool) pool = VT_POOL_INIT(VT_CALL_POOL_MAX);
-    const vault_status status =
-        vt_row_open(checking->call->view, checking->call->tenant, keys, name->record, name->category, &pool, &row);
-    checking->rows += name->group_count;
-    if (status == VAULT_E_ERASED) checking->rows_erased += name->group_count;
-    if (status == VAULT_OK || status == VAULT_E_ERASED) return VAULT_OK;
-    char sentence[128];
-    snprintf(sentence, sizeof sentence, "Row %llu of category %u does not open: %s.", (unsigned long long)name->record,
-             name->category, vault_status_code(status));
-    return fault_add(checking, sentence);
-}
-
-static VT_RESULT check_record(struct checking *checking, struct vt_bytes key)
-{
-    struct vt_sid sid;
-    const struct vt_subject_keys *keys;
-    struct vt_row_name names[VT_ROWS_PER_RECORD];
-    size_t count;
-    VT_ENSURE(key.len == VT_RECORD_KEY_LEN, VAULT_E_CORRUPT);
-    memcpy(sid.bytes, key.data, sizeof sid.bytes);
-    checking->records++;
-    const vault_status alive = vt_keyring_subject_keys(checking->call->view, checking->call->tenant, &sid, &keys);
-    if (alive != VAULT_OK) return fault_add(checking, "A record belongs to a subject that has no keys.");
-    VT_TRY(vt_rows_of_record(checking->call->txn, vt_get_u64(key.data + 18), names, &count));
-    for (size_t i = 0; i < count; i++) VT_TRY(check_row(checking, keys, &names[i]));
-    return VAULT_OK;
-}
-
-static VT_RESULT check_records(struct checking *checking)
-{
-    VT_AUTO_PTR(vt_cursor) cursor = NULL;
-    struct vt_bytes key, value;
-    struct vt_store_stats stats;
-    vault_status status;
-    VT_TRY(vt_cursor_open(checking->call->txn, VT_TABLE_RECORD, &cursor));
-    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) VT_TRY(check_record(checking, key));
-    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
-    VT_TRY(vt_store_stats(vt_vault_store(checking->call->vault), &stats));
-    checking->tokens = stats.entries[VT_TABLE_TOKEN];
-    return VAULT_OK;
-}
-
-static vault_status count_hold(void *context, const struct vt_hold *hold)
-{
-    struct checking *checking = context;
-    (void)hold;
-    checking->holds++;
-    return VAULT_OK;
-}
-
-static vault_status count_request(void *context, const struct vt_pending *pending)
-{
-    uint64_t *count = context;
-    (void)pending;
-    ++*count;
-    return VAULT_OK;
-}
-
-/* What waits under an open approval is what it says; what has run or been denied has left nothing. */
-static vault_status check_approval(void *context, const struct vt_approval *approval)
-{
-    struct checking *checking = context;
-    uint64_t count = 0;
-    checking->approvals++;
-    VT_TRY(vt_waiting_each(checking->call->view, approval->id, count_request, &count));
-    const bool is_whole = approval->state == VT_APPROVAL_RUNNING ? count <= approval->item_count
-                          : vt_approval_has_ended(approval)      ? count == 0
-                                                                 : count == approval->item_count;
-    return is_whole ? VAULT_OK : fault_add(checking, "An approval does not have the requests under it that it names.");
-}
-
-/* Holds, approvals and what waits for them: every row opens, and they agree. */
-static VT_RESULT check_policy(struct checking *checking)
-{
-    const vault_status holds = vt_hold_each(checking->call->view, count_hold, checking);
-    if (holds == VAULT_E_AUTHENTICITY || holds == VAULT_E_CORRUPT) VT_TRY(fault_add(checking, "A hold does not open."));
-    else VT_TRY(holds);
-    const vault_status approvals = vt_approval_each(checking->call->view, true, check_approval, checking);
-    if (approvals != VAULT_E_AUTHENTICITY && approvals != VAULT_E_CORRUPT) return approvals;
-    return fault_add(checking, "An approval, or a request that waits for one, does not open.");
-}
-
-static VT_RESULT check_tree(struct checking *checking, struct vt_keyring_check *counts)
-{
-    struct vt_err err = {{0}, {0}};
-    const vault_status status = vt_keyring_check(checking->call->view, counts, &err);
-    if (status == VAULT_OK) return VAULT_OK;
-    VT_ENSURE(status != VAULT_E_MEMORY && status != VAULT_E_IO, status);
-    return fault_add(checking, err.message[0] != '\0' ? err.message : "The keyring is damaged.");
-}
-
-static VT_RESULT check_audit(struct checking *checking)
-{
-    struct vt_audit_report report;
-    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
-    size_t count;
-    VT_TRY(vt_origin_verifiers(checking->call->view, VT_SYSTEM_KEY_AUDIT_SIGN, verifiers, &count));
-    const vault_status status = vt_audit_verify(checking->call->txn, verifiers, count, &report);
-    if (status == VAULT_OK) return VAULT_OK;
-    VT_ENSURE(status == VAULT_E_CORRUPT, status);
-    char sentence[128];
-    snprintf(sentence, sizeof sentence, "The audit log has a fault (%s) at entry %llu.", vt_audit_fault_name(report.fault),
-             (unsigned long long)report.bad_sequence);
-    return fault_add(checking, sentence);
-}
-
-static VT_RESULT check_certificates(struct checking *checking)
-{
-    struct vt_certificate_report report;
-    struct vt_note_verifier verifiers[VT_VERIFIERS_MAX];
-    size_t count;
-    VT_TRY(vt_certificate_verifiers(checking->call->view, verifiers, &count));
-    const vault_status status = vt_certificates_check(checking->call->txn, verifiers, count, &report);
-    if (status == VAULT_OK) return VAULT_OK;
-    VT_ENSURE(status == VAULT_E_CORRUPT && report.fault != NULL, status);
-    char sentence[128];
-    snprintf(sentence, sizeof sentence, "The log of certificates has a fault at %llu: %s.", (unsigned long long)report.at,
-             report.fault);
-    return fault_add(checking, sentence);
-}
-
-static vault_status store_check_prepare(struct vt_call *call)
-{
-    struct checking checking = {.call = call, .faults = vt_value_array()};
-    struct vt_keyring_check tree = {0};
-    struct vt_value map = vt_value_map(), counts = vt_value_map();
-    VT_TRY(check_tree(&checking, &tree));
-    VT_TRY(check_records(&checking));
-    VT_TRY(check_policy(&checking));
-    VT_TRY(check_audit(&checking));
-    VT_TRY(check_certificates(&checking));
-    VT_TRY(vt_put_int(call, &counts, "pages", (int64_t)tree.pages));
-    VT_TRY(vt_put_int(call, &counts, "subjects", (int64_t)tree.subjects));
-    VT_TRY(vt_put_int(call, &counts, "index_entries", (int64_t)tree.index_entries));
-    VT_TRY(vt_put_int(call, &counts, "key_blocks", (int64_t)tree.key_blocks));
-    VT_TRY(vt_put_int(call, &counts, "records", (int64_t)checking.records));
-    VT_TRY(vt_put_int(call, &counts, "rows", (int64_t)checking.rows));
-    VT_TRY(vt_put_int(call, &counts, "rows_erased", (int64_t)checking.rows_erased));
-    VT_TRY(vt_put_int(call, &counts, "tokens", (int64_t)checking.tokens));
-    VT_TRY(vt_put_int(call, &counts, "holds", (int64_t)checking.holds));
-    VT_TRY(vt_put_int(call, &counts, "approvals", (int64_t)checking.approvals));
-    VT_TRY(vt_put_int(call, &counts, "audit_leaves", (int64_t)vt_vault_audit_size(call->vault)));
-    VT_TRY(vt_put_bool(call, &map, "is_sound", checking.faults.array.count == 0));
-    VT_TRY(vt_put_value(call, &map, "counts", counts));
-    VT_TRY(vt_put_value(call, &map, "faults", checking.faults));
-    return vt_call_result(call, &map);
-}
-const struct vt_handler VT_HANDLER_STORE_CHECK = {.command = "store.check", .prepare = store_check_prepare};

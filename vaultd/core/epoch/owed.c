@@ -19,12 +19,13 @@ enum {
     OWED_POOL_MAX = 1024 * 1024,
 };
 #define OWED_PREFIX "owed/"
+#define ERA_PREFIX "era/"
 
 /* Eras ---------------------------------------------------------------------------------------------------------------- */
 
 static void era_name(vt_tenant_id tenant, uint32_t version, char out_name[NAME_MAX_LEN])
 {
-    snprintf(out_name, NAME_MAX_LEN, "era/%016" PRIx64 "/%08" PRIx32, (uint64_t)tenant, version);
+    snprintf(out_name, NAME_MAX_LEN, ERA_PREFIX "%016" PRIx64 "/%08" PRIx32, (uint64_t)tenant, version);
 }
 
 static void era_fields(vt_tenant_id tenant, uint32_t version, uint8_t out_fields[12])
@@ -304,4 +305,47 @@ VT_RESULT vt_owed_issue(struct vt_keyring_view *view, struct vt_txn *txn, const 
     VT_TRY(vt_certificate_issue_again(view, txn, &certificate));
     *out_issued = true;
     return settle(view, txn, &owed, is_final);
+}
+
+/* Checking ----------------------------------------------------------------------------------------------------------------- */
+
+static VT_RESULT owed_check_row(struct vt_keyring_view *view, struct vt_bytes key, struct vt_bytes value)
+{
+    struct vt_owed owed;
+    uint64_t number;
+    VT_ENSURE(number_of(key, &number) == VAULT_OK, VAULT_E_CORRUPT);
+    return owed_open(view, number, value, &owed);
+}
+
+static VT_RESULT era_check_row(struct vt_keyring_view *view, struct vt_bytes key, struct vt_bytes value)
+{
+    const size_t tenant_at = strlen(ERA_PREFIX), version_at = tenant_at + 16 + 1;
+    uint8_t fields[12], plain[ERA_PLAIN_LEN];
+    VT_ENSURE(key.len == version_at + 8 && key.data[version_at - 1] == '/', VAULT_E_CORRUPT);
+    VT_ENSURE(vt_hex_decode(vt_bytes(key.data + tenant_at, 16), fields, 8) == VAULT_OK, VAULT_E_CORRUPT);
+    VT_ENSURE(vt_hex_decode(vt_bytes(key.data + version_at, 8), fields + 8, 4) == VAULT_OK, VAULT_E_CORRUPT);
+    VT_TRY(vt_sealed_row_open(view, VT_SEAL_ERA, VT_BYTES_OF(fields), value, plain, sizeof plain));
+    return plain[0] == ERA_VERSION ? VAULT_OK : VAULT_E_FORMAT;
+}
+
+typedef vault_status (*row_check)(struct vt_keyring_view *view, struct vt_bytes key, struct vt_bytes value);
+
+static VT_RESULT check_prefix(struct vt_keyring_view *view, const char *prefix, row_check check)
+{
+    const struct vt_bytes wanted = vt_bytes_str(prefix);
+    struct vt_bytes key, value;
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_META, &cursor));
+    vault_status status = vt_cursor_seek(cursor, wanted, &key, &value);
+    while (status == VAULT_OK && key.len >= wanted.len && vt_bytes_equal(vt_bytes(key.data, wanted.len), wanted)) {
+        VT_TRY(check(view, key, value));
+        status = vt_cursor_next(cursor, &key, &value);
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
+VT_RESULT vt_owed_check(struct vt_keyring_view *view)
+{
+    VT_TRY(check_prefix(view, OWED_PREFIX, owed_check_row));
+    return check_prefix(view, ERA_PREFIX, era_check_row);
 }

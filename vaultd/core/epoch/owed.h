@@ -35,3 +35,5 @@ VT_RESULT vt_owed_due(struct vt_keyring_view *view, uint64_t clean_from, uint64_
  *  @return VAULT_E_AUTHENTICITY: what lies in the store is not what was issued */
 VT_RESULT vt_owed_issue(struct vt_keyring_view *view, struct vt_txn *txn, const struct vt_keeper_set *set, uint64_t number,
                         int64_t now_ms, bool is_test_clock, bool *out_issued);
+/** Open every row of "owed/" and "era/". @return VAULT_E_CORRUPT, VAULT_E_AUTHENTICITY, VAULT_E_FORMAT */
+VT_RESULT vt_owed_check(struct vt_keyring_view *view);

@@ -471,3 +471,23 @@ VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *ch
     vt_put_u32(value + 9, range->rejected);
     return vt_change_put(change, VT_TABLE_JOB, VT_BYTES_OF(key), VT_BYTES_OF(value), VT_PUT_NEW);
 }
+
+VT_RESULT vt_import_ranges_check(struct vt_txn *txn)
+{
+    struct vt_bytes key, value;
+    uint8_t before[RANGE_KEY_LEN] = {0};
+    uint64_t end = 0;
+    vault_status status;
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    VT_TRY(vt_cursor_open(txn, VT_TABLE_JOB, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) {
+        struct vt_import_range range;
+        VT_ENSURE(key.len == RANGE_KEY_LEN, VAULT_E_CORRUPT);
+        VT_TRY(range_read(key, value, &range));
+        VT_ENSURE(range.count <= UINT64_MAX - range.first, VAULT_E_CORRUPT);
+        VT_ENSURE(!is_of_file(key, before) || range.first >= end, VAULT_E_CORRUPT);
+        memcpy(before, key.data, sizeof before);
+        end = range.first + range.count;
+    }
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}

@@ -52,3 +52,5 @@ VT_RESULT vt_import_range_next(struct vt_keyring_view *view, const uint8_t file[
 VT_RESULT vt_import_range_put(struct vt_keyring_view *view, struct vt_change *change, struct vt_pool *pool,
                               const uint8_t file[VT_IMPORT_FILE_LEN],
                               const struct vt_import_range *range);
+/** Are all ranges whole, and does none reach into the next one of its file? @return VAULT_E_CORRUPT, VAULT_E_FORMAT */
+VT_RESULT vt_import_ranges_check(struct vt_txn *txn);

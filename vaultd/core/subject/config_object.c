@@ -153,6 +153,28 @@ VT_RESULT vt_config_each(struct vt_keyring_view *view, vt_tenant_id tenant, enum
     return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
 }
 
+static VT_RESULT config_check_one(struct vt_keyring_view *view, struct vt_bytes key, struct vt_bytes value)
+{
+    struct config_key expected;
+    VT_AUTO(vt_buf) plain = VT_BUF_INIT(CONFIG_OBJECT_MAX);
+    VT_ENSURE(key.len == CONFIG_KEY_LEN, VAULT_E_CORRUPT);
+    const enum vt_config_kind kind = (enum vt_config_kind)key.data[0];
+    const vt_tenant_id tenant = vt_get_u64(key.data + 1);
+    VT_TRY(config_open(view, tenant, kind, key.data + CONFIG_PREFIX_LEN, value, &plain));
+    VT_TRY(config_key_make(tenant, kind, vt_bytes(plain.data + 2, vt_get_u16(plain.data)), &expected));
+    return vt_bytes_equal(key, VT_BYTES_OF(expected.bytes)) ? VAULT_OK : VAULT_E_CORRUPT;
+}
+
+VT_RESULT vt_config_check_objects(struct vt_keyring_view *view)
+{
+    struct vt_bytes key, value;
+    vault_status status;
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    VT_TRY(vt_cursor_open(vt_keyring_view_txn(view), VT_TABLE_CONFIG, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) VT_TRY(config_check_one(view, key, value));
+    return status == VAULT_E_NOT_FOUND ? VAULT_OK : status;
+}
+
 /* Rotation --------------------------------------------------------------------------------------------------------- */
 
 /* Cursor: key of the object that was looked at last, of whichever tenant. */

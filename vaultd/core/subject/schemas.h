@@ -25,6 +25,9 @@ VT_RESULT vt_config_expect(struct vt_change *change, struct vt_keyring_view *vie
 typedef vault_status (*vt_config_visitor)(void *context, struct vt_bytes object);
 VT_RESULT vt_config_each(struct vt_keyring_view *view, vt_tenant_id tenant, enum vt_config_kind kind,
                          vt_config_visitor visitor, void *context);
+/** Open every object of the table, of whichever kind and tenant, and see that it lies under its own name.
+ *  @return VAULT_E_CORRUPT, VAULT_E_AUTHENTICITY */
+VT_RESULT vt_config_check_objects(struct vt_keyring_view *view);
 
 /** Seal anew what lies under older versions of the tenant's config key, looking at @p max objects (two at least) in a step.
  *  @p cursor 32 bytes, zero at first. @param out_moved how many were */
