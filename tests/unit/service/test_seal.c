@@ -183,7 +183,40 @@ START_TEST(who_waits_for_an_epoch_when_the_vault_is_sealed_is_told)
 }
 END_TEST
 
-VT_TEST_MAIN("seal", a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on,
+/** What status says of pending shreds and of the audit log; -1 when it says nothing. */
+static void look(int64_t *out_pending, int64_t *out_leaves)
+{
+    struct vt_value result;
+    ck_assert_ok(world_call(&world, "operator", "vault.status", NULL, &result));
+    *out_pending = vt_value_get_int(&result, "pending_shreds", -1);
+    *out_leaves = vt_value_get_int(vt_value_get(&result, "audit"), "size", -1);
+}
+
+START_TEST(a_vault_that_starts_sealed_says_how_many_shreds_wait_and_how_long_its_log_is)
+{
+    int64_t pending, leaves, sealed_pending, sealed_leaves;
+    world_new(&world, &(struct world_options){.is_on_disk = true});
+    ck_assert_ok(world_call(&world, "application", "subject.create", "{external_id: ada}", NULL));
+    ck_assert_ok(world_call(&world, "privacy", "subject.shred", "{subject: ada}", NULL));
+    look(&pending, &leaves);
+    ck_assert_int_eq(pending, 1);
+    ck_assert_int_gt(leaves, 1);
+    world_close(&world);
+    world_open(&world);
+    look(&sealed_pending, &sealed_leaves);
+    ck_assert_int_eq(sealed_pending, 1);
+    ck_assert_int_eq(sealed_leaves, leaves + 1);        /* and the one of that look */
+    ck_assert_ok(world_unseal(&world));
+    ck_assert_ok(world_call(&world, "operator", "epoch.close", NULL, NULL));
+    ck_assert_ok(world_call(&world, "operator", "vault.seal", NULL, NULL));
+    look(&sealed_pending, &sealed_leaves);
+    ck_assert_int_eq(sealed_pending, 0);
+    world_free(&world);
+}
+END_TEST
+
+VT_TEST_MAIN("seal", a_vault_that_starts_sealed_says_how_many_shreds_wait_and_how_long_its_log_is,
+             a_credential_ends_in_the_future_only_and_is_listed_as_expired_from_then_on,
              the_last_administrator_is_not_revoked_and_one_that_has_expired_is_no_other,
              an_administrator_that_will_expire_does_not_stand_in_for_one_that_is_revoked,
              a_slow_call_that_a_seal_overtakes_is_refused,

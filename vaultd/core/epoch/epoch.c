@@ -201,13 +201,26 @@ static VT_RESULT commit_number_now(struct vt_epoch *epoch, uint64_t *out_number)
     return VAULT_OK;
 }
 
+/* What is in memory is read at unseal: sealed, the store says how many wait, though not who. */
+static VT_RESULT pending_now(struct vt_epoch *epoch, bool is_sealed, uint64_t *out_count)
+{
+    struct vt_store_stats stats;
+    if (!is_sealed) {
+        *out_count = vt_stamps_pending_count(epoch->stamps);
+        return VAULT_OK;
+    }
+    VT_TRY(vt_store_stats(epoch->store, &stats));
+    *out_count = stats.entries[VT_TABLE_PENDING];
+    return VAULT_OK;
+}
+
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status)
 {
     const struct vt_epoch_options *options = &epoch->options;
     struct vt_epoch_status status = {.quorum = vt_epoch_quorum(epoch),
                                      .keeper_count = options->keeper_count,
-                                     .has_journal = options->journal != NULL,
-                                     .pending = vt_stamps_pending_count(epoch->stamps)};
+                                     .has_journal = options->journal != NULL};
+    VT_TRY(pending_now(epoch, vt_epoch_is_sealed(epoch), &status.pending));
     VT_TRY(commit_number_now(epoch, &status.commit_number));
     if (status.has_journal) vt_journal_stats(options->journal, &status.journal);
     pthread_mutex_lock(&epoch->mutex);
