@@ -379,12 +379,18 @@ void vt_daemon_set_log_level(const struct vt_config *config)
         if (strcmp(NAMES[i], vt_config_text(config, VT_SET_LOG_LEVEL)) == 0) vt_log_set_level((enum vt_log_level)i);
 }
 
+VT_RESULT vt_daemon_check_settings(struct vt_options *options, struct vt_err *err)
+{
+    if (options->is_dev) VT_TRY(vt_dev_fill(options, err));
+    return vt_config_check(options->config, options->is_dev, err);
+}
+
 /* What can change while serving does; the rest of the file is checked, so that a slip shows now and not at the next start. */
 static VT_RESULT reload_settings(const struct vt_options *options, struct vt_err *err)
 {
     struct vt_options fresh;
     VT_TRY(vt_options_read(options->argc, options->argv, &fresh, err));
-    const vault_status status = options->is_dev ? VAULT_OK : vt_config_check(fresh.config, false, err);
+    const vault_status status = vt_daemon_check_settings(&fresh, err);
     if (status == VAULT_OK) vt_daemon_set_log_level(fresh.config);
     vt_options_release(&fresh);
     return status;
@@ -492,8 +498,8 @@ static VT_RESULT start(struct daemon *daemon, struct vt_err *err)
 {
     struct vt_options *options = daemon->options;
     if (options->is_dev) warn_dev();
+    VT_TRY(vt_daemon_check_settings(options, err));
     if (options->is_dev) VT_TRY(vt_dev_prepare(options, err));
-    VT_TRY(vt_config_check(options->config, options->is_dev, err));
     vt_daemon_set_log_level(options->config);
     VT_TRY(check_store(daemon, err));               /* before anything is made where a disk may not be mounted */
     VT_TRY(make_run_dir(daemon, err));

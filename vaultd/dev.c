@@ -60,12 +60,20 @@ static bool is_loopback(const char *listen)
     return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "localhost:", 10) == 0;
 }
 
-VT_RESULT vt_dev_prepare(struct vt_options *options, struct vt_err *err)
+VT_RESULT vt_dev_fill(struct vt_options *options, struct vt_err *err)
 {
     if (!is_loopback(vt_config_text(options->config, VT_SET_LISTEN)))
         return vt_fail(err, VAULT_E_ARGUMENT, "listen", "Dev mode listens on a loopback address only.");
     if (!vt_config_is_set(options->config, VT_SET_DATA_DIR))
         VT_TRY(vt_config_set(options->config, VT_SET_DATA_DIR, "--dev", DEFAULT_DIR, err));
+    const char *dir = vt_config_text(options->config, VT_SET_DATA_DIR);
+    VT_TRY(set_path(options, VT_SET_TLS_CERTIFICATE, dir, "tls/" VT_TLS_DEV_CERTIFICATE_FILE, err));
+    VT_TRY(set_path(options, VT_SET_TLS_KEY, dir, "tls/" VT_TLS_DEV_KEY_FILE, err));
+    return set_path(options, VT_SET_KEEPERS, dir, "keeper/keeper-1.vtk", err);
+}
+
+VT_RESULT vt_dev_prepare(const struct vt_options *options, struct vt_err *err)
+{
     const char *dir = vt_config_text(options->config, VT_SET_DATA_DIR);
     char tls[VT_PATH_MAX];
     VT_TRY(make_dirs(dir, err));
@@ -73,9 +81,7 @@ VT_RESULT vt_dev_prepare(struct vt_options *options, struct vt_err *err)
     const vault_status status = vt_tls_make_dev_certificates(tls);
     if (status != VAULT_OK && status != VAULT_E_EXISTS)
         return vt_fail(err, status, NULL, "TLS certificates cannot be made in %s: %s", tls, vault_status_text(status));
-    VT_TRY(set_path(options, VT_SET_TLS_CERTIFICATE, dir, "tls/" VT_TLS_DEV_CERTIFICATE_FILE, err));
-    VT_TRY(set_path(options, VT_SET_TLS_KEY, dir, "tls/" VT_TLS_DEV_KEY_FILE, err));
-    return set_path(options, VT_SET_KEEPERS, dir, "keeper/keeper-1.vtk", err);
+    return VAULT_OK;
 }
 
 /* Files of one secret ------------------------------------------------------------------------------------------------ */

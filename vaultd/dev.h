@@ -9,9 +9,11 @@
 #include "vaultd/service/vault.h"
 
 enum { VT_PATH_MAX = 4096 };
-/** DIR and the directories in it, mode 0700, and TLS certificates unless they are there; fills in the settings that were not
- *  given: data_dir, tls, keepers.
+/** Fill in the settings that were not given: data_dir, tls, keepers. Nothing is looked at or made.
+ *  @return VAULT_E_ARGUMENT when it would listen elsewhere than on a loopback address */
+VT_RESULT vt_dev_fill(struct vt_options *options, struct vt_err *err);
+/** DIR and the directories in it, mode 0700, and TLS certificates unless they are there; after vt_dev_fill().
  *  @return VAULT_E_STATE when others may enter DIR; VAULT_E_IO */
-VT_RESULT vt_dev_prepare(struct vt_options *options, struct vt_err *err);
+VT_RESULT vt_dev_prepare(const struct vt_options *options, struct vt_err *err);
 /** Initialise an empty vault and unseal it; credentials are made when the vault is. The committer runs. */
 VT_RESULT vt_dev_unseal(const struct vt_options *options, struct vt_vault *vault, struct vt_err *err);

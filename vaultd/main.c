@@ -32,8 +32,7 @@ static VT_RESULT run(struct vt_options *options, struct vt_err *err)
     case VT_MODE_SAMPLE:
         return print_settings(options);
     case VT_MODE_CHECK:
-        if (options->is_keeper) VT_TRY(vt_config_check_keeper(options->config, err));
-        else if (!options->is_dev) VT_TRY(vt_config_check(options->config, false, err));
+        VT_TRY(options->is_keeper ? vt_config_check_keeper(options->config, err) : vt_daemon_check_settings(options, err));
         return puts("The settings are in order; the files that they name were not looked at.") >= 0 ? VAULT_OK : VAULT_E_IO;
     case VT_MODE_SERVE:
         return options->is_keeper ? vt_keeper_process_run(options, err) : vt_daemon_run(options, err);

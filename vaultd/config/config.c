@@ -529,11 +529,27 @@ static VT_RESULT check_brake(const struct vt_config *config, struct vt_err *err)
     return VAULT_OK;
 }
 
+static bool is_keeper_setting(int setting)
+{
+    return strncmp(VT_SETTINGS[setting].name, "keeper.", strlen("keeper.")) == 0;
+}
+
+/* A keeper's settings in a vault's file: whoever wrote them thinks that something comes of them. */
+static VT_RESULT refuse_keeper_settings(const struct vt_config *config, struct vt_err *err)
+{
+    for (int i = 0; i < VT_SET_COUNT; i++)
+        if (vt_config_is_set(config, (enum vt_setting)i) && is_keeper_setting(i))
+            return vt_fail(err, VAULT_E_ARGUMENT, VT_SETTINGS[i].name,
+                           "The setting %s is one of a keeper's process (--keeper), and a vault is none.", VT_SETTINGS[i].name);
+    return VAULT_OK;
+}
+
 VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err)
 {
     for (int i = 0; i < VT_SET_COUNT; i++)
         if (VT_SETTINGS[i].is_required && !vt_config_is_set(config, (enum vt_setting)i))
             return missing(config, (enum vt_setting)i, err);
+    VT_TRY(refuse_keeper_settings(config, err));
     if (!is_dev) VT_TRY(check_keepers_lie_outside(config, err));
     if (!is_dev) VT_TRY(check_brake(config, err));
     if ((size_t)vt_config_int(config, VT_SET_QUORUM) > config->keeper_count)
@@ -543,11 +559,6 @@ VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt
         return vt_fail(err, VAULT_E_INVALID_VALUE, "connections.memory_mib",
                        "One connection's memory is larger than connections.memory_total_mib, that of all of them.");
     return VAULT_OK;
-}
-
-static bool is_keeper_setting(int setting)
-{
-    return strncmp(VT_SETTINGS[setting].name, "keeper.", strlen("keeper.")) == 0;
 }
 
 /* What a keeper's process has in common with a vault, beside the settings of its own group. */

@@ -79,9 +79,9 @@ enum { VT_CONFIG_HOST_MAX = 256 };
 VT_RESULT vt_config_listen_split(const char *listen, char out_host[VT_CONFIG_HOST_MAX], const char **out_port);
 /** Whether the host of a setting that vt_config_listen_split() splits is an IP address and no name. */
 bool vt_config_host_is_address(const char *host);
-/** What hangs together: required settings are there, no keeper lies in data_dir (by their paths; dev mode puts one there and is
- *  not asked), the quorum fits the keepers, with one to spare where a remote one is among them, one connection's memory into that
- *  of all.
+/** What hangs together: required settings are there, none of a keeper's process is, no keeper lies in data_dir (by their paths; dev
+ *  mode puts one there and is not asked), the quorum fits the keepers, with one to spare where a remote one is among them, one
+ *  connection's memory into that of all.
  *  @return VAULT_E_ARGUMENT, VAULT_E_INVALID_VALUE with the setting as field */
 VT_RESULT vt_config_check(const struct vt_config *config, bool is_dev, struct vt_err *err);
 /** The same for the process of a remote keeper, which has a few settings of the vault's and those of the group `keeper`; any

@@ -432,6 +432,10 @@ class Life(unittest.TestCase):
         daemon.process.send_signal(signal.SIGHUP)
         self.wait_for_log(daemon, r"event=server.reload status=invalid-value message=.*line 1: log.level must be")
         with open(path, "w", encoding="utf-8") as handle:
+            handle.write("quorum: 3\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        self.wait_for_log(daemon, r"event=server.reload status=invalid-value message=.*quorum is larger")
+        with open(path, "w", encoding="utf-8") as handle:
             handle.write("log: {level: error}\n")
         daemon.process.send_signal(signal.SIGHUP)
         with daemon.client("operator") as client:
@@ -933,6 +937,22 @@ class Life(unittest.TestCase):
         code, said = self.fails("--listen", "127.0.0.1:0")
         self.assertEqual(code, 3)
         self.assertIn("The setting data_dir is missing: name a file with --config, or try vaultd out with --dev", said)
+
+    def test_check_config_refuses_in_dev_mode_what_the_start_refuses(self):
+        folder = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(shutil.rmtree, folder)
+        for settings, sentence in (("quorum: 3\n", "The quorum is larger than the number of keepers"),
+                                   ("keeper: {name: far}\n", "The setting keeper.name is one of a keeper's process"),
+                                   ("listen: 192.0.2.1:7470\n", "Dev mode listens on a loopback address only")):
+            path = self.config(None, settings)
+            for arguments in (["--check-config"], []):
+                code, said = self.fails("--dev", "--data", f"{folder}/data", "--config", path, *arguments)
+                self.assertEqual(code, 3, said)
+                self.assertIn(sentence, said)
+        done = subprocess.run([BINARY, "--dev", "--data", f"{folder}/data", "--check-config"], text=True, stdout=subprocess.PIPE,
+                              check=True)
+        self.assertIn("The settings are in order", done.stdout)
+        self.assertEqual(os.listdir(folder), [])
 
     def test_check_config_refuses_more_memory_for_one_connection_than_for_all(self):
         path = self.config(None, "data_dir: /d\ntls: {certificate: /c, key: /k}\nkeepers: [{name: k, file: /k1}]\n"

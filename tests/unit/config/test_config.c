@@ -377,6 +377,26 @@ END_TEST
 #define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 #define OF_A_KEEPER BESIDES "keeper: {name: far, client_ca: /a, vaults: [" FINGERPRINT "], listen: '0.0.0.0:7471'}\n"
 
+START_TEST(a_vault_refuses_the_settings_of_a_keepers_process)
+{
+    static const struct {
+        const char *yaml, *field;
+    } CASES[] = {{"keeper: {name: far}\n", "keeper.name"},
+                 {"keeper: {listen: '0.0.0.0:7471'}\n", "keeper.listen"},
+                 {"keeper: {client_ca: /a}\n", "keeper.client_ca"},
+                 {"keeper: {vaults: [" FINGERPRINT "]}\n", "keeper.vaults"}};
+    for (size_t i = 0; i < VT_ARRAY_LEN(CASES); i++) {
+        VT_AUTO_PTR(vt_config) config = fresh();
+        struct vt_err err = {{0}, {0}};
+        ck_assert_ok(read_text(config, COMPLETE, NULL));
+        ck_assert_ok(read_text(config, CASES[i].yaml, NULL));
+        ck_assert_status(vt_config_check(config, false, &err), VAULT_E_ARGUMENT);
+        ck_assert_str_eq(err.field, CASES[i].field);
+        ck_assert_status(vt_config_check(config, true, &err), VAULT_E_ARGUMENT);
+    }
+}
+END_TEST
+
 START_TEST(a_keepers_process_has_settings_of_its_own)
 {
     VT_AUTO_PTR(vt_config) config = fresh();
@@ -435,6 +455,23 @@ START_TEST(printing_says_where_each_value_is_from)
 }
 END_TEST
 
+/** The text without the group `keeper`, which is no vault's. */
+static void check_without_keeper_group(const struct vt_buf *whole)
+{
+    VT_AUTO_PTR(vt_config) config = fresh();
+    VT_AUTO(vt_buf) rest = VT_BUF_INIT(TEXT_MAX);
+    struct vt_err err = {{0}, {0}};
+    const uint8_t *begin = memmem(whole->data, whole->len, "\nkeeper:", 8);
+    ck_assert_ptr_nonnull(begin);
+    const uint8_t *end = memmem(begin, whole->len - (size_t)(begin - whole->data), "\njournal:", 9);
+    ck_assert_ptr_nonnull(end);
+    ck_assert_ok(vt_buf_append(&rest, vt_bytes(whole->data, (size_t)(begin - whole->data))));
+    ck_assert_ok(vt_buf_append(&rest, vt_bytes(end, whole->len - (size_t)(end - whole->data))));
+    ck_assert_ok(vt_config_read(config, "sample", vt_buf_bytes(&rest), &err));
+    const vault_status status = vt_config_check(config, false, &err);
+    ck_assert_msg(status == VAULT_OK, "%s", err.message);
+}
+
 /* The sample file without its comment signs is a file that reads, and says the defaults. */
 START_TEST(the_sample_file_reads_when_its_settings_are_uncommented)
 {
@@ -451,7 +488,9 @@ START_TEST(the_sample_file_reads_when_its_settings_are_uncommented)
     struct vt_err err = {0};
     const vault_status status = vt_config_read(config, "sample", vt_buf_bytes(&plain), &err);
     ck_assert_msg(status == VAULT_OK, "%s", err.message);
-    ck_assert_ok(vt_config_check(config, false, NULL));
+    ck_assert_status(vt_config_check(config, false, &err), VAULT_E_ARGUMENT);
+    ck_assert_str_eq(err.field, "keeper.name");
+    check_without_keeper_group(&plain);
     for (int i = 0; i < VT_SET_COUNT; i++) ck_assert_msg(vt_config_is_set(config, (enum vt_setting)i), "%s", VT_SETTINGS[i].name);
 }
 END_TEST
@@ -465,6 +504,7 @@ VT_TEST_MAIN("config", a_file_of_comments_leaves_every_default, every_default_is
              a_listener_is_a_host_and_a_port, a_keeper_in_the_data_directory_is_refused_outside_dev_mode,
              a_quorum_larger_than_the_keepers_is_refused, flags_override_the_file_and_keeper_flags_replace_its_list,
              a_flag_that_does_not_fit_is_refused_by_its_name, a_remote_keeper_has_an_address_and_a_verifier,
-             remote_keepers_need_a_certificate_and_one_to_spare, a_keepers_process_has_settings_of_its_own,
+             remote_keepers_need_a_certificate_and_one_to_spare,
+             a_vault_refuses_the_settings_of_a_keepers_process, a_keepers_process_has_settings_of_its_own,
              what_a_keepers_process_misses_or_has_no_use_for_is_named, printing_says_where_each_value_is_from,
              the_sample_file_reads_when_its_settings_are_uncommented)
