@@ -1,5 +1,6 @@
 #include "libvault/base/thread.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +13,15 @@ enum { STACK_LEN = 4 * 1024 * 1024 };
 enum { STACK_LEN = 512 * 1024 };
 #endif
 
+static atomic_size_t mapped_stacks, locked_stacks;
+
+void vt_thread_stats(struct vt_thread_stats *out_stats)
+{
+    /* In this order: a thread that starts in between makes it look less locked, never more. */
+    out_stats->locked_bytes = atomic_load(&locked_stacks) * (size_t)STACK_LEN;
+    out_stats->stack_bytes = atomic_load(&mapped_stacks) * (size_t)STACK_LEN;
+}
+
 static VT_RESULT stack_map(struct vt_thread *thread, size_t guard_len)
 {
     const size_t len = guard_len + STACK_LEN;
@@ -19,16 +29,22 @@ static VT_RESULT stack_map(struct vt_thread *thread, size_t guard_len)
     VT_ENSURE(memory != MAP_FAILED, VAULT_E_MEMORY);
     thread->memory = memory;
     thread->memory_len = len;
+    atomic_fetch_add(&mapped_stacks, 1);
     if (mprotect(memory, guard_len, PROT_NONE) != 0) return VAULT_E_MEMORY;
     uint8_t *stack = thread->memory + guard_len;
     /* Pages are locked as they are first touched: the whole counts against RLIMIT_MEMLOCK, but takes no memory before. */
     thread->is_locked = mlock2(stack, STACK_LEN, MLOCK_ONFAULT) == 0;
+    if (thread->is_locked) atomic_fetch_add(&locked_stacks, 1);
     return madvise(stack, STACK_LEN, MADV_DONTDUMP) == 0 ? VAULT_OK : VAULT_E_MEMORY;
 }
 
 static void stack_unmap(struct vt_thread *thread)
 {
-    if (thread->memory != NULL) munmap(thread->memory, thread->memory_len);
+    if (thread->memory != NULL) {
+        munmap(thread->memory, thread->memory_len);
+        if (thread->is_locked) atomic_fetch_sub(&locked_stacks, 1);
+        atomic_fetch_sub(&mapped_stacks, 1);
+    }
     *thread = (struct vt_thread){0};
 }
 

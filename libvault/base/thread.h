@@ -20,3 +20,11 @@ struct vt_thread {
 VT_RESULT vt_thread_start(struct vt_thread *thread, const char *name, void (*run)(void *context), void *context);
 /** Wait for its end and wipe its stack. Nothing happens when it was never started. */
 void vt_thread_join(struct vt_thread *thread);
+
+/** What `status` says of the stacks of the threads that are there now. */
+struct vt_thread_stats {
+    size_t stack_bytes;
+    size_t locked_bytes;            /* less: some stacks may be swapped */
+};
+/** Thread: any. */
+void vt_thread_stats(struct vt_thread_stats *out_stats);

@@ -47,7 +47,7 @@ const struct vt_command VT_CMD_VAULT_STATUS = {
                          {"can_become_final", VT_T_BOOL, 0, 0, "whether the keepers would do for final certificates"},
                          {"journal", VT_T_MAP, 0, 0, "records, bytes, unsynced commits, the commit that it covers from, same device"},
                          {"loss_bound", VT_T_TEXT, 0, 0, "one sentence: what losing the disk now would cost"},
-                         {"memory", VT_T_MAP, 0, 0, "secret arena: in use, mapped, locked, limit"},
+                         {"memory", VT_T_MAP, 0, 0, "secret arena: in use, mapped, locked; stacks of threads: mapped, locked; limit"},
                          {"connections", VT_T_MAP, 0, 0,
                           "memory held for calls and answers: now, most, limits; stops and refusals for want of it"},
                          {"store", VT_T_MAP, 0, 0, "bytes used, file, entries, full"},

@@ -1,6 +1,7 @@
 /* vaultd/service/svc_vault.c - the vault itself: life, status, epochs, jobs. */
 #include <stdio.h>
 
+#include "libvault/base/thread.h"
 #include "libvault/codec/limits.h"
 #include "vaultd/core/backup/backup.h"
 #include "vaultd/core/policy/approval.h"
@@ -358,14 +359,18 @@ static VT_RESULT status_journal(struct status_writer *writer)
 static VT_RESULT status_memory(struct status_writer *writer)
 {
     struct vt_secret_stats stats;
+    struct vt_thread_stats stacks;
     struct vt_value map = vt_value_map();
     struct vt_call *call = writer->call;
     vt_secret_stats(&stats);
+    vt_thread_stats(&stacks);
     VT_TRY(vt_put_int(call, &map, "in_use_bytes", (int64_t)stats.in_use_bytes));
     VT_TRY(vt_put_int(call, &map, "mapped_bytes", (int64_t)stats.mapped_bytes));
     VT_TRY(vt_put_int(call, &map, "locked_bytes", (int64_t)stats.locked_bytes));
+    VT_TRY(vt_put_int(call, &map, "stack_bytes", (int64_t)stacks.stack_bytes));
+    VT_TRY(vt_put_int(call, &map, "locked_stack_bytes", (int64_t)stacks.locked_bytes));
     VT_TRY(vt_put_int(call, &map, "limit_bytes", stats.limit_bytes > INT64_MAX ? INT64_MAX : (int64_t)stats.limit_bytes));
-    if (stats.locked_bytes < stats.mapped_bytes)
+    if (stats.locked_bytes < stats.mapped_bytes || stacks.locked_bytes < stacks.stack_bytes)
         VT_TRY(warn(writer, "Some secrets lie in memory that is not locked: raise RLIMIT_MEMLOCK (LimitMEMLOCK in the unit)."));
     return vt_put_value(call, &writer->map, "memory", map);
 }

@@ -22,6 +22,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from vault_client import ROLES, Client, Daemon, VaultError  # noqa: E402
 
 
+def locks_memory():
+    """The run time libraries of sanitizers answer mlock themselves, and lock nothing."""
+    with open(BINARY, "rb") as handle:
+        program = handle.read()
+    return b"__asan_init" not in program and b"__tsan_init" not in program
+
+
 def closed(client):
     """Whether the vault has ended the connection: nothing more comes but the end, whatever its manner."""
     try:
@@ -478,6 +485,26 @@ class Life(unittest.TestCase):
         with daemon.client() as first, daemon.client() as second, daemon.local() as operator:
             self.assertEqual(operator.call("vault.status")["state"], "ready")
             self.assertEqual(first.call("vault.health"), second.call("vault.health"))
+
+    @unittest.skipUnless(locks_memory(), "built with a sanitizer")
+    @unittest.skipIf(shutil.which("prlimit") is None or (os.geteuid() == 0 and shutil.which("setpriv") is None),
+                     "the right to lock memory cannot be given up here")
+    def test_status_says_that_stacks_of_threads_are_not_locked_when_only_the_arena_is(self):
+        folder = tempfile.mkdtemp(prefix="vaultd-func-")
+        self.addCleanup(shutil.rmtree, folder)
+        limited = os.path.join(folder, "limited")
+        less = "setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock" if os.geteuid() == 0 else ""
+        with open(limited, "w", encoding="ascii") as handle:
+            handle.write(f'#!/bin/sh\nexec prlimit --memlock=1048576:1048576 {less} "{os.path.abspath(BINARY)}" "$@"\n')
+        os.chmod(limited, 0o700)
+        daemon = Daemon(limited)
+        self.addCleanup(daemon.remove)
+        with daemon.client("operator") as client:
+            status = client.call("vault.status")
+        self.assertEqual(status["memory"]["limit_bytes"], 1048576)
+        self.assertGreater(status["memory"]["stack_bytes"], 1048576)
+        self.assertLessEqual(status["memory"]["locked_stack_bytes"] + status["memory"]["locked_bytes"], 1048576)
+        self.assertTrue([warning for warning in status["warnings"] if "memory that is not locked" in warning])
 
     def test_dev_mode_listens_on_loopback_only(self):
         for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0", "localhost.example:0"):
