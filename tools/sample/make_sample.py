@@ -3,6 +3,8 @@
 
 Usage:  make_sample.py [FOLDER]            write both files into FOLDER (default: docs/examples/sample)
         make_sample.py --check [FOLDER]    compare what is there with what would be written; exit 1 when they differ
+        make_sample.py --large FOLDER      the same for some thousand people, with notes that say what they hide, and
+                                           facts.json, which says what a reader must count; for tests
 
 Standard library only. The same bytes on every run and version of Python from 3.7: every choice comes from random() of a
 generator with a fixed seed, never from hash order or the clock. Nobody in these files exists. What looks like a number
@@ -19,12 +21,14 @@ of somebody comes from ranges that are reserved, never issued or published for t
 import csv
 import datetime as dt
 import io
+import json
 import os
 import random
 import sys
 
 NOW = dt.datetime(2026, 7, 1, tzinfo=dt.timezone.utc)  # the "now" of the sample: no date lies behind it
 PEOPLE, CALLS = 300, 900
+LARGE_PEOPLE, LARGE_CALLS = 3000, 9000
 
 PEOPLE_COLUMNS = """external_id given_name family_name email phone street city state postal_code country
 language birth_date ssn card_pan card_expiry iban driver_licence ip created_at last_activity closed_at
@@ -130,7 +134,7 @@ def make_home(dice, row, number):
     row["city"] = dice.pick(TOWNS)
     if dice.chance(0.1):
         row["country"], row["postal_code"] = "GB", "QQ%d %dZZ" % (dice.between(1, 9), dice.below(10))
-        row["phone"] = dice.pick(["+442079460%03d", "+447700900%03d"]) % number
+        row["phone"] = dice.pick(["+442079460%03d", "+447700900%03d"]) % (number % 1000)
         return
     state, zip_prefix, area_code = dice.pick(STATES)
     row["country"], row["state"] = "US", "" if dice.chance(0.02) else state
@@ -203,9 +207,9 @@ def make_choices(dice, row):
         row["notes"] = dice.pick(NOTES)
 
 
-def make_people():
+def make_people(count):
     dice, rows, spans = Dice(300), [], []
-    for number in range(1, PEOPLE + 1):
+    for number in range(1, count + 1):
         row = dict.fromkeys(PEOPLE_COLUMNS, "")
         row["external_id"] = "person-%03d" % number
         make_name(dice, row)
@@ -219,10 +223,10 @@ def make_people():
     return rows, spans
 
 
-def make_calls(people, spans):
+def make_calls(people, spans, count):
     dice, rows = Dice(900), []
-    while len(rows) < CALLS:
-        one, other = dice.below(PEOPLE), dice.below(PEOPLE)
+    while len(rows) < count:
+        one, other = dice.below(len(people)), dice.below(len(people))
         first, last = max(spans[one][0], spans[other][0]), min(spans[one][1], spans[other][1])
         if one == other or last <= first:
             continue
@@ -248,13 +252,86 @@ def to_csv(columns, rows):
     return text.getvalue().encode("utf-8")
 
 
+HIDDEN = [("card", "Card on file: 4111 1111 1111 1111"), ("ssn", "Gave 900-12-3456 on the phone"),
+          ("iban", "Pays from GB33TEST00000000000001"), ("phone", "Call back on +12135550123"),
+          ("email", "Write to somebody@example.org"), ("ip", "Signed in from 192.0.2.77"),
+          ("none", "Ticket 4111 1111 1111 1112 is no card")]
+
+
+def hide_in_notes(people):
+    """Notes say what they hide; all others hide nothing."""
+    for row in people:
+        if "4111" in row["notes"]:
+            row["notes"] = ""
+    for number, row in enumerate(people[::40]):
+        name, text = HIDDEN[number % len(HIDDEN)]
+        if name == "iban":
+            text = "Pays from " + iban_complete("GB", "TEST00000000000001")
+        row["notes"] = "[scan:%s] %s" % (name, text)
+
+
+def share_values(people):
+    """Some pairs have a card or an address in common."""
+    for number in range(1000, 1060, 2):
+        people[number + 1]["card_pan"] = people[number]["card_pan"]
+        people[number + 1]["card_expiry"] = people[number]["card_expiry"]
+    for number in range(1100, 1130, 2):
+        people[number + 1]["email"] = people[number]["email"]
+
+
+def counts(values):
+    """How often each value that is not empty occurs."""
+    result = {}
+    for value in values:
+        if value:
+            result[value] = result.get(value, 0) + 1
+    return result
+
+
+def facts_of(people, calls):
+    """What a reader of both files must count, under the names that the tests ask for."""
+    brands = {"4": "visa", "5": "mastercard", "37": "amex", "6011": "discover", "3530": "jcb", "3056": "diners"}
+    cards = counts(row["card_pan"].replace(" ", "").replace("-", "") for row in people)
+    emails, phones = counts(row["email"].lower() for row in people), counts(row["phone"] for row in people)
+    hidden = counts(row["notes"].split("]")[0][6:] for row in people if row["notes"].startswith("[scan:"))
+    return {
+        "people": {
+            "rows": len(people), "with_card": sum(cards.values()), "distinct_cards": len(cards),
+            "cards_held_by_two": list(cards.values()).count(2),
+            "cards_by_brand": counts(brand for card in cards for start, brand in brands.items() if card.startswith(start)),
+            "with_ssn": sum(row["ssn"] != "" for row in people), "with_iban": sum(row["iban"] != "" for row in people),
+            "with_driver_licence": sum(row["driver_licence"] != "" for row in people),
+            "phones_held_by_two": list(phones.values()).count(2),
+            "emails_held_by_two": list(emails.values()).count(2), "notes_with_hidden_numbers": hidden},
+        "calls": {
+            "rows": len(calls), "by_status": counts(row["status"] for row in calls),
+            "recordings": sum(row["recording_id"] != "" for row in calls),
+            "total_seconds": sum(int(row["duration_s"]) for row in calls)}}
+
+
+def write_large(folder):
+    people, spans = make_people(LARGE_PEOPLE)
+    hide_in_notes(people)
+    share_values(people)
+    calls = make_calls(people, spans, LARGE_CALLS)
+    os.makedirs(folder, exist_ok=True)
+    facts = json.dumps(facts_of(people, calls), indent=1, sort_keys=True).encode("ascii")
+    for name, content in (("people.csv", to_csv(PEOPLE_COLUMNS, people)), ("calls.csv", to_csv(CALL_COLUMNS, calls)),
+                          ("facts.json", facts)):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+    return 0
+
+
 def main(arguments):
+    if arguments[:1] == ["--large"] and len(arguments) == 2:
+        return write_large(arguments[1])
     is_check = arguments[:1] == ["--check"]
     rest = arguments[1:] if is_check else arguments
     home = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "examples", "sample")
     folder = rest[0] if rest else os.path.normpath(home)
-    people, spans = make_people()
-    files = {"people.csv": to_csv(PEOPLE_COLUMNS, people), "calls.csv": to_csv(CALL_COLUMNS, make_calls(people, spans))}
+    people, spans = make_people(PEOPLE)
+    files = {"people.csv": to_csv(PEOPLE_COLUMNS, people), "calls.csv": to_csv(CALL_COLUMNS, make_calls(people, spans, CALLS))}
     differing = []
     for name, content in sorted(files.items()):
         path = os.path.join(folder, name)

@@ -2,13 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "libvault/codec/csv.h"
 #include "libvault/codec/json.h"
 #include "libvault/codec/text.h"
 #include "libvault/codec/yaml.h"
 #include "libvault/crypto/digest.h"
+#include "tests/support/data_set.h"
 
 enum { FILE_POOL_MAX = 512 * 1024 * 1024, PATH_LEN = 512 };
 
@@ -91,26 +91,15 @@ void rights_file_read_jsonl(struct rights_file *file, struct vt_bytes jsonl, str
     }
 }
 
-static bool data_path(const char *name, char out_path[PATH_LEN])
+void rights_file_data_set(struct rights_file *file, const char *name)
 {
-    const char *const places[] = {getenv("VT_SHARED_DATA"), VT_SOURCE_DIR "/../shared/data", VT_SOURCE_DIR "/../../shared/data"};
-    for (size_t i = 0; i < VT_ARRAY_LEN(places); i++) {
-        if (places[i] == NULL) continue;
-        snprintf(out_path, PATH_LEN, "%s/%s.csv", places[i], name);
-        if (access(out_path, R_OK) == 0) return true;
-    }
-    return false;
-}
-
-bool rights_file_data_set(struct rights_file *file, const char *name)
-{
-    char path[PATH_LEN], mapping[PATH_LEN];
+    char path[PATH_LEN], csv[64], mapping[PATH_LEN];
     struct world files = {.pool = VT_POOL_INIT(FILE_POOL_MAX)};
-    if (!data_path(name, path)) return false;
+    snprintf(csv, sizeof csv, "%s.csv", name);
+    data_set_path(csv, path, sizeof path);
     snprintf(mapping, sizeof mapping, "docs/examples/import/%s.yaml", name);
     rights_file_read(file, world_file(&files, path), world_file(&files, mapping));
     vt_pool_release(&files.pool);
-    return true;
 }
 
 void rights_file_release(struct rights_file *file)

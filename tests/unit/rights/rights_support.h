@@ -15,8 +15,8 @@ struct rights_file {
 void rights_file_read(struct rights_file *file, struct vt_bytes csv, struct vt_bytes mapping);
 /** The same from JSON Lines: values as they are. */
 void rights_file_read_jsonl(struct rights_file *file, struct vt_bytes jsonl, struct vt_bytes mapping);
-/** Data set and example mapping of that name. @return false when the data set is not there */
-bool rights_file_data_set(struct rights_file *file, const char *name);
+/** A file of the data set (tests/support/data_set.h) and the example mapping of that name. */
+void rights_file_data_set(struct rights_file *file, const char *name);
 void rights_file_release(struct rights_file *file);
 /** record.import of rows @p from to from + count - 1 (from 0; cut at the end), as records from + 2 on: the header is record 1 */
 vault_status rights_import(struct world *world, const struct rights_file *file, size_t from, size_t count,

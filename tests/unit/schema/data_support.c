@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { POOL_MAX = 8 * 1024 * 1024, FILE_MAX = 1024 * 1024, PIECE = 64 * 1024 };
 
@@ -114,15 +113,4 @@ uint64_t vt_data_run(struct vt_data_set *set, const char *path, vt_data_visitor 
     fclose(file);
     vt_pool_release(&run.row_pool);
     return run.rows;
-}
-
-const char *vt_shared_data(void)
-{
-    static const char *const PLACES[] = {VT_SOURCE_DIR "/../shared/data", VT_SOURCE_DIR "/../../shared/data"};
-    const char *named = getenv("VT_SHARED_DATA");
-    if (named != NULL) return named[0] != 0 ? named : NULL;
-    for (size_t i = 0; i < VT_ARRAY_LEN(PLACES); i++) {
-        if (access(PLACES[i], R_OK) == 0) return PLACES[i];
-    }
-    return NULL;
 }

@@ -24,7 +24,3 @@ typedef void (*vt_data_visitor)(void *context, const struct vt_mapped_row *row, 
                                 const struct vt_value *record, vault_status status, const struct vt_err *err);
 /** Run a file; asserts that CSV, header and mapping fit. @return rows beside the header */
 uint64_t vt_data_run(struct vt_data_set *set, const char *path, vt_data_visitor visitor, void *context);
-
-/** Folder of the large data set: $VT_SHARED_DATA (empty: none), or shared/data beside the source tree; NULL when there
- * is none. */
-const char *vt_shared_data(void);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/data_set.h"
 #include "tests/unit/schema/data_support.h"
 
 /* What a run over people counted; index bytes are kept to count how many people share a value. */
@@ -135,16 +136,9 @@ START_TEST(every_call_of_the_sample_is_taken)
 }
 END_TEST
 
-/* The path of a file of the large data set, or NULL with a word about it. */
-static const char *shared_path(const char *name, char *out_path, size_t len)
+static int64_t fact(const char *name)
 {
-    const char *folder = vt_shared_data();
-    if (folder == NULL) {
-        printf("skipped: no data set\n");
-        return NULL;
-    }
-    snprintf(out_path, len, "%s/%s", folder, name);
-    return out_path;
+    return data_set_fact("people", name, NULL);
 }
 
 /* The counts of facts.json. */
@@ -153,46 +147,43 @@ START_TEST(the_large_data_set_is_taken_and_counts_as_its_facts_say)
     char path[512];
     size_t distinct;
     struct tally tally;
-    if (shared_path("people.csv", path, sizeof path) == NULL) return;
+    data_set_path("people.csv", path, sizeof path);
     VT_AUTO(vt_data_set) set;
     vt_data_set_open(&set, "people");
     tally_init(&tally);
-    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), 10000);
+    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), (uint64_t)fact("rows"));
     ck_assert_uint_eq(tally.refused, 0);
-    ck_assert_uint_eq(tally.cards, 8500);
-    ck_assert_uint_eq(tally.ssns, 8596);
-    ck_assert_uint_eq(tally.ibans, 605);
-    ck_assert_uint_eq(tally.licences, 6435);
-    ck_assert_uint_eq(held_by_two(tally.numbers, tally.number_count, &distinct), 50);
-    ck_assert_uint_eq(distinct, 8450);
-    ck_assert_uint_eq(held_by_two(tally.phones, tally.phone_count, &distinct), 59);
-    ck_assert_uint_eq(held_by_two(tally.emails, tally.email_count, &distinct), 20);
+    ck_assert_int_eq(tally.cards, fact("with_card"));
+    ck_assert_int_eq(tally.ssns, fact("with_ssn"));
+    ck_assert_int_eq(tally.ibans, fact("with_iban"));
+    ck_assert_int_eq(tally.licences, fact("with_driver_licence"));
+    ck_assert_int_eq(held_by_two(tally.numbers, tally.number_count, &distinct), fact("cards_held_by_two"));
+    ck_assert_int_eq(distinct, fact("distinct_cards"));
+    ck_assert_int_eq(held_by_two(tally.phones, tally.phone_count, &distinct), fact("phones_held_by_two"));
+    ck_assert_int_eq(held_by_two(tally.emails, tally.email_count, &distinct), fact("emails_held_by_two"));
     vt_pool_release(&tally.pool);
 }
 END_TEST
 
 START_TEST(the_large_data_set_has_the_brands_that_its_facts_say)
 {
-    static const struct {
-        const char *brand;
-        size_t count;
-    } FACTS[] = {{"amex", 1024}, {"diners", 4},        {"discover", 507}, {"jcb", 3},
-                 {"maestro", 2}, {"mastercard", 2601}, {"unionpay", 3},   {"visa", 4306}};
+    static const char *const BRANDS[] = {"amex", "diners", "discover", "jcb", "maestro", "mastercard", "unionpay", "visa"};
     char path[512];
-    size_t counts[VT_ARRAY_LEN(FACTS)] = {0};
+    size_t counts[VT_ARRAY_LEN(BRANDS)] = {0};
     struct tally tally;
-    if (shared_path("people.csv", path, sizeof path) == NULL) return;
+    data_set_path("people.csv", path, sizeof path);
     VT_AUTO(vt_data_set) set;
     vt_data_set_open(&set, "people");
     tally_init(&tally);
-    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), 10000);
+    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), (uint64_t)fact("rows"));
     qsort(tally.numbers, tally.number_count, sizeof *tally.numbers, compare_bytes);
     for (size_t i = 0; i < tally.number_count; i++) {
         if (i != 0 && vt_bytes_equal(tally.numbers[i - 1], tally.numbers[i])) continue;
         const char *brand = vt_pan_brand(vt_bytes(tally.numbers[i].data + 3, tally.numbers[i].len - 3));
-        for (size_t k = 0; k < VT_ARRAY_LEN(FACTS); k++) counts[k] += strcmp(brand, FACTS[k].brand) == 0;
+        for (size_t k = 0; k < VT_ARRAY_LEN(BRANDS); k++) counts[k] += strcmp(brand, BRANDS[k]) == 0;
     }
-    for (size_t k = 0; k < VT_ARRAY_LEN(FACTS); k++) ck_assert_uint_eq(counts[k], FACTS[k].count);
+    for (size_t k = 0; k < VT_ARRAY_LEN(BRANDS); k++)
+        ck_assert_int_eq(counts[k], data_set_fact("people", "cards_by_brand", BRANDS[k]));
     vt_pool_release(&tally.pool);
 }
 END_TEST
@@ -202,14 +193,14 @@ START_TEST(without_the_reserved_option_exactly_the_reserved_numbers_are_refused)
 {
     char path[512];
     struct tally tally;
-    if (shared_path("people.csv", path, sizeof path) == NULL) return;
+    data_set_path("people.csv", path, sizeof path);
     VT_AUTO(vt_data_set) set;
     vt_data_set_open(&set, "people");
     tally_init(&tally);
     vt_data_collection(&set, "identity")->fields[0].options.accept_reserved = false;
-    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), 10000);
-    ck_assert_uint_eq(tally.refused, 8596);
-    ck_assert_uint_eq(tally.refused_ssn, 8596);
+    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), (uint64_t)fact("rows"));
+    ck_assert_int_eq(tally.refused, fact("with_ssn"));
+    ck_assert_int_eq(tally.refused_ssn, fact("with_ssn"));
     ck_assert_uint_eq(tally.unclear, 0);
     ck_assert_uint_eq(tally.ssns, 0);
     vt_pool_release(&tally.pool);
@@ -221,14 +212,14 @@ START_TEST(without_the_token_policy_exactly_the_card_numbers_are_refused)
 {
     char path[512];
     struct tally tally;
-    if (shared_path("people.csv", path, sizeof path) == NULL) return;
+    data_set_path("people.csv", path, sizeof path);
     VT_AUTO(vt_data_set) set;
     vt_data_set_open(&set, "people");
     tally_init(&tally);
     vt_data_collection(&set, "cards")->fields[0].options.policy = VT_PAN_LAST4;
-    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), 10000);
-    ck_assert_uint_eq(tally.refused, 8500);
-    ck_assert_uint_eq(tally.refused_card, 8500);
+    ck_assert_uint_eq(vt_data_run(&set, path, visit_person, &tally), (uint64_t)fact("rows"));
+    ck_assert_int_eq(tally.refused, fact("with_card"));
+    ck_assert_int_eq(tally.refused_card, fact("with_card"));
     ck_assert_uint_eq(tally.unclear, 0);
     vt_pool_release(&tally.pool);
 }
@@ -238,18 +229,18 @@ START_TEST(the_large_set_of_calls_is_taken_and_counts_as_its_facts_say)
 {
     char path[512];
     struct call_tally tally = {0};
-    if (shared_path("calls.csv", path, sizeof path) == NULL) return;
+    data_set_path("calls.csv", path, sizeof path);
     VT_AUTO(vt_data_set) set;
     vt_data_set_open(&set, "calls");
-    ck_assert_uint_eq(vt_data_run(&set, path, visit_call, &tally), 30000);
+    ck_assert_uint_eq(vt_data_run(&set, path, visit_call, &tally), (uint64_t)data_set_fact("calls", "rows", NULL));
     ck_assert_uint_eq(tally.refused, 0);
-    ck_assert_uint_eq(tally.completed, 22147);
-    ck_assert_uint_eq(tally.missed, 3634);
-    ck_assert_uint_eq(tally.voicemail, 2156);
-    ck_assert_uint_eq(tally.busy, 1142);
-    ck_assert_uint_eq(tally.failed, 921);
-    ck_assert_uint_eq(tally.recordings, 5202);
-    ck_assert_int_eq(tally.seconds, 3529518);
+    ck_assert_int_eq(tally.completed, data_set_fact("calls", "by_status", "completed"));
+    ck_assert_int_eq(tally.missed, data_set_fact("calls", "by_status", "missed"));
+    ck_assert_int_eq(tally.voicemail, data_set_fact("calls", "by_status", "voicemail"));
+    ck_assert_int_eq(tally.busy, data_set_fact("calls", "by_status", "busy"));
+    ck_assert_int_eq(tally.failed, data_set_fact("calls", "by_status", "failed"));
+    ck_assert_int_eq(tally.recordings, data_set_fact("calls", "recordings", NULL));
+    ck_assert_int_eq(tally.seconds, data_set_fact("calls", "total_seconds", NULL));
 }
 END_TEST
 
