@@ -439,6 +439,53 @@ START_TEST(the_floor_only_rises_and_only_within_its_epoch)
 }
 END_TEST
 
+START_TEST(a_later_incarnation_lowers_no_epoch_and_frees_no_keeper)
+{
+    setup();
+    struct vt_keeper *keeper = keeper_open();
+    struct vt_keeper_floor floor;
+    struct vt_keeper_slot slot = slot_make(5, 1, 2, 3), later = slot_make(6, 2, 2, 3), foreign = slot_make(1, 3, 2, 3);
+    later.incarnation = 2;
+    foreign.vault_id = other_vault;
+    ck_assert_ok(keeper->ops->prepare(keeper, &slot));
+    ck_assert_ok(finalize(keeper, &slot, 7));
+    for (uint64_t incarnation = 1; incarnation <= 3; incarnation++) {
+        struct vt_keeper_slot asked = slot;
+        asked.incarnation = incarnation;
+        for (asked.epoch = 0; asked.epoch < 5; asked.epoch++)
+            ck_assert_status(finalize(keeper, &asked, 8), VAULT_E_ROLLBACK);
+    }
+    slot.incarnation = 2;
+    ck_assert_status(finalize(keeper, &slot, 8), VAULT_E_ROLLBACK);     /* a take-over begins with the next epoch */
+    ck_assert_status(keeper->ops->prepare(keeper, &foreign), VAULT_E_CONFLICT);
+    ck_assert_ok(keeper->ops->prepare(keeper, &later));
+    ck_assert_ok(keeper->ops->abort(keeper, later.incarnation, later.epoch, later.attempt));
+    ck_assert_ok(keeper->ops->prepare(keeper, &later));
+    ck_assert_ok(finalize(keeper, &later, 8));
+    ck_assert_ok(keeper->ops->floor(keeper, &floor));
+    ck_assert_mem_eq(&floor.vault_id, &our_vault, sizeof our_vault);
+    ck_assert_uint_eq(floor.incarnation, 2);
+    ck_assert_uint_eq(floor.epoch, 6);
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_first_finalize_of_epoch_zero_is_refused)
+{
+    setup();
+    struct vt_keeper *keeper = keeper_open();
+    struct vt_keeper_slot slot = slot_make(1, 1, 2, 3), none = slot;
+    none.epoch = 0;
+    none.incarnation = 2;
+    ck_assert_ok(keeper->ops->prepare(keeper, &slot));
+    ck_assert_status(finalize(keeper, &none, 8), VAULT_E_ROLLBACK);
+    assert_slots(keeper, 1, &slot, VT_SLOT_PREPARED);
+    vt_keeper_free(keeper);
+    teardown();
+}
+END_TEST
+
 START_TEST(two_holders_cannot_share_one_keeper)
 {
     setup();
@@ -834,7 +881,9 @@ VT_TEST_MAIN("keeper/keeper_file",
              a_keeper_whose_only_prepare_was_aborted_is_free_for_any_vault,
              a_keeper_that_missed_a_prepare_erases_its_old_share_when_told,
              finalize_never_erases_the_only_share_of_a_vault, an_empty_keeper_has_nothing_to_finalize,
-             the_floor_only_rises_and_only_within_its_epoch, two_holders_cannot_share_one_keeper,
+             the_floor_only_rises_and_only_within_its_epoch,
+             a_later_incarnation_lowers_no_epoch_and_frees_no_keeper, a_first_finalize_of_epoch_zero_is_refused,
+             two_holders_cannot_share_one_keeper,
              who_only_looks_sees_the_file_that_has_the_name_now,
              what_is_not_a_private_file_of_ours_is_refused, a_newer_format_is_named_as_such,
              one_block_of_a_newer_format_is_named_as_such_and_left_alone_however_it_is_laid_out,

@@ -88,9 +88,10 @@ struct vt_keeper_ops {
      *  keeper's name leads to any more */
     vault_status (*prepare)(struct vt_keeper *keeper, const struct vt_keeper_slot *slot);
     /** A keeper that missed the PREPARE erases all it has: it returns with an old share and must not serve it.
-     *  @return VAULT_E_ROLLBACK below the floor, VAULT_E_NOT_FOUND when the keeper holds nothing of any vault,
-     *  VAULT_E_CONFLICT when another attempt of that epoch is committed here, or when what is held is a whole root key
-     *  (m = 1) and not of this attempt: erasing it would lose the vault */
+     *  @return VAULT_E_ROLLBACK below the floor, in the epoch or in the incarnation: a later incarnation begins with a later
+     *  epoch; VAULT_E_NOT_FOUND when the keeper holds nothing of any vault, VAULT_E_CONFLICT when another attempt of that
+     *  epoch is committed here, or when what is held is a whole root key (m = 1) and not of this attempt: erasing it would
+     *  lose the vault */
     vault_status (*finalize)(struct vt_keeper *keeper, uint64_t incarnation, uint64_t epoch,
                              const uint8_t attempt[VT_ATTEMPT_LEN], uint64_t commit_number, int64_t now_ms,
                              struct vt_keeper_receipt *out_receipt);

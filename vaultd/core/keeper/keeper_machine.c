@@ -225,9 +225,10 @@ static bool is_same_slot(const struct vt_keeper_slot *a, const struct vt_keeper_
            vt_ct_equal(vt_bytes(a->share, a->share_len), vt_bytes(b->share, b->share_len));
 }
 
+/* Free for any vault. Once it has finalised it is one vault's for good: its floor never comes back here. */
 static bool holds_nothing(const struct vt_keeper_state *state)
 {
-    return state->slot_count == 0 && state->floor.epoch == 0;
+    return state->slot_count == 0 && state->floor.epoch == 0 && state->floor.incarnation == 0;
 }
 
 /* Compare-and-swap: the next epoch of this incarnation, or a later one of a later incarnation (a take-over). */
@@ -274,6 +275,15 @@ static vault_status machine_prepare(struct vt_keeper *keeper, const struct vt_ke
     return take_over(machine, draft, VT_KEEPER_PREPARING);
 }
 
+/* Never back: the same epoch again, or a later one, which a take-over's first is too. A later incarnation excuses no lower epoch:
+ * whoever may ask at all could bring the floor down to that of a keeper of no vault. */
+static bool may_follow(const struct vt_keeper_floor *floor, uint64_t incarnation, uint64_t epoch)
+{
+    if (epoch == 0) return false;
+    if (incarnation == floor->incarnation) return epoch >= floor->epoch;
+    return incarnation > floor->incarnation && epoch > floor->epoch;
+}
+
 static VT_RESULT finalize_check(const struct vt_keeper_state *state, uint64_t incarnation, uint64_t epoch,
                                 const uint8_t attempt[VT_ATTEMPT_LEN], const struct vt_keeper_slot **out_kept)
 {
@@ -281,8 +291,7 @@ static VT_RESULT finalize_check(const struct vt_keeper_state *state, uint64_t in
     const struct vt_keeper_slot *kept = NULL;
     bool holds_whole_key = false;
     VT_ENSURE(!holds_nothing(state), VAULT_E_NOT_FOUND);
-    VT_ENSURE(incarnation > floor->incarnation || (incarnation == floor->incarnation && epoch >= floor->epoch),
-              VAULT_E_ROLLBACK);
+    VT_ENSURE(may_follow(floor, incarnation, epoch), VAULT_E_ROLLBACK);
     for (size_t i = 0; i < state->slot_count; i++) {
         const struct vt_keeper_slot *slot = &state->slots[i];
         const bool is_kept = is_attempt(slot, incarnation, epoch, attempt);
