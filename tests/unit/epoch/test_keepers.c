@@ -483,6 +483,60 @@ START_TEST(a_keeper_of_another_vault_is_never_taken_into_the_set)
 }
 END_TEST
 
+/* Puts another vault's keeper in the place of keeper 2. */
+struct replacing {
+    struct world *world;
+    char path[200];
+};
+
+static struct vt_keeper *open_foreign(void *context, unsigned index)
+{
+    struct replacing *replacing = context;
+    struct vt_keeper *keeper = NULL;
+    ck_assert_uint_eq(index, 2);
+    ck_assert_ok(vt_keeper_file_open(replacing->path, "keeper-2", true, &keeper));
+    return keeper;
+}
+
+static void replace_at_fence(const char *step, void *context)
+{
+    struct replacing *replacing = context;
+    struct world *world = replacing->world;
+    if (strcmp(step, "S5.fenced") != 0) return;
+    world->shape.open_keeper = open_foreign;
+    world->shape.context = replacing;
+    world_renew_keeper(world, 2);
+    world->shape.open_keeper = NULL;
+}
+
+START_TEST(a_keeper_of_another_vault_put_in_place_during_a_close_keeps_its_share)
+{
+    struct world world, other;
+    struct vt_epoch_status status;
+    const uint64_t certificate = world_with_request(&world, &two_of_three);
+    world_new(&other, &two_of_three);
+    world_add_subject(&other, CONTROL);
+    const struct vt_keeper_slot theirs = share_of(&other, 2);
+    world_close(&other);
+    struct replacing replacing = {.world = &world};
+    keeper_path(&other, 2, replacing.path);
+    vt_fault_set_step_hook(replace_at_fence, &replacing);
+    ck_assert_ok(world_close_epoch(&world, false));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_int_eq(world_certificate(&world, certificate), VT_CERTIFICATE_EFFECTIVE);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_status(status.keeper_errors[2], VAULT_E_KEEPER);
+    world_close(&world);
+    ck_assert(world_share_is_anywhere(&other, &theirs));
+    other.shape.absent = 1;                                 /* it is needed, and it opens */
+    world_open(&other);
+    ck_assert_ok(world_unseal(&other, NULL));
+    ck_assert_ok(world_subject(&other, CONTROL));
+    world_end(&other);
+    vt_temp_dir_remove(world.dir);
+}
+END_TEST
+
 START_TEST(a_change_that_leaves_fewer_than_the_quorum_is_refused)
 {
     struct world world;
@@ -1032,6 +1086,7 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_that_leaves_erases_its_share_and_gets_no_other,
              a_keeper_taken_out_of_the_settings_without_a_change_stops_closing_and_loses_nothing,
              a_lost_keeper_is_left_out_only_on_somebodys_word, a_keeper_of_another_vault_is_never_taken_into_the_set,
+             a_keeper_of_another_vault_put_in_place_during_a_close_keeps_its_share,
              a_change_that_leaves_fewer_than_the_quorum_is_refused, a_lone_keeper_leaves_only_when_another_holds_the_key_too,
              a_keeper_that_does_not_take_its_share_stops_a_change, the_same_keepers_are_no_change,
              a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too,

@@ -134,8 +134,8 @@ struct vt_sharing {
 VT_RESULT vt_shares_prepare(struct vt_epoch *epoch, const struct vt_sharing *sharing);
 /** Best effort: what cannot be reached now is erased before the next PREPARE or with the next FINALIZE. */
 void vt_shares_abort(struct vt_epoch *epoch, const struct vt_epoch_id *id);
-/** FINALIZE at one keeper and check its receipt. @return as the keeper; VAULT_E_AUTHENTICITY for a receipt that says
- *  something else */
+/** FINALIZE at one keeper and check its receipt. @return as the keeper; VAULT_E_KEEPER when it is another vault's,
+ *  VAULT_E_AUTHENTICITY for a receipt that says something else */
 VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id, uint64_t commit_number,
                              struct vt_keeper_receipt *out_receipt);
 /** A keeper that was away: let it erase whatever is not of the current epoch. Only while no closing is under way. */

@@ -238,6 +238,21 @@ bool vt_receipt_says_so(const struct vt_keeper_statement *said, const struct vt_
            said->epoch == id->epoch && memcmp(said->attempt, id->attempt, VT_ATTEMPT_LEN) == 0;
 }
 
+static bool is_of_no_vault(const struct vt_keeper_floor *floor)
+{
+    static const struct vt_vault_id NONE;
+    return floor->epoch == 0 && memcmp(&floor->vault_id, &NONE, sizeof NONE) == 0;
+}
+
+/* Another vault's keeper may have been put where ours was, at any time: a keeper that cannot know who asks would erase its share. */
+static VT_RESULT check_is_ours(struct vt_epoch *epoch, size_t index)
+{
+    struct vt_keeper_floor floor;
+    VT_TRY(epoch->keepers[index]->ops->floor(epoch->keepers[index], &floor));
+    const bool is_ours = is_of_no_vault(&floor) || memcmp(&floor.vault_id, &epoch->vault_id, sizeof floor.vault_id) == 0;
+    return is_ours ? VAULT_OK : VAULT_E_KEEPER;
+}
+
 VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id, uint64_t commit_number,
                              struct vt_keeper_receipt *out_receipt)
 {
@@ -245,6 +260,7 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
     VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
     struct vt_keeper_statement said;
     const struct vt_keeper_info *info = &epoch->infos[index];
+    VT_TRY(check_is_ours(epoch, index));
     VT_TRY(keeper->ops->finalize(keeper, id->incarnation, id->epoch, id->attempt, commit_number, vt_epoch_now_ms(epoch),
                                  &receipt));
     VT_TRY(vt_keeper_receipt_verify(vt_buf_bytes(&receipt.note), info->verifier_key, &said));
@@ -268,12 +284,6 @@ static VT_RESULT abort_strays(struct vt_epoch *epoch, size_t index, const struct
     }
     vt_wipe(slots, sizeof slots);
     return status;
-}
-
-static bool is_of_no_vault(const struct vt_keeper_floor *floor)
-{
-    static const struct vt_vault_id NONE;
-    return floor->epoch == 0 && memcmp(&floor->vault_id, &NONE, sizeof NONE) == 0;
 }
 
 /* One that was away at the start comes with an identity; a copy of another keeper's file is that keeper, not one more. */
