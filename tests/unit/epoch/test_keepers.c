@@ -6,6 +6,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/proof/certificate.h"
+#include "tests/support/own_memory.h"
 #include "tests/unit/epoch/epoch_world.h"
 #include "vaultd/core/keeper/keeper_ram.h"
 
@@ -316,6 +317,56 @@ START_TEST(an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share)
     world_reopen(&world);
     ck_assert_ok(world_unseal(&world, NULL));
     ck_assert_ok(world_subject(&world, CONTROL));
+    world_end(&world);
+}
+END_TEST
+
+/* What stays behind ---------------------------------------------------------------------------------------------------- */
+
+enum { SHARE_RUN_AT = 30 };
+
+/* Eight bytes of each keeper's share, turned over; it holds one. */
+static void note_shares(struct world *world, uint8_t turned[3][OWN_MEMORY_RUN])
+{
+    struct vt_keeper_slot *slots = vt_secret_alloc(VT_KEEPER_SLOTS * sizeof *slots);
+    ck_assert_ptr_nonnull(slots);
+    for (unsigned i = 0; i < 3; i++) {
+        size_t count;
+        ck_assert_ok(world->keepers[i]->ops->read(world->keepers[i], slots, &count));
+        ck_assert_uint_eq(count, 1);
+        for (size_t j = 0; j < OWN_MEMORY_RUN; j++) turned[i][j] = slots[0].share[SHARE_RUN_AT + j] ^ 0xFF;
+    }
+    vt_secret_free(slots);
+}
+
+static unsigned count_in_memory(uint8_t turned[3][OWN_MEMORY_RUN])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < 3; i++) count += own_memory_has(turned[i]);
+    return count;
+}
+
+/* Whoever had k of them and the unseal key would have the dead root key. */
+START_TEST(no_share_of_a_dead_epoch_is_left_in_the_memory_of_the_vault)
+{
+    struct world world;
+    struct vt_epoch_check check;
+    uint8_t first[3][OWN_MEMORY_RUN], second[3][OWN_MEMORY_RUN];
+    world_with_request(&world, &two_of_three);
+    world_reopen(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    note_shares(&world, first);
+    ck_assert_uint_eq(count_in_memory(first), 3);           /* the keepers of this process have them */
+    world_close(&world);
+    ck_assert_uint_eq(count_in_memory(first), 0);
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_ok(world_close_epoch(&world, false));
+    ck_assert_uint_eq(count_in_memory(first), 0);
+    note_shares(&world, second);
+    ck_assert_ok(world_close_epoch(&world, true));          /* these were made here */
+    ck_assert_uint_eq(count_in_memory(second), 0);
     world_end(&world);
 }
 END_TEST
@@ -1081,7 +1132,8 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_heals_when_it_is_back,
              a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share,
              a_keeper_that_comes_back_from_an_old_copy_erases_it_and_is_given_the_next_share,
-             an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share, settings_alone_change_nobodys_share,
+             an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share,
+             no_share_of_a_dead_epoch_is_left_in_the_memory_of_the_vault, settings_alone_change_nobodys_share,
              a_change_gives_the_next_shares_to_the_keepers_of_the_settings,
              a_keeper_that_leaves_erases_its_share_and_gets_no_other,
              a_keeper_taken_out_of_the_settings_without_a_change_stops_closing_and_loses_nothing,

@@ -8,6 +8,7 @@
 
 #include "libvault/base/fault.h"
 #include "libvault/crypto/rng.h"
+#include "tests/support/own_memory.h"
 #include "tests/support/suite.h"
 
 enum { FILE_LEN = 8192, BLOCK_LEN = 4096, SHARE_LEN = 126 };
@@ -351,43 +352,6 @@ START_TEST(a_floor_that_could_not_be_written_leaves_the_share_and_is_written_by_
 END_TEST
 #endif
 
-/* What is looked for is kept turned over, so that the search itself leaves no trace of it. */
-static bool lies_in(const uint8_t *bytes, size_t len, const uint8_t turned[8])
-{
-    for (size_t i = 0; i + 8 <= len; i++) {
-        size_t same = 0;
-        while (same < 8 && (bytes[i + same] ^ turned[same]) == 0xFF) same++;
-        if (same == 8) return true;
-    }
-    return false;
-}
-
-/* Every byte that this process may write to, as its own descriptor of its memory shows it. */
-static bool lies_in_memory(const uint8_t turned[8])
-{
-    char line[512];
-    bool is_found = false;
-    const size_t room_len = 1 << 20;
-    uint8_t *room = malloc(room_len);
-    const int memory = open("/proc/self/mem", O_RDONLY);
-    FILE *maps = fopen("/proc/self/maps", "r");
-    ck_assert(room != NULL && memory >= 0 && maps != NULL);
-    while (!is_found && fgets(line, sizeof line, maps) != NULL) {
-        unsigned long long from, to;
-        char may[5];
-        if (sscanf(line, "%llx-%llx %4s", &from, &to, may) != 3 || strncmp(may, "rw", 2) != 0) continue;
-        for (; from < to && !is_found; from += room_len - 8) {
-            const ssize_t got = pread(memory, room, VT_MIN(room_len, (size_t)(to - from)), (off_t)from);
-            is_found = got > 0 && lies_in(room, (size_t)got, turned);
-        }
-    }
-    ck_assert_int_eq(fclose(maps), 0);
-    close(memory);
-    vt_wipe(room, room_len);
-    free(room);
-    return is_found;
-}
-
 /* Made where it lies: a share that comes from a function leaves a copy on the stack. */
 static struct vt_keeper_slot *slot_on_heap(uint64_t epoch, uint32_t seed)
 {
@@ -421,9 +385,9 @@ START_TEST(an_erased_share_is_nowhere_in_memory)
     vt_wipe(like_first, sizeof *like_first);
     free(like_first);
     keep_on(keeper, 1);
-    ck_assert(lies_in_memory(turned));          /* the search can find it */
+    ck_assert(own_memory_has(turned));          /* the search can find it */
     keep_on(keeper, 2);
-    ck_assert(!lies_in_memory(turned));
+    ck_assert(!own_memory_has(turned));
     vt_keeper_free(keeper);
     teardown();
 }

@@ -109,6 +109,7 @@ struct vt_keeper_view {
     size_t slot_count;
     struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
 };
+/** @param out_views arena memory: sealed shares of an epoch that will be dead must not stay behind */
 VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_views[VT_KEEPERS_MAX]);
 bool vt_slot_is(const struct vt_keeper_slot *slot, const struct vt_epoch_id *id);
 /** For status: these are the slots of this keeper now. */

@@ -8,7 +8,7 @@
 #include "libvault/base/fault.h"
 #include "vaultd/core/epoch/epoch_internal.h"
 
-/* All that the decision looks at. */
+/* All that the decision looks at. Arena memory: every keeper's slots are in it. */
 struct survey {
     struct vt_epoch *epoch;
     const struct vt_key *unseal_key;
@@ -392,22 +392,27 @@ static VT_RESULT unseal(struct survey *survey)
 
 static VT_RESULT unseal_or_seal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err)
 {
-    struct vt_err ours = {{0}, {0}};
-    struct survey survey = {.epoch = epoch, .unseal_key = unseal_key, .err = err != NULL ? err : &ours};
     VT_ENSURE(vt_epoch_is_sealed(epoch), VAULT_E_STATE);
     VT_ENSURE(epoch->closing == NULL, VAULT_E_BUSY);        /* sealed while one was under way: it must be freed first */
-    survey.err->message[0] = '\0';
-    const vault_status status = unseal(&survey);
+    struct survey *survey = vt_secret_alloc(sizeof *survey);
+    if (survey == NULL) return vt_fail(err, VAULT_E_MEMORY, NULL, "%s", vault_status_text(VAULT_E_MEMORY));
+    survey->epoch = epoch;
+    survey->unseal_key = unseal_key;
+    survey->err = err;
+    err->message[0] = '\0';
+    const vault_status status = unseal(survey);
+    vt_secret_free(survey);
     if (status == VAULT_OK) return VAULT_OK;
     vt_epoch_seal(epoch);
-    if (survey.err->message[0] == '\0') return vt_fail(survey.err, status, NULL, "%s", vault_status_text(status));
+    if (err->message[0] == '\0') return vt_fail(err, status, NULL, "%s", vault_status_text(status));
     return status;
 }
 
 VT_RESULT vt_epoch_unseal(struct vt_epoch *epoch, const struct vt_key *unseal_key, struct vt_err *err)
 {
     pthread_mutex_lock(&epoch->push_mutex);         /* a look at the keepers that began before the last seal has ended */
-    const vault_status status = unseal_or_seal(epoch, unseal_key, err);
+    struct vt_err ours = {{0}, {0}};
+    const vault_status status = unseal_or_seal(epoch, unseal_key, err != NULL ? err : &ours);
     pthread_mutex_unlock(&epoch->push_mutex);
     return status;
 }

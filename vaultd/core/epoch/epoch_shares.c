@@ -80,13 +80,13 @@ VT_RESULT vt_shares_survey(struct vt_epoch *epoch, struct vt_keeper_view out_vie
 {
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
         struct vt_keeper *keeper = epoch->keepers[i];
-        struct vt_keeper_view view = {.is_reachable = true};
-        view.is_reachable = keeper->ops->read(keeper, view.slots, &view.slot_count) == VAULT_OK &&
-                            keeper->ops->floor(keeper, &view.floor) == VAULT_OK;
-        if (!view.is_reachable) view = (struct vt_keeper_view){.is_reachable = false};
-        out_views[i] = view;
+        struct vt_keeper_view *view = &out_views[i];        /* read where the caller wants it: no copy of a share stays behind */
+        vt_wipe(view, sizeof *view);
+        view->is_reachable = keeper->ops->read(keeper, view->slots, &view->slot_count) == VAULT_OK &&
+                             keeper->ops->floor(keeper, &view->floor) == VAULT_OK;
+        if (!view->is_reachable) vt_wipe(view, sizeof *view);
         vt_epoch_note_floor(epoch, i);
-        vt_epoch_note_slots(epoch, i, view.slots, view.slot_count);
+        vt_epoch_note_slots(epoch, i, view->slots, view->slot_count);
     }
     return VAULT_OK;
 }
@@ -165,27 +165,37 @@ VT_RESULT vt_shares_combine(const struct vt_epoch *epoch, const struct vt_keeper
 
 /* Preparing ------------------------------------------------------------------------------------------------------- */
 
-/* @p shares of all points, in their order. */
-static VT_RESULT prepare_one(struct vt_epoch *epoch, size_t index, const struct vt_sharing *sharing, uint8_t x,
-                             const uint8_t *shares)
+/* @p shares of all points, in their order. @param slot arena memory */
+static VT_RESULT prepare_in(struct vt_epoch *epoch, size_t index, const struct vt_sharing *sharing, uint8_t x,
+                            const uint8_t *shares, struct vt_keeper_slot *slot)
 {
     struct vt_keeper *keeper = epoch->keepers[index];
     const uint8_t *share = shares + (size_t)(x - 1) * VT_KEY_LEN;
     struct vt_seal_ctx ctx;
-    struct vt_keeper_slot slot = {.state = VT_SLOT_PREPARED,
-                                  .vault_id = sharing->vault_id,
-                                  .incarnation = sharing->id.incarnation,
-                                  .epoch = sharing->id.epoch,
-                                  .k = sharing->set->k,
-                                  .m = (uint8_t)vt_keeper_set_size(sharing->set, false),
-                                  .x = x,
-                                  .share_len = VT_KEY_LEN + VT_SEAL_OVERHEAD};
-    memcpy(slot.attempt, sharing->id.attempt, sizeof slot.attempt);
-    share_context(&sharing->vault_id, epoch->infos[index].keeper_id, &slot, &ctx);
-    VT_TRY(vt_seal_into(sharing->unseal_key, &ctx, vt_bytes(share, VT_KEY_LEN), slot.share));
-    VT_TRY(keeper->ops->prepare(keeper, &slot));
+    *slot = (struct vt_keeper_slot){.state = VT_SLOT_PREPARED,
+                                    .vault_id = sharing->vault_id,
+                                    .incarnation = sharing->id.incarnation,
+                                    .epoch = sharing->id.epoch,
+                                    .k = sharing->set->k,
+                                    .m = (uint8_t)vt_keeper_set_size(sharing->set, false),
+                                    .x = x,
+                                    .share_len = VT_KEY_LEN + VT_SEAL_OVERHEAD};
+    memcpy(slot->attempt, sharing->id.attempt, sizeof slot->attempt);
+    share_context(&sharing->vault_id, epoch->infos[index].keeper_id, slot, &ctx);
+    VT_TRY(vt_seal_into(sharing->unseal_key, &ctx, vt_bytes(share, VT_KEY_LEN), slot->share));
+    VT_TRY(keeper->ops->prepare(keeper, slot));
     note_prepared(epoch, index, &sharing->id);
     return VAULT_OK;
+}
+
+static VT_RESULT prepare_one(struct vt_epoch *epoch, size_t index, const struct vt_sharing *sharing, uint8_t x,
+                             const uint8_t *shares)
+{
+    struct vt_keeper_slot *slot = vt_secret_alloc(sizeof *slot);
+    VT_ENSURE(slot != NULL, VAULT_E_MEMORY);
+    const vault_status status = prepare_in(epoch, index, sharing, x, shares, slot);
+    vt_secret_free(slot);
+    return status;
 }
 
 /* 0: it gets none. */
