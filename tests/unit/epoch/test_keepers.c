@@ -209,13 +209,15 @@ struct cutting {
     struct world *world;
     const char *step;
     unsigned keeper, left;
+    unsigned also;                          /* bit i: keeper i with it */
 };
 
 static void cut_at_step(const char *step, void *context)
 {
     struct cutting *cutting = context;
-    if (cutting->left != 0 && strcmp(step, cutting->step) == 0 && --cutting->left == 0)
-        world_cut_keeper(cutting->world, cutting->keeper, true);
+    if (cutting->left == 0 || strcmp(step, cutting->step) != 0 || --cutting->left != 0) return;
+    for (unsigned i = 0; i < cutting->world->shape.m; i++)
+        if (i == cutting->keeper || (cutting->also >> i & 1) != 0) world_cut_keeper(cutting->world, i, true);
 }
 
 /* @p keeper 2 has its share already when the third keeper has been asked. */
@@ -224,7 +226,7 @@ START_TEST(a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_hea
     for (unsigned nth = 1; nth <= 2; nth++) {
         struct world world;
         const uint64_t certificate = world_with_request(&world, &two_of_three);
-        struct cutting cutting = {&world, "S2.keeper", nth, nth};    /* gone before, or right after, it was asked */
+        struct cutting cutting = {&world, "S2.keeper", nth, nth, 0};    /* gone before, or right after, it was asked */
         if (nth == 2) cutting.keeper = 0;
         vt_fault_set_step_hook(cut_at_step, &cutting);
         const vault_status closed = world_close_epoch(&world, false);
@@ -250,7 +252,7 @@ START_TEST(a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the
     struct world world;
     const uint64_t certificate = world_with_request(&world, &two_of_three);
     const struct vt_keeper_slot old = share_of(&world, 2);
-    struct cutting cutting = {&world, "S5.fenced", 2, 1};
+    struct cutting cutting = {&world, "S5.fenced", 2, 1, 0};
     vt_fault_set_step_hook(cut_at_step, &cutting);
     ck_assert_ok(world_close_epoch(&world, false));
     vt_fault_set_step_hook(NULL, NULL);
@@ -318,6 +320,50 @@ START_TEST(an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share)
     ck_assert_ok(world_unseal(&world, NULL));
     ck_assert_ok(world_subject(&world, CONTROL));
     world_end(&world);
+}
+END_TEST
+
+/* What another life of the vault does: its own epochs at this keeper. */
+static void live_elsewhere(struct world *world, unsigned keeper, uint64_t incarnation)
+{
+    struct vt_epoch_status status;
+    VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
+    struct vt_keeper *there = world->keepers[keeper];
+    ck_assert_ok(vt_epoch_status(world->epoch, &status));
+    struct vt_keeper_slot slot = {.vault_id = status.vault_id, .incarnation = incarnation, .epoch = status.epoch + 1,
+                                  .attempt = {7}, .k = 2, .m = 3, .x = 1, .share_len = 32};
+    ck_assert_ok(there->ops->prepare(there, &slot));
+    ck_assert_ok(there->ops->finalize(there, slot.incarnation, slot.epoch, slot.attempt, 1000, 1, &receipt));
+    slot.epoch++;
+    slot.share[0] = 1;
+    ck_assert_ok(there->ops->prepare(there, &slot));
+}
+
+static size_t slots_at(struct world *world, unsigned keeper)
+{
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+    size_t count;
+    ck_assert_ok(world->keepers[keeper]->ops->read(world->keepers[keeper], slots, &count));
+    return count;
+}
+
+START_TEST(a_vault_that_goes_on_elsewhere_loses_no_prepared_share_to_the_one_that_was_left)
+{
+    for (uint64_t incarnation = 1; incarnation <= 2; incarnation++) {
+        struct world world;
+        struct vt_epoch_status status;
+        world_with_request(&world, &two_of_three);
+        live_elsewhere(&world, 2, incarnation);
+        ck_assert_uint_eq(slots_at(&world, 2), 2);
+        ck_assert_ok(vt_epoch_push_floor(world.epoch));
+        ck_assert_uint_eq(slots_at(&world, 2), 2);
+        ck_assert_ok(vt_epoch_status(world.epoch, &status));
+        ck_assert_status(status.keeper_errors[2], VAULT_E_ROLLBACK);
+        assert_need(&status.may_fail.preparing, 3, 2);
+        ck_assert_status(world_close_epoch(&world, false), VAULT_E_KEEPER);
+        ck_assert_uint_eq(slots_at(&world, 2), 2);
+        world_end(&world);
+    }
 }
 END_TEST
 
@@ -642,6 +688,39 @@ START_TEST(a_keeper_that_does_not_take_its_share_stops_a_change)
 }
 END_TEST
 
+/* 1-of-1 is to become 2-of-3: keeper 1 goes away with its share of the next epoch, keeper 2 is not there. */
+static void give_up_change(struct world *world)
+{
+    struct vt_keeper_plan plan;
+    struct vt_epoch_check check;
+    settings_become(world, 2, 3);
+    ck_assert_ok(vt_epoch_check(world->epoch, &check));
+    ck_assert_ok(vt_epoch_plan_change(world->epoch, &no_wish, &check, &plan, NULL));
+    struct cutting first = {world, "S2.keeper", 1, 2, 1 << 2};
+    vt_fault_set_step_hook(cut_at_step, &first);
+    ck_assert_status(vt_epoch_change_keepers(world->epoch, &plan), VAULT_E_KEEPER);
+    vt_fault_set_step_hook(NULL, NULL);
+    world_cut_keeper(world, 2, false);
+}
+
+START_TEST(a_keeper_that_was_to_join_erases_the_share_of_a_change_that_was_given_up)
+{
+    for (unsigned closes = 0; closes <= 2; closes++) {
+        struct world world;
+        world_with_request(&world, &one_of_one);
+        give_up_change(&world);
+        for (unsigned i = 0; i < closes; i++) ck_assert_ok(world_close_epoch(&world, true));
+        world_cut_keeper(&world, 1, false);
+        ck_assert_uint_eq(slots_at(&world, 1), 1);
+        ck_assert_ok(vt_epoch_push_floor(world.epoch));
+        ck_assert_uint_eq(slots_at(&world, 1), 0);
+        ck_assert_ok(change(&world, &no_wish, NULL));       /* and it can join now */
+        ck_assert_uint_eq(share_of(&world, 1).epoch, closes + 2);
+        world_end(&world);
+    }
+}
+END_TEST
+
 START_TEST(the_same_keepers_are_no_change)
 {
     struct world world;
@@ -802,7 +881,7 @@ START_TEST(a_certificate_waits_for_the_keeper_that_has_not_erased_yet)
     struct vt_epoch_status status;
     const struct world_shape shape = ram_shape(&ram);
     const uint64_t number = world_with_request(&world, &shape);
-    struct cutting cutting = {&world, "S5.fenced", 2, 1};
+    struct cutting cutting = {&world, "S5.fenced", 2, 1, 0};
     vt_fault_set_step_hook(cut_at_step, &cutting);
     ck_assert_ok(world_close_epoch(&world, false));
     vt_fault_set_step_hook(NULL, NULL);
@@ -891,7 +970,7 @@ START_TEST(a_late_receipt_completes_a_certificate_that_can_never_be_final)
     struct vt_txn *txn = NULL;
     VT_AUTO(vt_buf) receipts = VT_BUF_INIT(VT_EPOCH_RECEIPTS_MAX);
     const uint64_t number = world_with_request(&world, &two_of_three);
-    struct cutting cutting = {&world, "S5.fenced", 1, 1};
+    struct cutting cutting = {&world, "S5.fenced", 1, 1, 0};
     vt_fault_set_step_hook(cut_at_step, &cutting);
     ck_assert_ok(world_close_epoch(&world, false));
     vt_fault_set_step_hook(NULL, NULL);
@@ -1070,7 +1149,7 @@ START_TEST(a_certificate_of_a_keeper_that_was_lost_says_who_stands_for_it)
     struct vt_epoch_status status;
     const struct world_shape shape = ram_shape(&ram);
     const uint64_t number = world_with_request(&world, &shape);
-    struct cutting cutting = {&world, "S5.fenced", 2, 1};
+    struct cutting cutting = {&world, "S5.fenced", 2, 1, 0};
     ck_assert_ok(vt_epoch_status(world.epoch, &status));
     vt_fault_set_step_hook(cut_at_step, &cutting);
     ck_assert_ok(world_close_epoch(&world, false));
@@ -1133,6 +1212,7 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share,
              a_keeper_that_comes_back_from_an_old_copy_erases_it_and_is_given_the_next_share,
              an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share,
+             a_vault_that_goes_on_elsewhere_loses_no_prepared_share_to_the_one_that_was_left,
              no_share_of_a_dead_epoch_is_left_in_the_memory_of_the_vault, settings_alone_change_nobodys_share,
              a_change_gives_the_next_shares_to_the_keepers_of_the_settings,
              a_keeper_that_leaves_erases_its_share_and_gets_no_other,
@@ -1140,7 +1220,8 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_lost_keeper_is_left_out_only_on_somebodys_word, a_keeper_of_another_vault_is_never_taken_into_the_set,
              a_keeper_of_another_vault_put_in_place_during_a_close_keeps_its_share,
              a_change_that_leaves_fewer_than_the_quorum_is_refused, a_lone_keeper_leaves_only_when_another_holds_the_key_too,
-             a_keeper_that_does_not_take_its_share_stops_a_change, the_same_keepers_are_no_change,
+             a_keeper_that_does_not_take_its_share_stops_a_change,
+             a_keeper_that_was_to_join_erases_the_share_of_a_change_that_was_given_up, the_same_keepers_are_no_change,
              a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too,
              an_era_that_ended_before_the_shred_makes_nothing_final,
              an_attestation_says_nothing_of_shares_that_are_given_later,

@@ -18,11 +18,12 @@ static bool holds(const struct vt_epoch *epoch, size_t index, const struct vt_ep
     return false;
 }
 
-/* Of this vault, or of none yet: such a one takes a share when the next epoch is prepared. */
+/* Of this vault, or of none yet: such a one takes a share when the next epoch is prepared. One whose floor is past the present epoch
+ * serves the vault's other life. */
 static bool can_take_part(const struct vt_epoch *epoch, size_t index)
 {
     const struct vt_keeper_floor *floor = &epoch->floors[index];
-    return epoch->infos[index].is_reachable &&
+    return epoch->infos[index].is_reachable && !vt_floor_is_past(floor, &epoch->current) &&
            (floor->epoch == 0 || memcmp(&floor->vault_id, &epoch->vault_id, sizeof floor->vault_id) == 0);
 }
 

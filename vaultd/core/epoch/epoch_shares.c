@@ -281,16 +281,28 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
     return VAULT_OK;
 }
 
-static VT_RESULT abort_strays(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *current)
+/* A keeper that never finalised was to join, and holds what it was given then: unless it is of the present attempt, that of a change
+ * that was given up, which may be older than the present epoch. */
+static bool is_stray(const struct vt_keeper_slot *slot, const struct vt_keeper_floor *floor, const struct vt_epoch_id *current)
+{
+    if (slot->state != VT_SLOT_PREPARED) return false;
+    return slot->epoch > current->epoch || (floor->epoch == 0 && !vt_slot_is(slot, current));
+}
+
+/* @param out_left how many slots are left */
+static VT_RESULT abort_strays(struct vt_epoch *epoch, size_t index, const struct vt_keeper_floor *floor,
+                              const struct vt_epoch_id *current, size_t *out_left)
 {
     struct vt_keeper *keeper = epoch->keepers[index];
     struct vt_keeper_slot slots[VT_KEEPER_SLOTS] = {0};
     size_t count = 0;
     vault_status status = keeper->ops->read(keeper, slots, &count);
     if (status == VAULT_OK) vt_epoch_note_slots(epoch, index, slots, count);
+    *out_left = count;
     for (size_t i = 0; i < count && status == VAULT_OK; i++) {
-        if (slots[i].state != VT_SLOT_PREPARED || slots[i].epoch <= current->epoch) continue;
+        if (!is_stray(&slots[i], floor, current)) continue;
         status = keeper->ops->abort(keeper, slots[i].incarnation, slots[i].epoch, slots[i].attempt);
+        *out_left -= status == VAULT_OK;
     }
     vt_wipe(slots, sizeof slots);
     return status;
@@ -310,13 +322,16 @@ VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index)
     struct vt_keeper *keeper = epoch->keepers[index];
     VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
     struct vt_keeper_floor floor;
+    size_t left;
     const struct vt_epoch_id current = vt_epoch_current(epoch);
     VT_TRY(keeper->ops->floor(keeper, &floor));
     if (current.epoch == 0 || is_of_no_vault(&floor)) return VAULT_OK;      /* being initialised; new to the set */
     VT_ENSURE(memcmp(&floor.vault_id, &epoch->vault_id, sizeof floor.vault_id) == 0, VAULT_E_KEEPER);
+    /* Somebody goes on where this vault ended: what is prepared there is theirs. */
+    VT_ENSURE(!vt_floor_is_past(&floor, &current), VAULT_E_ROLLBACK);
     VT_TRY(check_is_alone(epoch, index));
-    VT_TRY(abort_strays(epoch, index, &current));
-    if (floor.epoch == 0) return VAULT_OK;
+    VT_TRY(abort_strays(epoch, index, &floor, &current, &left));
+    if (floor.epoch == 0 && left == 0) return VAULT_OK;
     if (floor.incarnation == current.incarnation && floor.epoch >= current.epoch) return VAULT_OK;
     return vt_shares_finalize(epoch, index, &current, 0, &receipt);
 }
