@@ -688,6 +688,26 @@ START_TEST(a_keeper_that_does_not_take_its_share_stops_a_change)
 }
 END_TEST
 
+START_TEST(keepers_are_not_made_while_an_epoch_closes_and_talks_to_them)
+{
+    struct world world;
+    struct vt_keeper_plan plan;
+    struct vt_epoch_check check;
+    struct vt_epoch_closing *closing = NULL;
+    struct vt_err err = {{0}, {0}};
+    world_with_request(&world, &one_of_one);
+    settings_become(&world, 2, 3);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_ok(vt_epoch_plan_change(world.epoch, &no_wish, &check, &plan, NULL));
+    ck_assert_ok(vt_epoch_freeze_rotation(world.epoch, world_add_wraps, NULL, &closing));
+    ck_assert_status(vt_epoch_make_keepers(world.epoch, &plan, &err), VAULT_E_BUSY);
+    ck_assert_ptr_nonnull(strstr(err.message, "An epoch is closing"));
+    vt_epoch_closing_free(closing);
+    ck_assert_ok(vt_epoch_make_keepers(world.epoch, &plan, NULL));
+    world_end(&world);
+}
+END_TEST
+
 /* 1-of-1 is to become 2-of-3: keeper 1 goes away with its share of the next epoch, keeper 2 is not there. */
 static void give_up_change(struct world *world)
 {
@@ -1221,6 +1241,7 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_of_another_vault_put_in_place_during_a_close_keeps_its_share,
              a_change_that_leaves_fewer_than_the_quorum_is_refused, a_lone_keeper_leaves_only_when_another_holds_the_key_too,
              a_keeper_that_does_not_take_its_share_stops_a_change,
+             keepers_are_not_made_while_an_epoch_closes_and_talks_to_them,
              a_keeper_that_was_to_join_erases_the_share_of_a_change_that_was_given_up, the_same_keepers_are_no_change,
              a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too,
              an_era_that_ended_before_the_shred_makes_nothing_final,

@@ -177,15 +177,25 @@ static bool joins(const struct vt_keeper_plan *plan, const char *name)
     return false;
 }
 
+static VT_RESULT make_those_that_join(struct vt_epoch *epoch, const struct vt_keeper_plan *plan, struct vt_err *err)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    const bool is_busy = epoch->closing != NULL;
+    pthread_mutex_unlock(&epoch->mutex);
+    if (is_busy) return vt_fail(err, VAULT_E_BUSY, NULL, "An epoch is closing, and the keepers have one caller at a time: ask again.");
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        if (!joins(plan, epoch->infos[i].name)) continue;
+        const vault_status status = vt_keeper_make(epoch->keepers[i], err);
+        vt_epoch_note_floor(epoch, i);
+        VT_TRY(status);
+    }
+    return VAULT_OK;
+}
+
 VT_RESULT vt_epoch_make_keepers(struct vt_epoch *epoch, const struct vt_keeper_plan *plan, struct vt_err *err)
 {
-    vault_status status = VAULT_OK;
-    pthread_mutex_lock(&epoch->push_mutex);
-    for (size_t i = 0; i < epoch->options.keeper_count && status == VAULT_OK; i++) {
-        if (!joins(plan, epoch->infos[i].name)) continue;
-        status = vt_keeper_make(epoch->keepers[i], err);
-        vt_epoch_note_floor(epoch, i);
-    }
+    pthread_mutex_lock(&epoch->push_mutex);         /* a closing that begins now waits for us before it talks to a keeper */
+    const vault_status status = make_those_that_join(epoch, plan, err);
     pthread_mutex_unlock(&epoch->push_mutex);
     return status;
 }
