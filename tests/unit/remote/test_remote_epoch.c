@@ -40,9 +40,9 @@ static void far_end(struct far *far)
 }
 
 /* A vault with two subjects, one of which is to be forgotten. @return the certificate's number */
-static uint64_t world_over(struct world *world, struct far *far)
+static uint64_t world_over_some(struct world *world, struct far *far, unsigned hosts)
 {
-    const struct world_shape shape = {.k = QUORUM, .m = HOSTS, .has_journal = true, .open_keeper = open_far, .context = far};
+    const struct world_shape shape = {.k = QUORUM, .m = hosts, .has_journal = true, .open_keeper = open_far, .context = far};
     struct vt_epoch_status status;
     far_start(far);
     world_new(world, &shape);
@@ -51,6 +51,11 @@ static uint64_t world_over(struct world *world, struct far *far)
     world_add_subject(world, TARGET);
     world_add_subject(world, CONTROL);
     return world_request(world, TARGET);
+}
+
+static uint64_t world_over(struct world *world, struct far *far)
+{
+    return world_over_some(world, far, HOSTS);
 }
 
 static void world_over_end(struct world *world, struct far *far)
@@ -313,6 +318,47 @@ START_TEST(a_restarted_keeper_makes_an_epoch_due_once_all_answer)
 }
 END_TEST
 
+struct joining {
+    struct far *far;
+    unsigned index;
+};
+
+static void restart_at_fence(const char *step, void *context)
+{
+    const struct joining *joining = context;
+    if (strcmp(step, "S5.fenced") == 0) remote_host_restart(&joining->far->hosts[joining->index]);
+}
+
+START_TEST(a_keeper_that_is_restarted_while_it_joins_makes_an_epoch_due_and_has_its_share_then)
+{
+    struct world world;
+    struct far far;
+    struct vt_epoch_check check;
+    struct vt_keeper_plan plan;
+    const struct vt_keeper_wish wish = {.leave_count = 0};
+    struct joining joining = {&far, HOSTS - 1};
+    world_over_some(&world, &far, HOSTS - 1);
+    world_close(&world);
+    world.shape.m = HOSTS;
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    ck_assert_ok(vt_epoch_plan_change(world.epoch, &wish, &check, &plan, NULL));
+    vt_fault_set_step_hook(restart_at_fence, &joining);
+    ck_assert_ok(vt_epoch_change_keepers(world.epoch, &plan));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_uint_eq(shares_at(&far, joining.index), 0);
+    vt_clock_shift(&world.clock, 60 * 1000);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert(vt_epoch_wants_healing(world.epoch));
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_uint_eq(shares_at(&far, joining.index), 1);
+    vt_clock_shift(&world.clock, 60 * 1000);
+    ck_assert(!vt_epoch_wants_healing(world.epoch));
+    world_over_end(&world, &far);
+}
+END_TEST
+
 START_TEST(a_vault_that_stopped_does_not_open_with_too_few_shares_and_says_why)
 {
     struct world world;
@@ -338,4 +384,5 @@ VT_TEST_MAIN("remote/epoch", a_shred_over_remote_keepers_is_effective_with_their
              with_the_tolerance_lowered_two_keepers_close_an_epoch_and_the_third_heals_at_the_next,
              while_the_vault_runs_the_next_epoch_heals_even_all_keepers,
              a_restarted_keeper_makes_an_epoch_due_once_all_answer,
+             a_keeper_that_is_restarted_while_it_joins_makes_an_epoch_due_and_has_its_share_then,
              a_vault_that_stopped_does_not_open_with_too_few_shares_and_says_why)

@@ -64,13 +64,14 @@ void vt_epoch_count_tolerance(const struct vt_epoch *epoch, struct vt_epoch_tole
 
 /* Healing ------------------------------------------------------------------------------------------------------------- */
 
-/* One of the holders, of this very epoch, and with nothing of it: what it had lay in memory, and it was restarted. */
+/* One of the holders, of this very epoch, and with nothing of it: what it had lay in memory, and it was restarted. One that had just
+ * joined has no floor yet when that was before its first FINALIZE. */
 static bool has_forgotten(const struct vt_epoch *epoch, size_t index)
 {
     const struct vt_keeper_floor *floor = &epoch->floors[index];
+    const bool is_of_now = floor->incarnation == epoch->current.incarnation && floor->epoch == epoch->current.epoch;
     return epoch->infos[index].keeper_class == VT_KEEPER_E4 && can_take_part(epoch, index) && is_holder(epoch, index) &&
-           floor->incarnation == epoch->current.incarnation && floor->epoch == epoch->current.epoch &&
-           !holds(epoch, index, &epoch->current);
+           (is_of_now || floor->epoch == 0) && !holds(epoch, index, &epoch->current);
 }
 
 /* Under the mutex. */
