@@ -87,6 +87,13 @@ static void hang_up(struct remote *remote)
     remote->is_open = false;
 }
 
+/* Whoever has recorded what passed between the two and finds the keys of the connection later, in either's memory, would have the
+ * share that has just been erased. So these keys end with it; the next question makes others. */
+static void forget_keys(struct remote *remote)
+{
+    hang_up(remote);
+}
+
 /* Status says why, until it answers again; the log says it once. */
 static void say_changed(struct remote *remote, vault_status status, const struct vt_err *err)
 {
@@ -195,6 +202,7 @@ static vault_status remote_finalize(struct vt_keeper *keeper, uint64_t incarnati
     memcpy(request.attempt, attempt, VT_ATTEMPT_LEN);
     VT_ENSURE(!remote->is_read_only, VAULT_E_READ_ONLY);
     VT_TRY(ask(remote, &request, &result));
+    forget_keys(remote);
     vt_buf_move(&out_receipt->note, &result.receipt);
     return VAULT_OK;
 }
@@ -204,7 +212,9 @@ static vault_status remote_abort(struct vt_keeper *keeper, uint64_t incarnation,
 {
     struct vt_remote_request request = {.op = VT_REMOTE_ABORT, .incarnation = incarnation, .epoch = epoch};
     memcpy(request.attempt, attempt, VT_ATTEMPT_LEN);
-    return tell(remote_of(keeper), &request);
+    VT_TRY(tell(remote_of(keeper), &request));
+    forget_keys(remote_of(keeper));
+    return VAULT_OK;
 }
 
 static vault_status remote_raise_floor(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)

@@ -155,6 +155,29 @@ START_TEST(a_connection_that_broke_is_opened_again_and_the_question_asked_again)
 }
 END_TEST
 
+START_TEST(a_connection_over_which_a_share_went_ends_when_the_share_is_erased)
+{
+    struct vt_keeper *keeper = setup(NULL);
+    make_epoch_one(keeper);
+    ck_assert_uint_eq(host.opened, 1);
+    const struct vt_keeper_slot second = slot_make(2), third = slot_make(3);
+    ck_assert_ok(keeper->ops->prepare(keeper, &second));
+    ck_assert_uint_eq(host.opened, 2);                      /* the first ended with epoch 0 */
+    ck_assert_uint_eq(count_of(keeper), 2);
+    ck_assert_uint_eq(host.opened, 2);                      /* and no other question ends one */
+    ck_assert_ok(finalize(keeper, &second, 20));
+    ck_assert_ok(keeper->ops->prepare(keeper, &third));
+    ck_assert_uint_eq(host.opened, 3);
+    ck_assert_ok(keeper->ops->abort(keeper, third.incarnation, third.epoch, third.attempt));
+    ck_assert_uint_eq(count_of(keeper), 1);
+    ck_assert_uint_eq(host.opened, 4);
+    ck_assert_status(finalize(keeper, &(struct vt_keeper_slot){.incarnation = 1, .epoch = 1}, 1), VAULT_E_ROLLBACK);
+    ck_assert_uint_eq(count_of(keeper), 1);
+    ck_assert_uint_eq(host.opened, 4);                      /* nothing was erased */
+    teardown(keeper);
+}
+END_TEST
+
 static struct vt_keeper *keeper_with_deadline(uint32_t deadline_ms)
 {
     struct vt_keeper *keeper = NULL;
@@ -390,6 +413,7 @@ VT_TEST_MAIN("remote/remote_keeper", a_remote_keeper_does_what_every_keeper_does
              a_receipt_verifies_under_the_key_of_the_settings_and_has_the_keepers_own_time,
              what_a_keeper_is_stands_in_the_settings_and_needs_no_answer, a_keeper_that_is_away_is_one_that_did_not_answer,
              a_connection_that_broke_is_opened_again_and_the_question_asked_again,
+             a_connection_over_which_a_share_went_ends_when_the_share_is_erased,
              one_that_let_its_deadline_pass_is_not_asked_again_for_as_long, a_keeper_that_goes_and_comes_back_is_said_once_each,
              another_keeper_in_its_place_is_refused, an_answer_that_is_none_is_a_keeper_that_did_not_answer,
              a_status_that_no_keeper_gives_is_a_keeper_that_did_not_answer, shares_are_shown_to_their_own_vault_only,
