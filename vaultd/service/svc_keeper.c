@@ -180,10 +180,23 @@ static VT_RESULT find_owing(struct checking *checking)
     return VAULT_OK;
 }
 
+/* Its share is of no use to anybody here, and a closing counts on it. */
+static VT_RESULT find_missing(struct checking *checking)
+{
+    for (size_t i = 0; i < checking->check->missing_count; i++) {
+        const struct vt_keeper_owing *missing = &checking->check->missing[i];
+        VT_TRY(find(checking, true,
+                    "Keeper %s of id %llu holds a share and is not in the settings: name it there again, or change the keepers.",
+                    missing->name, (unsigned long long)missing->id));
+    }
+    return VAULT_OK;
+}
+
 static VT_RESULT check_run(struct checking *checking)
 {
     struct vt_value map = vt_value_map();
     VT_TRY(find_owing(checking));
+    VT_TRY(find_missing(checking));
     for (size_t i = 0; i < checking->check->count; i++) {
         VT_TRY(put_checked(checking, &checking->check->keepers[i]));
         VT_TRY(find_about(checking, &checking->check->keepers[i]));
@@ -204,16 +217,22 @@ static void let_go(struct vt_call *call)
     call->txn = NULL;
 }
 
+/* @p check in the call's memory. */
+static VT_RESULT ask_keepers(struct vt_call *call, struct vt_epoch_check *check)
+{
+    const vault_status status = vt_epoch_check(vt_vault_epoch(call->vault), check);
+    if (status != VAULT_E_BUSY) return status;
+    return vt_fail(&call->err, status, NULL,
+                   "The keepers have one caller at a time, and an epoch is closing or one of them is slow to answer: ask again.");
+}
+
 static vault_status keeper_check_prepare(struct vt_call *call)
 {
     struct vt_epoch_check *check = vt_pool_alloc(&call->scratch, sizeof *check);
     struct vt_epoch_status epoch;
     VT_ENSURE(check != NULL, VAULT_E_MEMORY);
     let_go(call);
-    const vault_status status = vt_epoch_check(vt_vault_epoch(call->vault), check);
-    if (status == VAULT_E_BUSY)
-        return vt_fail(&call->err, status, NULL, "An epoch is closing, and the keepers have one caller at a time: ask again.");
-    VT_TRY(status);
+    VT_TRY(ask_keepers(call, check));
     VT_TRY(vt_epoch_status(vt_vault_epoch(call->vault), &epoch));
     struct checking checking = {.call = call, .check = check, .epoch = epoch.epoch, .keepers = vt_value_array(),
                                 .findings = vt_value_array(), .is_sound = true};
@@ -265,7 +284,7 @@ static VT_RESULT make_plan(struct vt_call *call, const struct vt_keeper_wish *wi
     struct vt_epoch *epoch = vt_vault_epoch(call->vault);
     struct vt_epoch_check *check = vt_pool_alloc(&call->scratch, sizeof *check);
     VT_ENSURE(check != NULL, VAULT_E_MEMORY);
-    VT_TRY(vt_epoch_check(epoch, check));
+    VT_TRY(ask_keepers(call, check));
     return vt_epoch_plan_change(epoch, wish, check, plan, &call->err);
 }
 

@@ -22,6 +22,7 @@ struct cut_keeper {
     struct vt_keeper *inner;
     bool is_down;
     const char *refusal;
+    sem_t *entered, *go;            /* not NULL: it hangs */
 };
 static struct cut_keeper *cut_of(struct vt_keeper *keeper)
 {
@@ -60,6 +61,10 @@ static vault_status cut_abort(struct vt_keeper *keeper, uint64_t incarnation, ui
 static vault_status cut_floor(struct vt_keeper *keeper, struct vt_keeper_floor *out_floor)
 {
     VT_ENSURE(!cut_of(keeper)->is_down, VAULT_E_CONNECT);
+    sem_t *entered = cut_of(keeper)->entered, *go = cut_of(keeper)->go;
+    cut_of(keeper)->entered = NULL;
+    if (entered != NULL) ck_assert_int_eq(sem_post(entered), 0);
+    while (entered != NULL && sem_wait(go) != 0) continue;
     return cut_of(keeper)->inner->ops->floor(cut_of(keeper)->inner, out_floor);
 }
 static vault_status cut_raise(struct vt_keeper *keeper, const struct vt_keeper_floor *floor)
@@ -102,6 +107,12 @@ void world_cut_keeper(struct world *world, unsigned index, bool is_down)
 void world_refuse_keeper(struct world *world, unsigned index, const char *why)
 {
     cut_of(world->keepers[index])->refusal = why;
+}
+
+void world_hang_keeper(struct world *world, unsigned index, sem_t *entered, sem_t *go)
+{
+    cut_of(world->keepers[index])->go = go;
+    cut_of(world->keepers[index])->entered = entered;
 }
 
 /* Life -------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* tests/unit/epoch/epoch_world.h - a vault on disk with its keepers and its journal, and what every test of epochs repeats.
  * Helpers assert that what they do succeeds; a test of a failure calls the epoch itself. */
 #pragma once
+#include <semaphore.h>
+
 #include "tests/support/suite.h"
 #include "vaultd/core/epoch/epoch.h"
 
@@ -50,6 +52,9 @@ void world_renew_keeper(struct world *world, unsigned index);
 void world_cut_keeper(struct world *world, unsigned index, bool is_down);
 /** Let it refuse to erase with VAULT_E_STATE, and answer everything else. @param why its sentence, static; NULL: it erases again */
 void world_refuse_keeper(struct world *world, unsigned index, const char *why);
+
+/** Let it hang when its floor is asked for, once: @p entered is posted, @p go is waited for. Borrowed until then. */
+void world_hang_keeper(struct world *world, unsigned index, sem_t *entered, sem_t *go);
 
 struct vt_sid world_sid(unsigned number);
 void world_add_subject(struct world *world, unsigned number);

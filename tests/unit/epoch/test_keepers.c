@@ -1,5 +1,6 @@
 /* The life of a set of keepers: what a check says of them, one that is lost and comes back or does not, and changes of the set.
  * docs/OPERATIONS.md "Keepers". */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -142,6 +143,35 @@ START_TEST(a_check_is_refused_while_an_epoch_closes)
     vt_epoch_closing_free(closing);
     ck_assert_ok(vt_epoch_check(world.epoch, &check));
     world_end(&world);
+}
+END_TEST
+
+static void *push(void *context)
+{
+    struct world *world = context;
+    ck_assert_ok(vt_epoch_push_floor(world->epoch));
+    return NULL;
+}
+
+START_TEST(a_check_does_not_wait_for_a_keeper_that_hangs)
+{
+    struct world world;
+    struct vt_epoch_check check;
+    pthread_t thread;
+    sem_t entered, go;
+    ck_assert_int_eq(sem_init(&entered, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&go, 0, 0), 0);
+    world_new(&world, &two_of_three);
+    world_hang_keeper(&world, 1, &entered, &go);
+    ck_assert_int_eq(pthread_create(&thread, NULL, push, &world), 0);
+    while (sem_wait(&entered) != 0) continue;
+    for (unsigned i = 0; i < 2; i++) ck_assert_status(vt_epoch_check(world.epoch, &check), VAULT_E_BUSY);
+    ck_assert_int_eq(sem_post(&go), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_ok(vt_epoch_check(world.epoch, &check));
+    world_end(&world);
+    sem_destroy(&entered);
+    sem_destroy(&go);
 }
 END_TEST
 
@@ -1226,7 +1256,7 @@ END_TEST
 
 VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that_its_share_fits,
              a_check_of_a_sealed_vault_says_what_is_there_and_not_whether_it_fits, a_check_names_the_share_that_does_not_fit,
-             a_check_is_refused_while_an_epoch_closes, status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
+             a_check_is_refused_while_an_epoch_closes, a_check_does_not_wait_for_a_keeper_that_hangs, status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
              a_keeper_without_a_share_does_not_count_for_opening, a_keeper_whose_file_was_moved_away_takes_no_share,
              a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_heals_when_it_is_back,
              a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share,

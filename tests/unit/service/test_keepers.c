@@ -99,6 +99,32 @@ START_TEST(a_check_names_the_keeper_that_was_moved_away_and_what_can_no_longer_b
 }
 END_TEST
 
+START_TEST(a_holder_that_the_settings_do_not_name_any_more_is_a_fault)
+{
+    struct vt_value result;
+    char text[200];
+    setup(&three_files);
+    create("ada");
+    ck_assert_ok(world_call(&world, "operator", "keeper.check", NULL, &result));
+    const uint64_t id = vt_value_get(keeper_of(&result, 2), "id")->unsigned_integer;
+    world_close(&world);
+    world.options.keeper_count = 2;
+    world_open(&world);
+    ck_assert_ok(world_unseal(&world));
+    ck_assert_ok(world_call(&world, "operator", "keeper.check", NULL, &result));
+    ck_assert(!vt_value_get_bool(&result, "is_sound", true));
+    assert_need(&result, "preparing", false, 3, 2);
+    const struct vt_value *findings = vt_value_get(&result, "findings");
+    ck_assert_uint_eq(findings->array.count, 1);
+    snprintf(text, sizeof text,
+             "Keeper keeper-2 of id %llu holds a share and is not in the settings: name it there again, or change the keepers.",
+             (unsigned long long)id);
+    ck_assert(vt_bytes_equal_str(findings->array.items[0].bytes, text));
+    ck_assert_status(world_call(&world, "privacy", "subject.shred", "{subject: ada, now: true}", NULL), VAULT_E_KEEPER);
+    teardown();
+}
+END_TEST
+
 START_TEST(only_an_administrator_changes_the_keepers_and_only_by_names_that_mean_something)
 {
     static const struct {
@@ -220,6 +246,7 @@ END_TEST
 
 VT_TEST_MAIN("keepers", a_check_a_list_and_the_status_say_the_same_of_what_may_fail,
              a_check_names_the_keeper_that_was_moved_away_and_what_can_no_longer_be_done,
+             a_holder_that_the_settings_do_not_name_any_more_is_a_fault,
              only_an_administrator_changes_the_keepers_and_only_by_names_that_mean_something,
              a_keeper_that_leaves_has_no_share_and_the_vault_goes_on, a_sealed_vault_is_checked_too,
              a_certificate_becomes_final_after_the_index_was_placed_anew)

@@ -312,12 +312,14 @@ struct vt_epoch_check {
     bool is_sealed;
     size_t owing_count;
     struct vt_keeper_owing owing[VT_KEEPERS_OWING_MAX];
+    size_t missing_count;
+    struct vt_keeper_owing missing[VT_KEEPERS_OWING_MAX];       /* hold a share, and the settings do not name them */
     size_t count;
     struct vt_keeper_check keepers[VT_KEEPERS_MAX];
     struct vt_epoch_tolerance tolerance;
 };
-/** Ask every keeper. Nothing is written. Thread: workers, tests; waits for a floor that is being pushed.
- *  @return VAULT_E_BUSY while an epoch closes */
+/** Ask every keeper. Nothing is written. Thread: workers, tests; waits half a second for a floor that is being pushed.
+ *  @return VAULT_E_BUSY while an epoch closes, or while somebody else waits for a keeper */
 VT_RESULT vt_epoch_check(struct vt_epoch *epoch, struct vt_epoch_check *out_check);
 /** What the keepers last said: asked at open, unseal, push, check and close, never here. Thread: any. */
 VT_RESULT vt_epoch_status(struct vt_epoch *epoch, struct vt_epoch_status *out_status);

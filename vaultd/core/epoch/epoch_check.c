@@ -2,10 +2,13 @@
  *
  * A share is sealed with its keeper, epoch and point, so one that opens is the one that this vault put there; that it fits is shown
  * by putting the root key together with it and opening the root page. Nothing is written anywhere. */
+#include <time.h>
+
 #include "vaultd/core/epoch/epoch_internal.h"
 
 _Static_assert((int)VT_KEEPERS_OWING_MAX == (int)VT_KEEPER_SET_MAX, "there is room for all");
 enum { TRIES_MAX = 4096 };      /* of k shares out of those that are here, to find k that open the root page */
+enum { NS_PER_S = 1000 * 1000 * 1000, CHECK_WAIT_NS = NS_PER_S / 2 };
 
 /* How many may fail --------------------------------------------------------------------------------------------------- */
 
@@ -251,6 +254,18 @@ static void list_owing(const struct vt_epoch *epoch, struct vt_epoch_check *chec
     }
 }
 
+/* Under the mutex. One that was never opened has the id of the holder of its name, and is none of these. */
+static void list_missing(const struct vt_epoch *epoch, struct vt_epoch_check *check)
+{
+    for (size_t i = 0; i < epoch->set.count; i++) {
+        const struct vt_keeper_member *member = &epoch->set.members[i];
+        if (member->x == 0 || vt_epoch_index_of(epoch, member->id) != VT_KEEPERS_MAX) continue;
+        struct vt_keeper_owing *missing = &check->missing[check->missing_count++];
+        *missing = (struct vt_keeper_owing){.id = member->id, .last_epoch = member->last_epoch};
+        memcpy(missing->name, member->name, sizeof missing->name);
+    }
+}
+
 static VT_RESULT check_in(struct vt_epoch *epoch, struct check_room *room, struct vt_epoch_check *check)
 {
     pthread_mutex_lock(&epoch->mutex);
@@ -268,8 +283,21 @@ static VT_RESULT check_in(struct vt_epoch *epoch, struct check_room *room, struc
     pthread_mutex_lock(&epoch->mutex);
     vt_epoch_count_tolerance(epoch, &check->tolerance);
     list_owing(epoch, check);
+    list_missing(epoch, check);
     pthread_mutex_unlock(&epoch->mutex);
     return VAULT_OK;
+}
+
+/* A closing that begins once it is ours waits for us before it talks to a keeper. Whoever asks waits for a floor that is being pushed
+ * and not for a keeper that hangs: every worker would in the end. */
+static VT_RESULT lock_keepers(struct vt_epoch *epoch)
+{
+    struct timespec until;
+    VT_ENSURE(clock_gettime(CLOCK_MONOTONIC, &until) == 0, VAULT_E_IO);
+    until.tv_nsec += CHECK_WAIT_NS;
+    until.tv_sec += until.tv_nsec / NS_PER_S;
+    until.tv_nsec %= NS_PER_S;
+    return pthread_mutex_clocklock(&epoch->push_mutex, CLOCK_MONOTONIC, &until) == 0 ? VAULT_OK : VAULT_E_BUSY;
 }
 
 VT_RESULT vt_epoch_check(struct vt_epoch *epoch, struct vt_epoch_check *out_check)
@@ -277,9 +305,11 @@ VT_RESULT vt_epoch_check(struct vt_epoch *epoch, struct vt_epoch_check *out_chec
     struct vt_epoch_check check = {.count = 0};
     struct check_room *room = vt_secret_alloc(sizeof *room);
     VT_ENSURE(room != NULL, VAULT_E_MEMORY);
-    pthread_mutex_lock(&epoch->push_mutex);         /* a closing that begins now waits for us before it talks to a keeper */
-    const vault_status status = check_in(epoch, room, &check);
-    pthread_mutex_unlock(&epoch->push_mutex);
+    vault_status status = lock_keepers(epoch);
+    if (status == VAULT_OK) {
+        status = check_in(epoch, room, &check);
+        pthread_mutex_unlock(&epoch->push_mutex);
+    }
     vt_secret_free(room);
     VT_TRY(status);
     *out_check = check;
