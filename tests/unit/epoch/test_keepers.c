@@ -277,6 +277,64 @@ START_TEST(a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_hea
 }
 END_TEST
 
+START_TEST(a_keeper_lost_while_a_vault_is_made_leaves_one_that_works)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    struct cutting cutting = {&world, "init.committed", 2, 1, 0};
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    world_new(&world, &two_of_three);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_status(status.keeper_errors[2], VAULT_E_CONNECT);
+    world_add_subject(&world, CONTROL);
+    world.shape.absent = 1 << 2;
+    world_reopen(&world);
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_ok(world_subject(&world, CONTROL));
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
+    ck_assert_ok(world_close_epoch(&world, true));          /* who holds shares is known */
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 1));
+    ck_assert_ok(world_close_epoch(&world, true));
+    ck_assert_uint_eq(share_of(&world, 2).epoch, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_lost_while_a_vault_is_made_takes_its_first_share_when_it_is_back)
+{
+    struct world world;
+    struct vt_epoch_status status;
+    struct cutting cutting = {&world, "init.committed", 2, 1, 0};
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    world_new(&world, &two_of_three);
+    vt_fault_set_step_hook(NULL, NULL);
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert_ok(vt_epoch_status(world.epoch, &status));
+    ck_assert_uint_eq(status.floors[2].epoch, 1);
+    assert_need(&status.may_fail.opening, 2, 3);
+    assert_need(&status.may_fail.erasing, 2, 3);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_vault_is_not_made_when_too_few_keepers_have_their_share_for_good)
+{
+    struct world world = {.shape = two_of_three};
+    struct cutting cutting = {&world, "init.committed", 1, 1, 1 << 2};
+    vt_temp_dir_make(world.dir, sizeof world.dir);
+    world_open(&world);
+    vt_fault_set_step_hook(cut_at_step, &cutting);
+    ck_assert_status(vt_epoch_initialise(world.epoch, world_add_wraps, NULL), VAULT_E_CONNECT);
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert(vt_epoch_is_sealed(world.epoch));
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share)
 {
     struct world world;
@@ -1259,6 +1317,9 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_check_is_refused_while_an_epoch_closes, a_check_does_not_wait_for_a_keeper_that_hangs, status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
              a_keeper_without_a_share_does_not_count_for_opening, a_keeper_whose_file_was_moved_away_takes_no_share,
              a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_heals_when_it_is_back,
+             a_keeper_lost_while_a_vault_is_made_leaves_one_that_works,
+             a_keeper_lost_while_a_vault_is_made_takes_its_first_share_when_it_is_back,
+             a_vault_is_not_made_when_too_few_keepers_have_their_share_for_good,
              a_keeper_lost_when_shares_are_erased_erases_on_its_return_and_has_the_next_share,
              a_keeper_that_comes_back_from_an_old_copy_erases_it_and_is_given_the_next_share,
              an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share,

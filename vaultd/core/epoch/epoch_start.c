@@ -110,16 +110,22 @@ static VT_RESULT begin_journal(struct vt_epoch *epoch)
     return vt_journal_note_gap(epoch->options.journal, &root);
 }
 
+/* There is nothing old to erase. One that is lost now is no reason to leave a vault that nobody has a credential for: it finalises
+ * when it is back, or is given its share with the next epoch. But k must have theirs for good. */
 static VT_RESULT finalize_all(struct starting *starting)
 {
     struct vt_epoch *epoch = starting->epoch;
+    vault_status failed = VAULT_OK;
+    unsigned done = 0;
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
         VT_AUTO(vt_keeper_receipt) receipt = VT_KEEPER_RECEIPT_INIT;
-        VT_TRY(vt_shares_finalize(epoch, i, &starting->id, starting->commit_number, &receipt));
-        vt_epoch_note_floor(epoch, i);
+        const vault_status status = vt_shares_finalize(epoch, i, &starting->id, starting->commit_number, &receipt);
+        done += status == VAULT_OK;
+        if (status != VAULT_OK) failed = status;
+        vt_epoch_note_change(epoch, i, status);
         vt_fault_step("init.finalized");
     }
-    return VAULT_OK;
+    return done >= epoch->options.quorum ? VAULT_OK : failed;
 }
 
 /* Behind the creation, since it is sealed under a key that the creation makes. */
@@ -155,8 +161,8 @@ static VT_RESULT start(struct starting *starting, vt_epoch_add_wraps add_wraps, 
     vt_epoch_adopt(epoch, &starting->vault_id, &starting->id, &starting->keys->unseal);
     vt_epoch_adopt_set(epoch, &starting->set);
     VT_TRY(begin_journal(epoch));
-    VT_TRY(finalize_all(starting));
-    return put_first_set(epoch);
+    VT_TRY(put_first_set(epoch));           /* before a keeper can be lost: who holds shares is known from here on */
+    return finalize_all(starting);
 }
 
 static VT_RESULT initialise(struct vt_epoch *epoch, vt_epoch_add_wraps add_wraps, void *context)
