@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "libvault/base/fault.h"
+#include "libvault/crypto/aead.h"
 #include "libvault/proof/certificate.h"
 #include "tests/support/own_memory.h"
 #include "tests/unit/epoch/epoch_world.h"
@@ -501,6 +502,60 @@ START_TEST(no_share_of_a_dead_epoch_is_left_in_the_memory_of_the_vault)
     note_shares(&world, second);
     ck_assert_ok(world_close_epoch(&world, true));          /* these were made here */
     ck_assert_uint_eq(count_in_memory(second), 0);
+    world_end(&world);
+}
+END_TEST
+
+static void seal_at_first_share(const char *step, void *context)
+{
+    struct world *world = context;
+    if (strcmp(step, "S2.keeper") == 0 && !vt_epoch_is_sealed(world->epoch)) vt_epoch_seal(world->epoch);
+}
+
+/* The share that was prepared last, under @p key: docs/FORMAT.md "Keeper file". */
+static vault_status open_prepared(struct world *world, unsigned keeper, const struct vt_key *key)
+{
+    struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+    struct vt_keeper_info info;
+    struct vt_seal_ctx ctx;
+    size_t count;
+    VT_AUTO(vt_key) share = VT_KEY_INIT;
+    ck_assert_ok(world->keepers[keeper]->ops->read(world->keepers[keeper], slots, &count));
+    ck_assert_ok(world->keepers[keeper]->ops->info(world->keepers[keeper], &info));
+    ck_assert_uint_eq(count, 2);
+    const struct vt_keeper_slot *slot = &slots[1];
+    ck_assert_int_eq(slot->state, VT_SLOT_PREPARED);
+    vt_seal_ctx_begin(&ctx, slot->vault_id.bytes, slot->incarnation, VT_SEAL_SLOT, VT_TENANT_VAULT);
+    vt_seal_ctx_u64(&ctx, info.keeper_id);
+    vt_seal_ctx_u64(&ctx, slot->epoch);
+    vt_seal_ctx_bytes(&ctx, VT_BYTES_OF(slot->attempt));
+    vt_seal_ctx_u8(&ctx, slot->k);
+    vt_seal_ctx_u8(&ctx, slot->m);
+    vt_seal_ctx_u8(&ctx, slot->x);
+    return vt_unseal_into(key, &ctx, vt_bytes(slot->share, slot->share_len), share.bytes);
+}
+
+START_TEST(sealing_while_shares_are_given_out_leaves_none_under_a_key_that_was_wiped)
+{
+    struct world world;
+    struct vt_epoch_closing *closing = NULL;
+    VT_AUTO_PTR(vt_wraps) wraps = NULL;
+    VT_AUTO(vt_key) unseal_key = VT_KEY_INIT;
+    const struct vt_key wiped = VT_KEY_INIT;
+    world_new(&world, &two_of_three);
+    ck_assert_ok(vt_epoch_wraps(world.epoch, &wraps));
+    ck_assert_ok(vt_wraps_open_key_file(wraps, vt_bytes_str(world_key_file), &unseal_key));
+    ck_assert_ok(vt_epoch_freeze_take_over(world.epoch, &closing));
+    vt_fault_set_step_hook(seal_at_first_share, &world);
+    ck_assert_ok(vt_epoch_prepare(closing));
+    vt_fault_set_step_hook(NULL, NULL);
+    ck_assert(vt_epoch_is_sealed(world.epoch));
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_status(open_prepared(&world, i, &wiped), VAULT_E_AUTHENTICITY);
+        ck_assert_ok(open_prepared(&world, i, &unseal_key));
+    }
+    vt_epoch_closing_free(closing);
+    for (unsigned i = 0; i < 3; i++) ck_assert_uint_eq(slots_at(&world, i), 1);
     world_end(&world);
 }
 END_TEST
@@ -1314,7 +1369,8 @@ END_TEST
 
 VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that_its_share_fits,
              a_check_of_a_sealed_vault_says_what_is_there_and_not_whether_it_fits, a_check_names_the_share_that_does_not_fit,
-             a_check_is_refused_while_an_epoch_closes, a_check_does_not_wait_for_a_keeper_that_hangs, status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
+             a_check_is_refused_while_an_epoch_closes, a_check_does_not_wait_for_a_keeper_that_hangs,
+             status_says_how_many_keepers_may_fail_and_when_too_few_are_left,
              a_keeper_without_a_share_does_not_count_for_opening, a_keeper_whose_file_was_moved_away_takes_no_share,
              a_keeper_lost_while_shares_are_given_out_leaves_all_as_it_was_and_heals_when_it_is_back,
              a_keeper_lost_while_a_vault_is_made_leaves_one_that_works,
@@ -1324,7 +1380,8 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_keeper_that_comes_back_from_an_old_copy_erases_it_and_is_given_the_next_share,
              an_empty_keeper_in_the_place_of_a_lost_one_is_given_the_next_share,
              a_vault_that_goes_on_elsewhere_loses_no_prepared_share_to_the_one_that_was_left,
-             no_share_of_a_dead_epoch_is_left_in_the_memory_of_the_vault, settings_alone_change_nobodys_share,
+             no_share_of_a_dead_epoch_is_left_in_the_memory_of_the_vault,
+             sealing_while_shares_are_given_out_leaves_none_under_a_key_that_was_wiped, settings_alone_change_nobodys_share,
              a_change_gives_the_next_shares_to_the_keepers_of_the_settings,
              a_keeper_that_leaves_erases_its_share_and_gets_no_other,
              a_keeper_taken_out_of_the_settings_without_a_change_stops_closing_and_loses_nothing,

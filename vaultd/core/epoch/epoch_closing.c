@@ -205,13 +205,16 @@ static VT_RESULT share_out(struct vt_epoch_closing *closing)
     for (size_t i = 0; i < epoch->options.keeper_count; i++) vt_epoch_note_floor(epoch, i);     /* who is there now */
     VT_TRY(vt_epoch_next_set(epoch, closing->next.epoch, closing->is_change ? &closing->plan : NULL, &closing->next_set));
     struct vt_sharing sharing = {.id = closing->next, .vault_id = epoch->vault_id, .root = &closing->secrets->root,
-                                 .set = &closing->next_set};
-    sharing.unseal_key = closing->is_rotation ? &closing->secrets->unseal : &epoch->secrets->unseal;
+                                 .unseal_key = &closing->secrets->sharing, .set = &closing->next_set};
     pthread_mutex_lock(&epoch->mutex);
+    const bool is_sealed = epoch->is_sealed;
+    closing->secrets->sharing = closing->is_rotation ? closing->secrets->unseal : epoch->secrets->unseal;
     sharing.needed = closing->next_set.k + epoch->tolerance;
     pthread_mutex_unlock(&epoch->mutex);
     if (closing->is_change) sharing.needed = (unsigned)vt_keeper_set_size(&closing->next_set, false);
-    return vt_shares_prepare(epoch, &sharing);
+    const vault_status status = is_sealed ? VAULT_E_SEALED : vt_shares_prepare(epoch, &sharing);
+    vt_wipe(&closing->secrets->sharing, sizeof closing->secrets->sharing);
+    return status;
 }
 
 VT_RESULT vt_epoch_prepare(struct vt_epoch_closing *closing)

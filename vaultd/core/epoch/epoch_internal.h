@@ -76,6 +76,7 @@ struct vt_closing_item {
 struct vt_closing_secrets {
     struct vt_key root;                 /* R' */
     struct vt_key unseal;               /* U', in a rotation */
+    struct vt_key sharing;              /* what shares are sealed under in S2: U' or a copy of U, which sealing wipes meanwhile */
 };
 struct vt_epoch_closing {
     struct vt_epoch *owner;

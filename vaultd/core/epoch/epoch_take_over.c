@@ -35,18 +35,25 @@ VT_RESULT vt_epoch_freeze_take_over(struct vt_epoch *epoch, struct vt_epoch_clos
     return VAULT_OK;
 }
 
-/* What the keepers hold; arena memory. */
-struct views {
-    struct vt_keeper_view of[VT_KEEPERS_MAX];
+/* What the keepers hold, and a copy of U: sealing wipes the other. Arena memory. */
+struct room {
+    struct vt_keeper_view views[VT_KEEPERS_MAX];
+    struct vt_key unseal_key;
 };
 
-static VT_RESULT open_with(struct vt_epoch *epoch, struct vt_keeper_view *views, struct vt_keyring *ring)
+static VT_RESULT open_with(struct vt_epoch *epoch, struct room *room, struct vt_keyring *ring)
 {
     VT_AUTO(vt_key) root = VT_KEY_INIT;
-    const struct vt_epoch_id current = vt_epoch_current(epoch);
+    struct vt_keeper_view *views = room->views;
+    pthread_mutex_lock(&epoch->mutex);
+    const struct vt_epoch_id current = epoch->current;
+    const bool is_sealed = epoch->is_sealed;
+    room->unseal_key = epoch->secrets->unseal;
+    pthread_mutex_unlock(&epoch->mutex);
+    VT_ENSURE(!is_sealed, VAULT_E_SEALED);
     VT_TRY(vt_shares_survey(epoch, views));
     VT_ENSURE(vt_shares_present(epoch, views, &current) >= vt_epoch_quorum(epoch), VAULT_E_KEEPER);
-    VT_TRY(vt_shares_combine(epoch, views, &current, &epoch->vault_id, &epoch->secrets->unseal, &root));
+    VT_TRY(vt_shares_combine(epoch, views, &current, &epoch->vault_id, &room->unseal_key, &root));
     return vt_keyring_unseal(ring, &root);
 }
 
@@ -54,11 +61,10 @@ VT_RESULT vt_epoch_take_over_open(struct vt_epoch_closing *closing, struct vt_ke
 {
     struct vt_epoch *epoch = closing->owner;
     VT_ENSURE(closing->is_take_over && closing->stage == VT_CLOSING_PREPARED, VAULT_E_STATE);
-    VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);
-    struct views *views = vt_secret_alloc(sizeof *views);
-    VT_ENSURE(views != NULL, VAULT_E_MEMORY);
-    const vault_status status = open_with(epoch, views->of, ring);
-    vt_secret_free(views);
+    struct room *room = vt_secret_alloc(sizeof *room);
+    VT_ENSURE(room != NULL, VAULT_E_MEMORY);
+    const vault_status status = open_with(epoch, room, ring);
+    vt_secret_free(room);
     return status;
 }
 
