@@ -231,6 +231,16 @@ static VT_RESULT prepare(struct taking *taking)
                    vault_status_text(status));
 }
 
+/* The last look before the environment of now is given up: without k shares of the next root key neither would open. */
+static VT_RESULT check_shares(struct taking *taking)
+{
+    const vault_status status = vt_epoch_take_over_check(taking->closing);
+    if (status != VAULT_E_KEEPER) return status;
+    return vt_fail(taking->err, status, "keepers",
+                   "Too few keepers still hold their share of the next root key: some were restarted or are away. The take-over "
+                   "was given up, and the vault is as it was.");
+}
+
 static VT_RESULT run(struct taking *taking)
 {
     VT_TRY(stand_still(taking));
@@ -245,7 +255,7 @@ static VT_RESULT run(struct taking *taking)
     VT_TRY(index_and_rekey(taking));
     VT_TRY(end(taking));
     vt_fault_step("takeover.whole");
-    return VAULT_OK;
+    return check_shares(taking);
 }
 
 static void release(struct taking *taking)

@@ -16,7 +16,7 @@ static const char TEMPLATES[] =
     "  - {name: opaque, format: opaque, collection: cards, field: number}\n"
     "  - {name: same, format: opaque, collection: cards, field: number, deterministic: true}\n";
 
-static void people_make(struct world *world, const struct world_options *options)
+void people_new_with(struct world *world, const struct world_options *options)
 {
     struct vt_value params = vt_value_map();
     world_new(world, options);
@@ -29,12 +29,13 @@ static void people_make(struct world *world, const struct world_options *options
 
 void people_new(struct world *world, bool has_journal)
 {
-    people_make(world, &(struct world_options){.is_on_disk = true, .has_journal = has_journal});
+    people_new_with(world, &(struct world_options){.is_on_disk = true, .has_journal = has_journal});
 }
 
 void people_new_kept(struct world *world, unsigned quorum, unsigned keepers)
 {
-    people_make(world, &(struct world_options){.is_on_disk = true, .has_journal = true, .quorum = quorum, .keeper_count = keepers});
+    people_new_with(world, &(struct world_options){
+                               .is_on_disk = true, .has_journal = true, .quorum = quorum, .keeper_count = keepers});
 }
 
 void people_create(struct world *world, const char *name)

@@ -8,6 +8,8 @@ enum { TOKEN_MAX = 64 };
 void people_new(struct world *world, bool has_journal);
 /** The same with @p quorum of @p keepers, and a journal. */
 void people_new_kept(struct world *world, unsigned quorum, unsigned keepers);
+/** The same as the options say. */
+void people_new_with(struct world *world, const struct world_options *options);
 /** Somebody with a profile: email NAME@example.org, IP address. */
 void people_create(struct world *world, const char *name);
 /** A token of a card of NAME's, made with the card. @param template_ card, opaque or same (deterministic) */

@@ -72,13 +72,18 @@ static void assert_unchanged(void)
 }
 
 /* ada and bob, a backup, then another address for bob. */
-static void two_people(bool has_journal)
+static void fill_with_two(void)
 {
-    people_new(&world, has_journal);
     people_create(&world, "ada");
     people_create(&world, "bob");
     people_back_up(&world, "b1");
     people_put(&world, "bob", "{email: other@example.org}");
+}
+
+static void two_people(bool has_journal)
+{
+    people_new(&world, has_journal);
+    fill_with_two();
 }
 
 START_TEST(what_was_backed_up_comes_back_and_what_came_since_is_undone)
@@ -753,6 +758,45 @@ START_TEST(keepers_that_do_not_prepare_leave_the_vault_as_it_was)
 }
 END_TEST
 
+static struct vt_keeper *kept[3];
+static unsigned forgetful;
+
+static void note_kept(void *context, struct vt_store *store, struct vt_keeper *const *keepers)
+{
+    (void)context, (void)store;
+    memcpy(kept, keepers, sizeof kept);
+}
+
+/* As a keeper does that has its shares in memory and is restarted: what was prepared is not there any more. */
+static void forget_prepared(void)
+{
+    for (unsigned i = 0; i < forgetful; i++) {
+        struct vt_keeper_slot slots[VT_KEEPER_SLOTS];
+        size_t count;
+        ck_assert_ok(kept[i]->ops->read(kept[i], slots, &count));
+        ck_assert_uint_eq(count, 2);
+        ck_assert_ok(kept[i]->ops->abort(kept[i], slots[1].incarnation, slots[1].epoch, slots[1].attempt));
+    }
+}
+
+START_TEST(keepers_that_lose_their_next_share_while_it_is_built_leave_the_vault_as_it_was)
+{
+    static const struct world_options options = {
+        .is_on_disk = true, .has_journal = true, .quorum = 2, .keeper_count = 3, .on_open = note_kept};
+    for (forgetful = 1; forgetful <= 3; forgetful++) {
+        people_new_with(&world, &options);
+        fill_with_two();
+        hook_at("takeover.rekeyed", forget_prepared);
+        ck_assert_status(people_take_over(&world, "b1", NULL), VAULT_E_KEEPER);
+        vt_fault_set_step_hook(NULL, NULL);
+        ck_assert_uint_eq(hook.seen, 1);
+        ck_assert_ptr_nonnull(strstr(world.err.message, "Too few keepers still hold their share of the next root key"));
+        assert_unchanged();
+        world_free(&world);
+    }
+}
+END_TEST
+
 static struct rlimit file_limit;
 
 static void disk_fills(void)
@@ -1021,6 +1065,7 @@ VT_TEST_MAIN("backup/take-over", what_was_backed_up_comes_back_and_what_came_sin
              a_second_take_over_that_comes_too_late_does_not_undo_the_cancelling_of_the_first,
              a_daemon_that_stops_gives_it_up_and_the_next_start_serves_as_before,
              keepers_that_do_not_prepare_leave_the_vault_as_it_was,
+             keepers_that_lose_their_next_share_while_it_is_built_leave_the_vault_as_it_was,
              a_disk_that_fills_while_building_leaves_the_vault_as_it_was, a_missing_damaged_or_foreign_backup_changes_nothing,
              a_copy_of_the_former_incarnation_is_refused_by_name,
              a_loss_of_commits_after_a_take_over_is_refused_and_the_journal_does_not_bring_the_past_back)

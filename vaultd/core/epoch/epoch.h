@@ -107,6 +107,9 @@ VT_RESULT vt_epoch_take_over_open(struct vt_epoch_closing *closing, struct vt_ke
  *  that nothing the new environment ever writes can be reached from the old root key. The caller commits @p txn. */
 VT_RESULT vt_epoch_take_over_begin(struct vt_epoch_closing *closing, struct vt_keyring_write *write, struct vt_txn *txn,
                                    const uint8_t backup_id[16]);
+/** Do enough keepers still hold what was prepared? Building takes long, and those that keep shares in memory may have been
+ *  restarted meanwhile. @return VAULT_E_KEEPER: this environment must stay; VAULT_E_SEALED, VAULT_E_MEMORY */
+VT_RESULT vt_epoch_take_over_check(struct vt_epoch_closing *closing);
 /** The new environment is whole: its shares stay prepared at the keepers, whatever becomes of this closing. Whichever of the
  *  two environments is unsealed next decides. No other epoch closes before that. Free the closing as usual. */
 void vt_epoch_take_over_keep(struct vt_epoch_closing *closing);

@@ -104,6 +104,23 @@ VT_RESULT vt_epoch_take_over_begin(struct vt_epoch_closing *closing, struct vt_k
     return vt_keyring_write_finish(write, &next, &delta);
 }
 
+VT_RESULT vt_epoch_take_over_check(struct vt_epoch_closing *closing)
+{
+    struct vt_epoch *epoch = closing->owner;
+    VT_ENSURE(closing->is_take_over && closing->stage == VT_CLOSING_PREPARED, VAULT_E_STATE);
+    VT_ENSURE(!vt_epoch_is_sealed(epoch), VAULT_E_SEALED);
+    struct room *room = vt_secret_alloc(sizeof *room);
+    VT_ENSURE(room != NULL, VAULT_E_MEMORY);
+    const vault_status status = vt_shares_survey(epoch, room->views);
+    const unsigned present = status == VAULT_OK ? vt_shares_present(epoch, room->views, &closing->next) : 0;
+    vt_secret_free(room);
+    VT_TRY(status);
+    pthread_mutex_lock(&epoch->mutex);
+    const unsigned needed = closing->next_set.k + epoch->tolerance;
+    pthread_mutex_unlock(&epoch->mutex);
+    return present >= needed ? VAULT_OK : VAULT_E_KEEPER;
+}
+
 void vt_epoch_take_over_keep(struct vt_epoch_closing *closing)
 {
     VT_BUG_ON(!closing->is_take_over || closing->stage != VT_CLOSING_PREPARED);
