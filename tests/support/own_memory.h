@@ -1,5 +1,5 @@
-/* tests/support/own_memory.h - is a secret still anywhere in this process? Every byte that the process may write to is looked at, as
- * its own descriptor of its memory shows it: stacks, heaps, the arena. Thread: any; the others should rest meanwhile. */
+/* tests/support/own_memory.h - is a secret still anywhere in this process? Every byte that the process may write to is looked at,
+ * as its own descriptor of its memory shows it: stacks, heaps, the arena. Thread: any; the others should rest meanwhile. */
 #pragma once
 #include "libvault/base/bytes.h"
 

@@ -182,7 +182,8 @@ static VT_RESULT make_those_that_join(struct vt_epoch *epoch, const struct vt_ke
     pthread_mutex_lock(&epoch->mutex);
     const bool is_busy = epoch->closing != NULL;
     pthread_mutex_unlock(&epoch->mutex);
-    if (is_busy) return vt_fail(err, VAULT_E_BUSY, NULL, "An epoch is closing, and the keepers have one caller at a time: ask again.");
+    if (is_busy)
+        return vt_fail(err, VAULT_E_BUSY, NULL, "An epoch is closing, and the keepers have one caller at a time: ask again.");
     for (size_t i = 0; i < epoch->options.keeper_count; i++) {
         if (!joins(plan, epoch->infos[i].name)) continue;
         const vault_status status = vt_keeper_make(epoch->keepers[i], err);

@@ -21,8 +21,8 @@ static bool holds(const struct vt_epoch *epoch, size_t index, const struct vt_ep
     return false;
 }
 
-/* Of this vault, or of none yet: such a one takes a share when the next epoch is prepared. One whose floor is past the present epoch
- * serves the vault's other life. */
+/* Of this vault, or of none yet: such a one takes a share when the next epoch is prepared. One whose floor is past the present
+ * epoch serves the vault's other life. */
 static bool can_take_part(const struct vt_epoch *epoch, size_t index)
 {
     const struct vt_keeper_floor *floor = &epoch->floors[index];
@@ -67,8 +67,8 @@ void vt_epoch_count_tolerance(const struct vt_epoch *epoch, struct vt_epoch_tole
 
 /* Healing ------------------------------------------------------------------------------------------------------------- */
 
-/* One of the holders, of this very epoch, and with nothing of it: what it had lay in memory, and it was restarted. One that had just
- * joined has no floor yet when that was before its first FINALIZE. */
+/* One of the holders, of this very epoch, and with nothing of it: what it had lay in memory, and it was restarted. One that had
+ * just joined has no floor yet when that was before its first FINALIZE. */
 static bool has_forgotten(const struct vt_epoch *epoch, size_t index)
 {
     const struct vt_keeper_floor *floor = &epoch->floors[index];
@@ -288,8 +288,8 @@ static VT_RESULT check_in(struct vt_epoch *epoch, struct check_room *room, struc
     return VAULT_OK;
 }
 
-/* A closing that begins once it is ours waits for us before it talks to a keeper. Whoever asks waits for a floor that is being pushed
- * and not for a keeper that hangs: every worker would in the end. */
+/* A closing that begins once it is ours waits for us before it talks to a keeper. Whoever asks waits for a floor that is being
+ * pushed and not for a keeper that hangs: every worker would in the end. */
 static VT_RESULT lock_keepers(struct vt_epoch *epoch)
 {
     struct timespec until;

@@ -141,8 +141,8 @@ void vt_shares_abort(struct vt_epoch *epoch, const struct vt_epoch_id *id);
 VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct vt_epoch_id *id, uint64_t commit_number,
                              struct vt_keeper_receipt *out_receipt);
 /** A keeper that was away: let it erase whatever is not of the current epoch. Only while no closing is under way.
- *  @return VAULT_E_ROLLBACK, and nothing is touched, when its floor is past the current epoch: the vault has another life elsewhere;
- *  VAULT_E_KEEPER for another vault's */
+ *  @return VAULT_E_ROLLBACK, and nothing is touched, when its floor is past the current epoch: the vault has another life
+ *  elsewhere; VAULT_E_KEEPER for another vault's */
 VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index);
 void vt_epoch_note_floor(struct vt_epoch *epoch, size_t index);
 /** The same behind a change that keeper @p index was asked for: status shows how it ended, until the next. */

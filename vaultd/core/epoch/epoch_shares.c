@@ -254,7 +254,7 @@ static bool is_of_no_vault(const struct vt_keeper_floor *floor)
     return floor->epoch == 0 && memcmp(&floor->vault_id, &NONE, sizeof NONE) == 0;
 }
 
-/* Another vault's keeper may have been put where ours was, at any time: a keeper that cannot know who asks would erase its share. */
+/* Another vault's keeper may have been put where ours was, at any time; it cannot know who asks, and would erase its share. */
 static VT_RESULT check_is_ours(struct vt_epoch *epoch, size_t index)
 {
     struct vt_keeper_floor floor;
@@ -281,8 +281,8 @@ VT_RESULT vt_shares_finalize(struct vt_epoch *epoch, size_t index, const struct 
     return VAULT_OK;
 }
 
-/* A keeper that never finalised was to join, and holds what it was given then: unless it is of the present attempt, that of a change
- * that was given up, which may be older than the present epoch. */
+/* A keeper that never finalised was to join, and holds what it was given then: unless it is of the present attempt, that of a
+ * change that was given up, which may be older than the present epoch. */
 static bool is_stray(const struct vt_keeper_slot *slot, const struct vt_keeper_floor *floor, const struct vt_epoch_id *current)
 {
     if (slot->state != VT_SLOT_PREPARED) return false;
