@@ -91,6 +91,29 @@ static VT_RESULT step_freeze(struct closing *closing)
     return closing->freeze_status != VAULT_OK ? closing->freeze_status : status;
 }
 
+static vault_status closing_owe(void *context, struct vt_keyring_write *write, struct vt_txn *txn)
+{
+    struct closing *closing = context;
+    return vt_epoch_owe_joiners(closing->epoch_closing, vt_keyring_write_view(write), txn);
+}
+
+static void closing_owed(void *context, bool kept)
+{
+    struct closing *closing = context;
+    if (kept) vt_epoch_joiners_owe(closing->epoch_closing);
+}
+
+/* Durable before a keeper that joins is given anything. */
+static VT_RESULT step_owe(struct closing *closing)
+{
+    if (closing->plan == NULL) return VAULT_OK;
+    struct vt_commit_item item = system_item(closing);
+    item.exclusive = closing_owe;
+    item.is_unaudited = true;
+    item.on_committed = closing_owed;
+    return vt_vault_commit_wait(closing->vault, &item);
+}
+
 static VT_RESULT step_commit(struct closing *closing)
 {
     struct vt_commit_item item = system_item(closing);
@@ -125,6 +148,7 @@ static VT_RESULT step_record(struct closing *closing)
 static VT_RESULT closing_run(struct closing *closing)
 {
     VT_TRY(step_freeze(closing));
+    VT_TRY(step_owe(closing));
     VT_TRY(vt_epoch_prepare(closing->epoch_closing));
     VT_TRY(step_commit(closing));
     VT_TRY(step_finalize(closing));

@@ -884,6 +884,63 @@ START_TEST(a_keeper_that_was_to_join_erases_the_share_of_a_change_that_was_given
 }
 END_TEST
 
+static size_t owing(struct world *world)
+{
+    struct vt_epoch_check check;
+    ck_assert_ok(vt_epoch_check(world->epoch, &check));
+    return check.owing_count;
+}
+
+static uint64_t clean_from(struct world *world)
+{
+    struct vt_epoch_status status;
+    ck_assert_ok(vt_epoch_status(world->epoch, &status));
+    return status.clean_from;
+}
+
+START_TEST(keepers_that_were_to_join_owe_what_they_were_given_until_they_are_seen_without_it)
+{
+    struct world world;
+    world_with_request(&world, &one_of_one);
+    give_up_change(&world);
+    world.shape.absent = 1 << 1 | 1 << 2;
+    world_reopen(&world);                                   /* it is in the store */
+    ck_assert_ok(world_unseal(&world, NULL));
+    ck_assert_uint_eq(owing(&world), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_ok(world_close_epoch(&world, true));
+        ck_assert_uint_eq(clean_from(&world), 1);           /* nothing becomes final */
+    }
+    world_cut_keeper(&world, 2, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert_uint_eq(owing(&world), 1);                    /* it had been cut off before it was given anything */
+    ck_assert_uint_eq(clean_from(&world), 1);
+    world_cut_keeper(&world, 1, false);
+    ck_assert_ok(vt_epoch_push_floor(world.epoch));
+    ck_assert_uint_eq(slots_at(&world, 1), 0);
+    ck_assert_uint_eq(owing(&world), 0);
+    ck_assert_uint_eq(clean_from(&world), 3);
+    ck_assert_ok(change(&world, &no_wish, NULL));
+    ck_assert_uint_eq(clean_from(&world), 4);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_keeper_that_joins_after_all_shows_with_its_first_receipt_what_it_owed)
+{
+    struct world world;
+    world_with_request(&world, &one_of_one);
+    give_up_change(&world);
+    world_cut_keeper(&world, 1, false);
+    ck_assert_uint_eq(owing(&world), 2);
+    ck_assert_ok(change(&world, &no_wish, NULL));           /* nobody has pushed a floor meanwhile */
+    ck_assert_uint_eq(owing(&world), 0);
+    ck_assert_uint_eq(clean_from(&world), 2);
+    ck_assert_uint_eq(share_of(&world, 1).epoch, 2);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(the_same_keepers_are_no_change)
 {
     struct world world;
@@ -1390,7 +1447,9 @@ VT_TEST_MAIN("epoch/keepers", a_check_says_of_each_keeper_what_it_holds_and_that
              a_change_that_leaves_fewer_than_the_quorum_is_refused, a_lone_keeper_leaves_only_when_another_holds_the_key_too,
              a_keeper_that_does_not_take_its_share_stops_a_change,
              keepers_are_not_made_while_an_epoch_closes_and_talks_to_them,
-             a_keeper_that_was_to_join_erases_the_share_of_a_change_that_was_given_up, the_same_keepers_are_no_change,
+             a_keeper_that_was_to_join_erases_the_share_of_a_change_that_was_given_up,
+             keepers_that_were_to_join_owe_what_they_were_given_until_they_are_seen_without_it,
+             a_keeper_that_joins_after_all_shows_with_its_first_receipt_what_it_owed, the_same_keepers_are_no_change,
              a_certificate_becomes_final_when_the_era_of_the_index_has_ended_and_its_epoch_too,
              an_era_that_ended_before_the_shred_makes_nothing_final,
              an_attestation_says_nothing_of_shares_that_are_given_later,

@@ -250,6 +250,10 @@ VT_RESULT vt_epoch_look_beside(struct vt_epoch *epoch);
 /** Keepers that may fail at S2 without loss: prepare at k + @p tolerance. Default m - k. Lowered when a keeper stays away
  *  past its deadline and two approvers agree. @return VAULT_E_ARGUMENT past m - k */
 VT_RESULT vt_epoch_set_tolerance(struct vt_epoch *epoch, unsigned tolerance);
+/** Before the keepers are asked: those that a change lets join owe a receipt from here on, whatever becomes of the shares that they
+ *  are given. Nothing happens for another closing. The caller commits @p txn, and then says that it was kept. */
+VT_RESULT vt_epoch_owe_joiners(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn);
+void vt_epoch_joiners_owe(struct vt_epoch_closing *closing);
 /** Change the keepers in one call, for tools and tests without threads: vt_epoch_freeze_change() and the rest. */
 VT_RESULT vt_epoch_change_keepers(struct vt_epoch *epoch, const struct vt_keeper_plan *plan);
 /** Rotate U in one call, for tools and tests without threads: vt_epoch_freeze_rotation() and the rest. */

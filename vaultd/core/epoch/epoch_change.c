@@ -225,6 +225,40 @@ VT_RESULT vt_epoch_freeze_change(struct vt_epoch *epoch, const struct vt_keeper_
     return VAULT_OK;
 }
 
+/* What is prepared at one that joins may be given up while it cannot be reached: it would be nobody's that the list knows. */
+static VT_RESULT owe_in(const struct vt_epoch_closing *closing, struct vt_keeper_set *set)
+{
+    const struct vt_epoch *epoch = closing->owner;
+    for (size_t i = 0; i < epoch->options.keeper_count; i++) {
+        const struct vt_keeper_info *info = &epoch->infos[i];
+        if (info->keeper_id == 0 || !joins(&closing->plan, info->name)) continue;
+        VT_TRY(vt_keeper_set_owe(set, info, closing->epoch_from));
+    }
+    return VAULT_OK;
+}
+
+VT_RESULT vt_epoch_owe_joiners(struct vt_epoch_closing *closing, struct vt_keyring_view *view, struct vt_txn *txn)
+{
+    struct vt_epoch *epoch = closing->owner;
+    if (!closing->is_change || closing->stage != VT_CLOSING_FROZEN) return VAULT_OK;
+    pthread_mutex_lock(&epoch->mutex);
+    closing->next_set = epoch->set;
+    const vault_status status = owe_in(closing, &closing->next_set);
+    pthread_mutex_unlock(&epoch->mutex);
+    VT_TRY(status);
+    return vt_keeper_set_put(&closing->next_set, view, txn, NULL);
+}
+
+void vt_epoch_joiners_owe(struct vt_epoch_closing *closing)
+{
+    struct vt_epoch *epoch = closing->owner;
+    if (!closing->is_change || closing->stage != VT_CLOSING_FROZEN) return;
+    pthread_mutex_lock(&epoch->mutex);
+    struct vt_keeper_set set = epoch->set;      /* a receipt may have come since, by a push that had begun before the closing */
+    epoch->set = owe_in(closing, &set) == VAULT_OK ? set : closing->next_set;
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
 /* The attested end of a keeper ------------------------------------------------------------------------------------------- */
 
 static VT_RESULT attestation_text(const struct vt_attestation *attestation, const struct vt_keeper_member *member,

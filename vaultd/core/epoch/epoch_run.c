@@ -90,9 +90,23 @@ VT_RESULT vt_epoch_rotate_unseal_key(struct vt_epoch *epoch, vt_epoch_add_wraps 
     return run(closing, destroy_nothing, NULL);
 }
 
+static VT_RESULT run_owe(struct vt_epoch_closing *closing)
+{
+    VT_AUTO_PTR(vt_txn) txn = NULL;
+    VT_TRY(begin_write(closing->owner, &txn));
+    VT_AUTO_PTR(vt_keyring_view) view = NULL;
+    VT_TRY(vt_keyring_view_begin(closing->owner->ring, txn, &view));
+    VT_TRY(vt_epoch_owe_joiners(closing, view, txn));
+    vt_keyring_view_end(VT_MOVE(view));
+    VT_TRY(vt_txn_commit(VT_MOVE(txn)));
+    vt_epoch_joiners_owe(closing);
+    return VAULT_OK;
+}
+
 VT_RESULT vt_epoch_change_keepers(struct vt_epoch *epoch, const struct vt_keeper_plan *plan)
 {
     VT_AUTO_PTR(vt_epoch_closing) closing = NULL;
     VT_TRY(vt_epoch_freeze_change(epoch, plan, &closing));
+    VT_TRY(run_owe(closing));
     return run(closing, destroy_nothing, NULL);
 }

@@ -316,6 +316,15 @@ static VT_RESULT check_is_alone(const struct vt_epoch *epoch, size_t index)
     return VAULT_OK;
 }
 
+/* Not while one is closing: what it is about to be given counts already. */
+static void forgive(struct vt_epoch *epoch, size_t index)
+{
+    pthread_mutex_lock(&epoch->mutex);
+    const bool is_changed = epoch->closing == NULL && vt_keeper_set_forgive(&epoch->set, epoch->infos[index].keeper_id);
+    epoch->has_news = epoch->has_news || is_changed;
+    pthread_mutex_unlock(&epoch->mutex);
+}
+
 /* Nothing was prepared for an epoch that is not closing, so whatever is found prepared was given up. */
 VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index)
 {
@@ -325,13 +334,17 @@ VT_RESULT vt_shares_catch_up(struct vt_epoch *epoch, size_t index)
     size_t left;
     const struct vt_epoch_id current = vt_epoch_current(epoch);
     VT_TRY(keeper->ops->floor(keeper, &floor));
+    if (current.epoch != 0 && is_of_no_vault(&floor)) forgive(epoch, index);
     if (current.epoch == 0 || is_of_no_vault(&floor)) return VAULT_OK;      /* being initialised; new to the set */
     VT_ENSURE(memcmp(&floor.vault_id, &epoch->vault_id, sizeof floor.vault_id) == 0, VAULT_E_KEEPER);
     /* Somebody goes on where this vault ended: what is prepared there is theirs. */
     VT_ENSURE(!vt_floor_is_past(&floor, &current), VAULT_E_ROLLBACK);
     VT_TRY(check_is_alone(epoch, index));
     VT_TRY(abort_strays(epoch, index, &floor, &current, &left));
-    if (floor.epoch == 0 && left == 0) return VAULT_OK;
+    if (floor.epoch == 0 && left == 0) {
+        forgive(epoch, index);
+        return VAULT_OK;
+    }
     if (floor.incarnation == current.incarnation && floor.epoch >= current.epoch) return VAULT_OK;
     return vt_shares_finalize(epoch, index, &current, 0, &receipt);
 }

@@ -59,6 +59,37 @@ static struct vt_keeper_member *room_for(struct vt_keeper_set *set)
     return NULL;
 }
 
+static void name_member(struct vt_keeper_member *member, const struct vt_keeper_info *info)
+{
+    member->keeper_class = (uint8_t)info->keeper_class;
+    memcpy(member->name, info->name, sizeof member->name);
+    memcpy(member->verifier_key, info->verifier_key, strlen(info->verifier_key) + 1);
+}
+
+VT_RESULT vt_keeper_set_owe(struct vt_keeper_set *set, const struct vt_keeper_info *info, uint64_t epoch)
+{
+    struct vt_keeper_member *member = vt_keeper_set_find(set, info->keeper_id);
+    VT_ENSURE(strlen(info->verifier_key) < VT_VERIFIER_KEY_LEN, VAULT_E_ARGUMENT);
+    if (member != NULL && member->x != 0) return VAULT_OK;
+    if (member == NULL) {
+        member = room_for(set);
+        VT_ENSURE(member != NULL, VAULT_E_LIMIT);
+        *member = (struct vt_keeper_member){.id = info->keeper_id, .clean_from = epoch};
+    }
+    if (member->proof == VT_CLEAN_BY_ATTESTATION) member->clean_from = member->proof = 0;
+    member->last_epoch = VT_MAX(member->last_epoch, VT_MAX(epoch, member->clean_from));
+    name_member(member, info);
+    return VAULT_OK;
+}
+
+bool vt_keeper_set_forgive(struct vt_keeper_set *set, uint64_t id)
+{
+    struct vt_keeper_member *member = vt_keeper_set_find(set, id);
+    if (member == NULL || member->x != 0 || member->former_x != 0 || member->proof != VT_CLEAN_BY_ITSELF) return false;
+    *member = set->members[--set->count];
+    return true;
+}
+
 VT_RESULT vt_keeper_set_give(struct vt_keeper_set *set, const struct vt_keeper_info *info)
 {
     const size_t x = vt_keeper_set_size(set, false) + 1;
@@ -71,11 +102,9 @@ VT_RESULT vt_keeper_set_give(struct vt_keeper_set *set, const struct vt_keeper_i
     }
     /* Said to be gone for good, and here it is: what it has shown begins anew. */
     if (member->proof == VT_CLEAN_BY_ATTESTATION && info->is_reachable) member->clean_from = member->proof = 0;
-    member->keeper_class = (uint8_t)info->keeper_class;
     member->x = (uint8_t)x;
     member->last_epoch = set->epoch;
-    memcpy(member->name, info->name, sizeof member->name);
-    memcpy(member->verifier_key, info->verifier_key, strlen(info->verifier_key) + 1);
+    name_member(member, info);
     return VAULT_OK;
 }
 

@@ -42,6 +42,12 @@ struct vt_keeper_member *vt_keeper_set_find_name(struct vt_keeper_set *set, cons
 void vt_keeper_set_advance(struct vt_keeper_set *set, uint64_t epoch, uint8_t k);
 /** The next point of the present sharing goes to this keeper. @return VAULT_E_LIMIT when the list is full of keepers that owe */
 VT_RESULT vt_keeper_set_give(struct vt_keeper_set *set, const struct vt_keeper_info *info);
+/** A share of the epoch after @p epoch is about to be given to a keeper that holds none. Until it has shown that it erased what
+ *  becomes of it, nothing that dies with that epoch is gone for good. Nothing happens for one that holds a share.
+ *  @return VAULT_E_LIMIT as vt_keeper_set_give() */
+VT_RESULT vt_keeper_set_owe(struct vt_keeper_set *set, const struct vt_keeper_info *info, uint64_t epoch);
+/** It has nothing of what was given up: it owes nothing that vt_keeper_set_owe() entered. @return whether it did */
+bool vt_keeper_set_forgive(struct vt_keeper_set *set, uint64_t id);
 /** It has shown that no share of an epoch before @p epoch is left. */
 void vt_keeper_set_note(struct vt_keeper_member *member, uint64_t epoch, enum vt_clean_proof proof, const uint8_t hash[32]);
 /** Every share of an epoch before this one is gone, whoever held it. */
