@@ -1149,11 +1149,8 @@ START_TEST(a_receipt_that_came_before_a_restart_stays_when_the_closing_is_finish
 {
     struct world world;
     const uint64_t number = world_with_request(&world, &two_of_three);
-    struct cutting first = {&world, "S5.fenced", 1, 1};
+    struct cutting first = {&world, "S5.fenced", 1, 1, 1 << 2};
     vt_fault_set_step_hook(cut_at_step, &first);
-    world_cut_keeper(&world, 2, false);
-    ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
-    world_cut_keeper(&world, 2, true);
     ck_assert_status(world_close_epoch(&world, false), VAULT_E_KEEPER);     /* committed; one of two that are needed has erased */
     vt_fault_set_step_hook(NULL, NULL);
     ck_assert_ok(vt_epoch_settle_now(world.epoch));                         /* and its receipt is kept */
@@ -1342,7 +1339,7 @@ START_TEST(an_attestation_says_nothing_of_shares_that_are_given_later)
     attest(&world, status.keepers[2].keeper_id);
     world_cut_keeper(&world, 2, true);
     ck_assert_ok(vt_epoch_set_tolerance(world.epoch, 0));
-    struct cutting back = {&world, "S2.keeper", 2, 1};      /* not there when the set is made, and there when shares are given */
+    struct cutting back = {&world, "S2.keeper", 2, 1, 0};   /* not there when the set is made, and there when shares are given */
     vt_fault_set_step_hook(bring_back_at_step, &back);
     ck_assert_ok(world_close_epoch(&world, false));
     vt_fault_set_step_hook(NULL, NULL);
