@@ -18,8 +18,8 @@ static bool lies_in(const uint8_t *bytes, size_t len, const uint8_t turned[OWN_M
     return false;
 }
 
-/* The shadow of a sanitizer takes terabytes of addresses and has no byte of the program. */
-static const unsigned long long SHADOW_LEAST = 1ULL << 40;
+/* The shadow of a sanitizer takes terabytes of addresses, in pieces, and has no byte of the program. */
+static const unsigned long long SHADOW_LEAST = 1ULL << 32;
 
 bool own_memory_has(const uint8_t turned[OWN_MEMORY_RUN])
 {
