@@ -312,6 +312,14 @@ uint64_t world_request(struct world *world, unsigned number)
     return world_request_scope(world, number, VT_CATEGORY_ALL);
 }
 
+uint64_t world_with_request(struct world *world, const struct world_shape *shape)
+{
+    world_new(world, shape);
+    world_add_subject(world, TARGET);
+    world_add_subject(world, CONTROL);
+    return world_request(world, TARGET);
+}
+
 static vault_status destroy_category(struct vt_keyring_write *write, const struct vt_pending *pending)
 {
     VT_AUTO_PTR(vt_keyblock_draft) draft = NULL;

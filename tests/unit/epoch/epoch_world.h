@@ -60,6 +60,9 @@ struct vt_sid world_sid(unsigned number);
 void world_add_subject(struct world *world, unsigned number);
 /** Ask for the whole subject to be forgotten. @return the certificate's number */
 uint64_t world_request(struct world *world, unsigned number);
+enum { TARGET = 1, CONTROL = 2 };
+/** A new world with two subjects, and a request to forget the first. @return the certificate's number */
+uint64_t world_with_request(struct world *world, const struct world_shape *shape);
 /** @param category 0: whole */
 uint64_t world_request_scope(struct world *world, unsigned number, uint16_t category);
 vault_status world_request_status(struct world *world, const struct vt_scope *scope, uint64_t *out_certificate);

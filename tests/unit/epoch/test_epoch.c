@@ -8,17 +8,6 @@
 static const struct world_shape one_of_one = {.k = 1, .m = 1, .has_journal = true};
 static const struct world_shape two_of_three = {.k = 2, .m = 3, .has_journal = true};
 
-enum { TARGET = 1, CONTROL = 2 };
-
-/* Two subjects, one request. */
-static uint64_t world_with_request(struct world *world, const struct world_shape *shape)
-{
-    world_new(world, shape);
-    world_add_subject(world, TARGET);
-    world_add_subject(world, CONTROL);
-    return world_request(world, TARGET);
-}
-
 START_TEST(a_new_vault_is_unsealed_at_epoch_one_and_unseals_again)
 {
     const struct world_shape shapes[] = {one_of_one, two_of_three};

@@ -7,7 +7,7 @@
 #include "libvault/base/fault.h"
 #include "tests/unit/epoch/epoch_world.h"
 
-enum { TARGET = 1, CONTROL = 2, PARTIAL = 3, PARTIAL_CATEGORY = 2 };
+enum { PARTIAL = 3, PARTIAL_CATEGORY = 2 };
 static const char second_key_file[] = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 struct requests {

@@ -11,17 +11,6 @@ static const struct world_shape one_of_one = {.k = 1, .m = 1, .has_journal = tru
 static const struct world_shape no_journal = {.k = 1, .m = 1};
 static const struct world_shape two_of_three = {.k = 2, .m = 3, .has_journal = true};
 
-enum { TARGET = 1, CONTROL = 2 };
-
-/* Two subjects, one request. */
-static uint64_t world_with_request(struct world *world, const struct world_shape *shape)
-{
-    world_new(world, shape);
-    world_add_subject(world, TARGET);
-    world_add_subject(world, CONTROL);
-    return world_request(world, TARGET);
-}
-
 /* The keepers' files as they are, to be compared later. The world is closed. */
 struct keeper_files {
     uint8_t bytes[WORLD_KEEPERS_MAX][8192];

@@ -15,17 +15,6 @@
 static const struct world_shape one_of_one = {.k = 1, .m = 1, .has_journal = true};
 static const struct world_shape two_of_three = {.k = 2, .m = 3, .has_journal = true};
 
-enum { TARGET = 1, CONTROL = 2 };
-
-/* Two subjects, one request. */
-static uint64_t world_with_request(struct world *world, const struct world_shape *shape)
-{
-    world_new(world, shape);
-    world_add_subject(world, TARGET);
-    world_add_subject(world, CONTROL);
-    return world_request(world, TARGET);
-}
-
 static void keeper_path(const struct world *world, unsigned keeper, char out_path[200])
 {
     char name[24];

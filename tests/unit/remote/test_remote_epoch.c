@@ -5,7 +5,7 @@
 #include "tests/unit/epoch/epoch_world.h"
 #include "tests/unit/remote/remote_hosts.h"
 
-enum { TARGET = 1, CONTROL = 2, HOSTS = 3, QUORUM = 2 };
+enum { HOSTS = 3, QUORUM = 2 };
 
 /* The hosts stand beside the vault's directory, and outlive its process. */
 struct far {
