@@ -69,19 +69,6 @@ static VT_RESULT check_structure(struct checking *checking, bool *out_is_whole)
     return fault_add(checking, sentence);
 }
 
-static VT_RESULT count_rows(struct vt_txn *txn, enum vt_table table, uint64_t *out_count)
-{
-    struct vt_bytes key, value;
-    uint64_t count = 0;
-    vault_status status;
-    VT_AUTO_PTR(vt_cursor) cursor = NULL;
-    VT_TRY(vt_cursor_open(txn, table, &cursor));
-    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) count++;
-    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
-    *out_count = count;
-    return VAULT_OK;
-}
-
 static VT_RESULT check_row(struct checking *checking, const struct vt_subject_keys *keys, const struct vt_row_name *name)
 {
     struct vt_row row;
@@ -119,7 +106,7 @@ static VT_RESULT check_stray_rows(struct checking *checking)
 {
     uint64_t rows;
     char sentence[128];
-    VT_TRY(count_rows(checking->call->txn, VT_TABLE_ROW, &rows));
+    VT_TRY(vt_store_count(checking->call->txn, VT_TABLE_ROW, &rows));
     if (rows == checking->rows) return VAULT_OK;
     snprintf(sentence, sizeof sentence, "There are %llu rows, but records lead to %llu.", (unsigned long long)rows,
              (unsigned long long)checking->rows);
@@ -134,7 +121,7 @@ static VT_RESULT check_records(struct checking *checking)
     VT_TRY(vt_cursor_open(checking->call->txn, VT_TABLE_RECORD, &cursor));
     while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) VT_TRY(check_record(checking, key));
     VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
-    VT_TRY(count_rows(checking->call->txn, VT_TABLE_TOKEN, &checking->tokens));
+    VT_TRY(vt_store_count(checking->call->txn, VT_TABLE_TOKEN, &checking->tokens));
     return check_stray_rows(checking);
 }
 
@@ -173,7 +160,7 @@ static VT_RESULT check_approvals(struct checking *checking)
     uint64_t waiting;
     const vault_status status = vt_approval_each(checking->call->view, true, check_approval, checking);
     if (status != VAULT_OK) return note(checking, status, "An approval, or a request that waits for one, does not open.");
-    VT_TRY(count_rows(checking->call->txn, VT_TABLE_WAITING, &waiting));
+    VT_TRY(vt_store_count(checking->call->txn, VT_TABLE_WAITING, &waiting));
     return waiting == checking->waiting ? VAULT_OK : fault_add(checking, "A request waits for an approval that is not there.");
 }
 

@@ -3,19 +3,6 @@
 #include "vaultd/core/epoch/epoch_internal.h"
 #include "vaultd/core/epoch/owed.h"
 
-static VT_RESULT count_rows(struct vt_txn *txn, enum vt_table table, uint64_t *out_count)
-{
-    struct vt_bytes key, value;
-    uint64_t count = 0;
-    vault_status status;
-    VT_AUTO_PTR(vt_cursor) cursor = NULL;
-    VT_TRY(vt_cursor_open(txn, table, &cursor));
-    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) count++;
-    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
-    *out_count = count;
-    return VAULT_OK;
-}
-
 struct ledger_walk {
     struct vt_txn *txn;
     uint64_t count, last;
@@ -44,7 +31,7 @@ static VT_RESULT check_ledger(struct vt_keyring_view *view)
     uint64_t indexed, counted;
     VT_TRY(vt_ledger_walk(view, 0, is_indexed, &walk));
     VT_TRY(walk.status);
-    VT_TRY(count_rows(walk.txn, VT_TABLE_LEDGER_SID, &indexed));
+    VT_TRY(vt_store_count(walk.txn, VT_TABLE_LEDGER_SID, &indexed));
     VT_TRY(vt_counter_last(walk.txn, VT_COUNTER_LEDGER, &counted));
     return walk.count == indexed && walk.last == counted ? VAULT_OK : VAULT_E_CORRUPT;
 }

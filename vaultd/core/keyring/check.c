@@ -166,25 +166,12 @@ static VT_RESULT check_root(struct checker *checker)
     return vt_fail(checker->err, VAULT_E_AUTHENTICITY, NULL, "The root page is not the one that was opened.");
 }
 
-static VT_RESULT count_rows(struct vt_txn *txn, enum vt_table table, uint64_t *out_count)
-{
-    VT_AUTO_PTR(vt_cursor) cursor = NULL;
-    struct vt_bytes key, value;
-    uint64_t count = 0;
-    VT_TRY(vt_cursor_open(txn, table, &cursor));
-    vault_status status = vt_cursor_next(cursor, &key, &value);
-    for (; status == VAULT_OK; status = vt_cursor_next(cursor, &key, &value)) count++;
-    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
-    *out_count = count;
-    return VAULT_OK;
-}
-
 /* Every page and block that was counted has a row of its own, so the rest are orphans. */
 static VT_RESULT check_orphans(struct checker *checker)
 {
     uint64_t pages, blocks;
-    VT_TRY(count_rows(checker->view->txn, VT_TABLE_PAGE, &pages));
-    VT_TRY(count_rows(checker->view->txn, VT_TABLE_KEYBLOCK, &blocks));
+    VT_TRY(vt_store_count(checker->view->txn, VT_TABLE_PAGE, &pages));
+    VT_TRY(vt_store_count(checker->view->txn, VT_TABLE_KEYBLOCK, &blocks));
     VT_ENSURE(pages >= checker->counts.pages && blocks >= checker->counts.key_blocks, VAULT_E_CORRUPT);
     checker->counts.orphan_pages = pages - checker->counts.pages;
     checker->counts.orphan_key_blocks = blocks - checker->counts.key_blocks;

@@ -232,6 +232,19 @@ VT_RESULT vt_store_raise_commit_number(struct vt_txn *txn, uint64_t number)
     return note_write(txn, txn->store->ops->raise_commit_number(txn, number));
 }
 
+VT_RESULT vt_store_count(struct vt_txn *txn, enum vt_table table, uint64_t *out_count)
+{
+    struct vt_bytes key, value;
+    uint64_t count = 0;
+    vault_status status;
+    VT_AUTO_PTR(vt_cursor) cursor = NULL;
+    VT_TRY(vt_cursor_open(txn, table, &cursor));
+    while ((status = vt_cursor_next(cursor, &key, &value)) == VAULT_OK) count++;
+    VT_ENSURE(status == VAULT_E_NOT_FOUND, status);
+    *out_count = count;
+    return VAULT_OK;
+}
+
 VT_RESULT vt_store_recover_space(struct vt_store *store)
 {
     return store->ops->recover_space(store);

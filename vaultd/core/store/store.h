@@ -117,6 +117,9 @@ VT_RESULT vt_cursor_last(struct vt_cursor *cursor, const struct vt_bytes *before
                          struct vt_bytes *out_value);
 void vt_cursor_free(struct vt_cursor *cursor);  /* NULL is allowed */
 VT_DEFINE_AUTO_PTR(vt_cursor);
+/** Entries of the table as the transaction sees it, by walking it: vt_store_stats() has those of the store now.
+ *  @return as vt_cursor_next(), but for the end */
+VT_RESULT vt_store_count(struct vt_txn *txn, enum vt_table table, uint64_t *out_count);
 
 /** Returning false cancels. done_bytes only rises; total_bytes is an estimate that done_bytes ends at. */
 typedef bool (*vt_store_progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
